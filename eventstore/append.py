@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Appending: recognise what is stored, append the rest verbatim, one transaction a batch.
+
+A Writer reads one source, in order. Whoever keeps views gives a ``derive`` function: it is
+called inside the transaction with what the batch appended, so that events and the views
+that follow from them commit together or not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import apsw
+import msgspec
+
+from . import digest
+from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_line
+from .merge import Known, anchored, place
+from .read import head
+from .record import Notice, Record
+from .store import Store, fetch, value
+
+Derive = Callable[[apsw.Connection, "Sequence[Record | Notice]"], None]
+
+_PLACE = (
+    "SELECT count(*), max(timestamp), min(CASE WHEN name = 'submit' THEN timestamp END)"
+    " FROM event WHERE job = ?"
+)
+_CACHED_JOBS = 100_000  # jobs whose place is remembered between batches
+
+
+@dataclass
+class Counts:
+    """What a source brought: responses read, events new and stored already, rejects."""
+
+    responses: int = 0
+    new: int = 0
+    known: int = 0
+    rejected: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add another's numbers to these."""
+        self.responses += other.responses
+        self.new += other.new
+        self.known += other.known
+        self.rejected += other.rejected
+
+
+class _Job:
+    """Where a job stands: what is stored of it, and how far this source has read it."""
+
+    __slots__ = ("count", "cursor", "jobid", "key", "known", "latest", "stream", "submitted")
+
+    def __init__(self, key: int, jobid: int, stream: int) -> None:
+        self.key = key
+        self.jobid = jobid
+        self.stream = stream
+        self.submitted: float | None = None  # timestamp of its submit event
+        self.latest = float("-inf")  # highest timestamp
+        self.count = 0  # events stored
+        self.cursor = 0  # of these, how many precede what this source reads next
+        self.known: list[Known] | None = None  # loaded when timestamps do not suffice
+
+
+@dataclass
+class _Rows:
+    """What the current batch appends; ``records`` holds events and notices by seq."""
+
+    first: int  # seq of records[0]
+    records: list[Record | Notice] = field(default_factory=list)
+    jobspecs: list[tuple[int, bytes]] = field(default_factory=list)
+    rs: list[tuple[int, bytes]] = field(default_factory=list)
+    rejects: list[tuple[int | None, str, bytes]] = field(default_factory=list)
+    flushed: int = 0  # of the records, how many SQLite has
+
+
+class Writer:
+    """Appends what one source brings.
+
+    ``boot`` names the broker's boot that the source comes from, where that is known: a
+    broker that starts again has lost what its job manager kept in memory (annotations), and
+    the notice of it lets views follow.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        derive: Derive,
+        *,
+        boot: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._derive = derive
+        self._clock = clock
+        self.counts = Counts()
+        self._jobs: dict[int, list[_Job]] = {}
+        self._last_time = 0.0  # highest timestamp of an event: the time of a notice
+        # Memos that this source's backlog showed, by job: they outlive a boot.
+        self._memos: dict[int, list[int]] | None = {}
+        with store.transaction() as db:
+            self._boot = boot
+            self._history = head(db) > 0  # whether other sources came before
+            self._rebooted = self._history and boot is not None and _unseen(db, boot)
+            db.execute(
+                "INSERT INTO source (name, boot, started) VALUES (?, ?, ?)",
+                (name, boot, clock()),
+            )
+            self.source = db.last_insert_rowid()
+            self._last_time = _latest(db)
+        self._reset()
+
+    def close(self, outcome: str = "done") -> None:
+        """Record how the source ended."""
+        with self._store.transaction() as db:
+            db.execute(
+                "UPDATE source SET ended = ?, outcome = ? WHERE source = ?",
+                (self._clock(), outcome, self.source),
+            )
+
+    def append(self, lines: Iterable[bytes]) -> Counts:
+        """Append what ``lines`` bring, in one transaction; returns what they brought.
+
+        Where it fails, nothing of them is stored, and they can be given again.
+        """
+        before = (self._last_time, self._memos and dict(self._memos), self._rebooted)
+        self._counts = Counts()
+        try:
+            with self._store.transaction() as db:
+                self._db = db
+                for line in lines:
+                    self._take(line)
+                self._commit()
+        except BaseException:
+            # What is remembered of jobs may tell of rows that were rolled back.
+            self._jobs.clear()
+            self._last_time, self._memos, self._rebooted = before
+            self._reset()
+            raise
+        self._reset()
+        self.counts.add(self._counts)
+        return self._counts
+
+    def _reset(self) -> None:
+        with self._store.snapshot() as db:
+            self._rows = _Rows(first=head(db) + 1)
+        if len(self._jobs) > _CACHED_JOBS:
+            self._jobs = dict(list(self._jobs.items())[-_CACHED_JOBS // 2 :])
+
+    def _take(self, line: bytes) -> None:
+        message = decode_line(line)
+        if isinstance(message, Response):
+            self._counts.responses += 1
+            if message.jobid == SENTINEL:
+                self._end_of_backlog()
+            else:
+                self._take_response(message)
+        elif isinstance(message, Purge):
+            self._counts.responses += 1
+            self._take_purge(message)
+        else:
+            self._reject(message)
+
+    # -- events of a job
+
+    def _take_response(self, response: Response) -> None:
+        for reject in response.rejects:
+            self._reject(reject)
+        entries = response.entries
+        if not entries:
+            return
+        replayed = response.replayed
+        job = self._job_of(response.jobid, entries[0])
+        before = len(self._rows.records)
+        if replayed:
+            job.cursor = 0
+        if job.count == 0 or all(entry.timestamp > job.latest for entry in entries):
+            for entry in entries:
+                self._add(job, entry, job.count, replayed=replayed)
+        else:
+            self._merge(job, entries, replayed=replayed)
+        if len(self._rows.records) > before:
+            self._attach(response, before)
+
+    def _merge(self, job: _Job, entries: list[Entry], *, replayed: bool) -> None:
+        known = self._known(job)
+        for entry in entries:
+            stored, index = place(known, entry, job.cursor, replayed=replayed)
+            if stored:
+                self._counts.known += 1
+                job.cursor = max(job.cursor, index + 1)
+                if replayed:
+                    self._remember_memo(job, entry, known[index].seq)
+            else:
+                self._add(job, entry, index, replayed=replayed)
+
+    def _add(self, job: _Job, entry: Entry, index: int, *, replayed: bool) -> None:
+        """Append an event that belongs at ``index`` of its job's order."""
+        rows = self._rows
+        seq = rows.first + len(rows.records)
+        anchor = None
+        if index < job.count:
+            known = self._known(job)
+            anchor = known[index - 1].seq if index else 0
+        if job.known is not None:
+            seen = None if replayed else entry.data
+            job.known.insert(index, Known(entry.timestamp, entry.name, seq, seen))
+        job.count += 1
+        job.cursor = index + 1
+        job.latest = max(job.latest, entry.timestamp)
+        if entry.name == "submit" and job.submitted is None:
+            job.submitted = entry.timestamp
+        self._last_time = max(self._last_time, entry.timestamp)
+        rows.records.append(
+            Record(seq, job.key, job.jobid, job.stream, replayed, anchor, entry, None, None)
+        )
+        self._counts.new += 1
+        if replayed:
+            self._remember_memo(job, entry, seq)
+            if entry.name == "flux-restart":
+                # The job manager posts this when it starts again, and at no other time.
+                self._rebooted = self._rebooted or self._history
+
+    def _attach(self, response: Response, first: int) -> None:
+        """Store jobspec and R with the new event that carries them (RFC 21), else the first."""
+        rows = self._rows
+        new = [record for record in rows.records[first:] if isinstance(record, Record)]
+
+        def bearer(name: str) -> Record:
+            return next((record for record in new if record.entry.name == name), new[0])
+
+        if response.jobspec is not None:
+            record = bearer("submit")._replace(jobspec=response.jobspec)
+            rows.jobspecs.append((record.seq, response.jobspec))
+            new[record.seq - new[0].seq] = record
+        if response.R is not None:
+            record = bearer("alloc")._replace(R=response.R)
+            rows.rs.append((record.seq, response.R))
+            new[record.seq - new[0].seq] = record
+        rows.records[first:] = new
+
+    # -- which job
+
+    def _job_of(self, jobid: int, entry: Entry) -> _Job:
+        """The job of this id that ``entry`` belongs to; a new one where it is none of them."""
+        jobs = self._jobs.get(jobid)
+        if jobs is None:
+            jobs = self._jobs[jobid] = self._load(jobid)
+        if entry.name == "submit":
+            for job in jobs:
+                if job.submitted == entry.timestamp:
+                    return job
+            if not jobs or all(job.submitted is not None for job in jobs):
+                # Another instance counts its ids from the start again.
+                jobs.append(self._new_job(jobid, len(jobs) + 1))
+                return jobs[-1]
+        elif not jobs:
+            jobs.append(self._new_job(jobid, 1))
+        return _by_time(jobs, entry.timestamp)
+
+    def _new_job(self, jobid: int, stream: int) -> _Job:
+        self._db.execute("INSERT INTO job (jobid, stream) VALUES (?, ?)", (jobid, stream))
+        return _Job(self._db.last_insert_rowid(), jobid, stream)
+
+    def _load(self, jobid: int) -> list[_Job]:
+        jobs = []
+        sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
+        for key, stream in fetch(self._db, sql, (jobid,)):
+            job = _Job(key, jobid, stream)
+            job.count, latest, job.submitted = fetch(self._db, _PLACE, (key,))[0]
+            job.latest = float("-inf") if latest is None else latest
+            jobs.append(job)
+        return jobs
+
+    def _known(self, job: _Job) -> list[Known]:
+        if job.known is None:
+            self._flush()
+            rows = fetch(
+                self._db,
+                "SELECT seq, anchor, timestamp, name, replayed, data FROM event"
+                " WHERE job = ? ORDER BY seq",
+                (job.key,),
+            )
+            found = [
+                Known(timestamp, name, seq, None if replayed else data)
+                for seq, _, timestamp, name, replayed, data in rows
+            ]
+            job.known = [found[i] for i in anchored([(row[0], row[1]) for row in rows])]
+        return job.known
+
+    # -- what is no event of a job
+
+    def _remember_memo(self, job: _Job, entry: Entry, seq: int) -> None:
+        if entry.name == "memo" and self._memos is not None:
+            self._memos.setdefault(job.key, []).append(seq)
+
+    def _end_of_backlog(self) -> None:
+        memos, self._memos = self._memos, None
+        if not self._rebooted:
+            return
+        self._rebooted = False
+        data = {
+            "boot": self._boot,
+            "memos": {str(key): seqs for key, seqs in (memos or {}).items()},
+        }
+        self._notice("boot", msgspec.json.encode(data), None)
+
+    def _take_purge(self, purge: Purge) -> None:
+        recognised = digest.content_digest(purge.data)
+        self._flush()
+        if value(self._db, "SELECT 1 FROM notice WHERE digest = ?", (recognised,)) is not None:
+            return
+        seq = self._notice("purge", purge.data, recognised)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO purged (job, seq)"
+            " SELECT key, ? FROM job WHERE jobid = ? ORDER BY stream DESC LIMIT 1",
+            [(seq, jobid) for jobid in purge.jobids],
+        )
+
+    def _notice(self, kind: str, data: bytes, recognised: bytes | None) -> int:
+        # What a file tells happened at the time that the events before it tell.
+        rows = self._rows
+        notice = Notice(rows.first + len(rows.records), self._last_time, kind, data)
+        rows.records.append(notice)
+        self._db.execute(
+            "INSERT INTO notice (seq, time, kind, digest, data) VALUES (?, ?, ?, ?, ?)",
+            (notice.seq, notice.time, kind, recognised, data),
+        )
+        return notice.seq
+
+    def _reject(self, reject: Reject) -> None:
+        self._counts.rejected += 1
+        key = f"{reject.jobid} {reject.reason} ".encode() + reject.data
+        self._db.execute(
+            "INSERT OR IGNORE INTO reject (batch, jobid, reason, digest, data)"
+            " VALUES ((SELECT coalesce(max(batch), 0) + 1 FROM batch), ?, ?, ?, ?)",
+            (reject.jobid, reject.reason, digest.content_digest(key), reject.data),
+        )
+        if self._db.changes():
+            self._rows.rejects.append((reject.jobid, reject.reason, reject.data))
+
+    # -- the end of a batch
+
+    def _flush(self) -> None:
+        """Hand SQLite the events that it does not have yet."""
+        rows = self._rows
+        self._db.executemany(
+            "INSERT INTO event (seq, job, timestamp, name, replayed, anchor, data)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    r.seq,
+                    r.job,
+                    r.entry.timestamp,
+                    r.entry.name,
+                    r.replayed,
+                    r.anchor,
+                    r.entry.data,
+                )
+                for r in rows.records[rows.flushed :]
+                if isinstance(r, Record)
+            ],
+        )
+        rows.flushed = len(rows.records)
+
+    def _commit(self) -> None:
+        rows = self._rows
+        if not rows.records and not rows.rejects:
+            return
+        self._flush()
+        self._db.executemany("INSERT INTO jobspec (seq, data) VALUES (?, ?)", rows.jobspecs)
+        self._db.executemany("INSERT INTO R (seq, data) VALUES (?, ?)", rows.rs)
+        contents = digest.Contents(
+            [r for r in rows.records if isinstance(r, Record)],
+            rows.jobspecs,
+            rows.rs,
+            [r for r in rows.records if isinstance(r, Notice)],
+            rows.rejects,
+        )
+        self._append_batch(contents, rows.first, rows.first + len(rows.records) - 1)
+        self._derive(self._db, rows.records)
+
+    def _append_batch(self, contents: digest.Contents, first: int, last: int) -> None:
+        previous = self._db.execute(
+            "SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1"
+        )
+        number, chain = next(iter(previous), (0, digest.GENESIS))
+        committed = self._clock()
+        header = (number + 1, self.source, committed)
+        self._db.execute(
+            "INSERT INTO batch (batch, source, committed, first, last, rejects, checks, digest)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *header,
+                first,
+                last,
+                len(contents.rejects),
+                digest.checks(contents),
+                digest.batch_digest(chain, header, contents),
+            ),
+        )
+
+
+def _latest(db: apsw.Connection) -> float:
+    """Return a time that events reached: that of the last one stored."""
+    return float(value(db, "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 1") or 0.0)
+
+
+def _unseen(db: apsw.Connection, boot: str) -> bool:
+    return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is None
+
+
+def _by_time(jobs: list[_Job], timestamp: float) -> _Job:
+    """Of jobs with the same id: the last that was submitted by then, else the first."""
+    started = [job for job in jobs if job.submitted is None or job.submitted <= timestamp]
+    return started[-1] if started else jobs[0]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The digest chain: what one batch appended, bound to all batches before it.
+
+    digest(n) = SHA-256( digest(n-1) · header · events · jobspecs · Rs · notices · rejects )
+
+Lengths and columns are digested beside the bytes, so that no two different batches have the
+same input. A site that logs the head digest elsewhere will notice any later change.
+
+``checks`` holds a CRC-32 for each event, jobspec and R, in this order: the digest says that
+something changed, the checks say what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .record import Notice, Record
+
+GENESIS = bytes(32)
+"""What stands for the digest before the first batch."""
+
+
+class Contents(NamedTuple):
+    """All rows that one batch appended, each sequence in the order of seq."""
+
+    events: Sequence[Record]
+    jobspecs: Sequence[tuple[int, bytes]]
+    Rs: Sequence[tuple[int, bytes]]
+    notices: Sequence[Notice]
+    rejects: Sequence[tuple[int | None, str, bytes]]
+
+
+def batch_digest(previous: bytes, header: tuple[int, int, float], rows: Contents) -> bytes:
+    """Digest of a batch; ``header`` is (batch, source, committed)."""
+    digest = hashlib.sha256(previous)
+    digest.update("{} {} {!r}\n".format(*header).encode())
+    for seq, _, jobid, stream, replayed, anchor, entry, _, _ in rows.events:
+        columns = (seq, jobid, stream, replayed, _or(anchor), len(entry.data))
+        digest.update(b"e%d %d %d %d %d %d\n" % columns)
+        digest.update(entry.data)
+    for letter, payloads in ((b"j", rows.jobspecs), (b"R", rows.Rs)):
+        for seq, data in payloads:
+            digest.update(b"%b%d %d\n" % (letter, seq, len(data)))
+            digest.update(data)
+    for seq, time, kind, data in rows.notices:
+        digest.update(f"n{seq} {time!r} {kind} {len(data)}\n".encode())
+        digest.update(data)
+    for jobid_or_none, reason, data in rows.rejects:
+        text = reason.encode()
+        digest.update(b"r%d %d %d\n" % (_or(jobid_or_none), len(text), len(data)))
+        digest.update(text)
+        digest.update(data)
+    return digest.digest()
+
+
+def checks(rows: Contents) -> bytes:
+    """CRC-32 of each event, of each jobspec, of each R: 4 bytes each, little-endian."""
+    numbers = [zlib.crc32(event.entry.data) for event in rows.events]
+    numbers += [zlib.crc32(data) for _, data in (*rows.jobspecs, *rows.Rs)]
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
+def content_digest(data: bytes) -> bytes:
+    """Sixteen bytes by which a purge or a reject is recognised when it comes again."""
+    return hashlib.sha256(data).digest()[:16]
+
+
+def _or(value: int | None) -> int:
+    return -(2**62) if value is None else value

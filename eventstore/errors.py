@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Errors of the store. Each message is one line: what, where, and what to do.
+
+JobdbError
+├── StoreError        the database cannot be used as asked
+│   ├── NotOurs       another program's database, or no database at all
+│   ├── TooNew        written by a newer flux-jobdb
+│   └── Locked        another process writes
+└── InputError        what was given to read cannot be read (to its end)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+
+class JobdbError(Exception):
+    """Base of everything that a user of flux-jobdb can cause or mend."""
+
+
+class StoreError(JobdbError):
+    """The database cannot be used as asked."""
+
+
+class NotOurs(StoreError):  # noqa: N818 - reads as what it says
+    """The file is no flux-jobdb database."""
+
+
+class TooNew(StoreError):  # noqa: N818
+    """The database was written by a newer version of the program."""
+
+
+class Locked(StoreError):  # noqa: N818
+    """Another process has the database open for writing."""
+
+
+class InputError(JobdbError):
+    """An input could not be read, or not to its end."""
+
+
+_HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
+    (apsw.FullError, "no space left; free some, then repeat: what was committed is safe"),
+    (apsw.ReadOnlyError, "it cannot be written; check its permissions and its folder's"),
+    (apsw.CantOpenError, "it cannot be opened; check the path and the permissions"),
+    (apsw.NotADBError, "it is not an SQLite database; name another file"),
+    (apsw.CorruptError, "it is damaged; run `flux-jobdb verify`"),
+    (apsw.IOError, "reading or writing failed; check the disk, then repeat"),
+    (apsw.BusyError, "another process holds it; wait for that one to end"),
+)
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn SQLite's errors about the file ``path`` into a StoreError that says what to do."""
+    try:
+        yield
+    except apsw.Error as error:
+        for kind, hint in _HINTS:
+            if isinstance(error, kind):
+                raise StoreError(f"{path}: {hint} ({error})") from error
+        raise StoreError(f"{path}: {error}") from error

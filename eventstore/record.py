@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What is stored, as readers and views get it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .journal import Entry
+
+
+class Record(NamedTuple):
+    """A stored event, with the jobspec or R that came with it.
+
+    ``seq`` is the order of arrival; ``job`` the store's own key of the job. ``replayed``:
+    only a backlog showed it, so that its context may have been edited. ``anchor`` is set
+    on events that were read late: see ``merge.anchored``.
+    """
+
+    seq: int
+    job: int
+    jobid: int
+    stream: int
+    replayed: bool
+    anchor: int | None
+    entry: Entry
+    jobspec: bytes | None
+    R: bytes | None
+
+    @property
+    def late(self) -> bool:
+        """Whether events that come after it in the job's order were stored before it."""
+        return self.anchor is not None
+
+
+class Notice(NamedTuple):
+    """What bears on several jobs at once: kind 'purge' or 'boot' (see schema.sql)."""
+
+    seq: int
+    time: float
+    kind: str
+    data: bytes

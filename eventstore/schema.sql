@@ -1,0 +1,76 @@
+-- SPDX-License-Identifier: LGPL-3.0
+-- The event store. Rows are appended, never changed: the triggers below see to that.
+
+-- A job as this store knows it. Ids are unique within one stream (one Flux instance with
+-- its restarts) only; `stream` tells jobs of the same id apart, counting from 1.
+CREATE TABLE job (
+    key    INTEGER PRIMARY KEY,
+    jobid  INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    UNIQUE (jobid, stream)
+);
+
+-- An event, verbatim. `seq` is the order of arrival, shared with `notice`.
+CREATE TABLE event (
+    seq       INTEGER PRIMARY KEY,
+    job       INTEGER NOT NULL,  -- job.key
+    timestamp REAL    NOT NULL,  -- seconds since the epoch, as in `data`
+    name      TEXT    NOT NULL,  -- as in `data`
+    replayed  INTEGER NOT NULL,  -- 1: known from a backlog only, whose contexts may be edited
+    anchor    INTEGER,           -- in the job's order it stands behind this seq, 0: first;
+                                 -- NULL: behind all of the job's events that were there
+    data      BLOB    NOT NULL
+);
+CREATE INDEX event_by_job ON event (job);
+
+-- The jobspec that came with an event (submit), and the R (alloc), verbatim.
+CREATE TABLE jobspec (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
+
+-- What bears on jobs and is no event of theirs: 'purge' (the payload of a
+-- job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}).
+CREATE TABLE notice (
+    seq    INTEGER PRIMARY KEY,
+    time   REAL NOT NULL,        -- seconds since the epoch
+    kind   TEXT NOT NULL,
+    digest BLOB UNIQUE,          -- of a purge, to recognise it; NULL for others
+    data   BLOB NOT NULL
+);
+
+-- Which jobs a purge named, of those known then.
+CREATE TABLE purged (
+    job INTEGER PRIMARY KEY,     -- job.key
+    seq INTEGER NOT NULL         -- notice.seq
+);
+
+-- One run of reading: a file, or a connection to a broker.
+CREATE TABLE source (
+    source  INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL,       -- path, '-' or the broker's URI
+    boot    TEXT,                -- which boot of the broker it comes from, where known
+    started REAL NOT NULL,
+    ended   REAL,                -- NULL: still going, or died
+    outcome TEXT                 -- how it ended
+);
+
+-- What one transaction appended, chained: see digest.py.
+CREATE TABLE batch (
+    batch     INTEGER PRIMARY KEY,
+    source    INTEGER NOT NULL,
+    first     INTEGER NOT NULL,  -- seq of its rows: first..last; empty where last < first
+    last      INTEGER NOT NULL,
+    rejects   INTEGER NOT NULL,
+    committed REAL    NOT NULL,
+    checks    BLOB    NOT NULL,  -- a CRC-32 a row, so that a fault can be named
+    digest    BLOB    NOT NULL
+);
+
+-- What could not be read, verbatim, with the reason.
+CREATE TABLE reject (
+    reject INTEGER PRIMARY KEY,
+    batch  INTEGER NOT NULL,
+    jobid  INTEGER,
+    reason TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE, -- to recognise what is here already
+    data   BLOB NOT NULL
+);

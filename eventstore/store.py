@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Opening the database: whose it is, who may write, and with which settings.
+
+One writer at a time, held by a lock on a file beside the database; any number of readers,
+which are never blocked (SQLite's WAL mode).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from .errors import Locked, NotOurs, StoreError, TooNew, translated
+
+APPLICATION_ID = 0x464A4442  # "FJDB"
+SCHEMA_VERSION = 1
+MEMORY = ":memory:"
+SYNCHRONOUS = ("normal", "full")
+"""What may be asked of `synchronous`: normal survives the program's death, full also the
+machine's (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
+
+APPEND_ONLY = ("job", "event", "jobspec", "R", "notice", "purged", "batch", "reject")
+
+
+class Store:
+    """An open database. ``db`` is its only connection; ``writable`` whether it may append.
+
+    Use as a context manager, or call ``close``.
+    """
+
+    def __init__(self, path: str, db: apsw.Connection, lock: int | None) -> None:
+        self.path = path
+        self.db = db
+        self.writable = lock is not None
+        self._lock = lock
+
+    def close(self) -> None:
+        """Close the connection, then give up the lock."""
+        with translated(self.path):
+            self.db.close()
+        if self._lock is not None and self._lock >= 0:
+            os.close(self._lock)
+        self._lock = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[apsw.Connection]:
+        """All or nothing; errors of SQLite come out as StoreError."""
+        with translated(self.path):
+            self.db.execute(f"BEGIN {kind}")
+            try:
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                # A full disk may have ended the transaction already.
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        """One consistent state for several reads."""
+        if self.db.in_transaction:
+            yield self.db
+            return
+        with self.transaction("DEFERRED") as db:
+            yield db
+
+
+def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
+    """Open ``path`` for appending, making the database where there is none."""
+    if synchronous not in SYNCHRONOUS:
+        raise StoreError(
+            f"synchronous is {synchronous!r}; expected one of {', '.join(SYNCHRONOUS)}"
+        )
+    if path != MEMORY and not Path(path).resolve().parent.is_dir():
+        raise StoreError(f"{path}: its folder does not exist; make it first")
+    lock = -1 if path == MEMORY else _acquire(path)
+    try:
+        with translated(path):
+            db = apsw.Connection(path)
+            _configure(db)
+            if _empty(path, db):
+                _create(db)
+            _check(path, db)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA synchronous = {synchronous}")
+    except BaseException:
+        if lock >= 0:
+            os.close(lock)
+        raise
+    return Store(path, db, lock)
+
+
+def open_readonly(path: str) -> Store:
+    """Open ``path`` for reading; raises StoreError where there is no database."""
+    if not Path(path).exists():
+        raise StoreError(f"{path}: there is no such database; `flux-jobdb ingest` makes one")
+    with translated(path):
+        try:
+            db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+            _configure(db)
+            _check(path, db)
+        except (apsw.CantOpenError, apsw.ReadOnlyError):
+            # A folder that may not be written has no room for WAL's shared memory. Where
+            # no writer left anything in the log, the file alone is the whole truth.
+            wal = Path(path + "-wal")
+            if wal.exists() and wal.stat().st_size:
+                raise
+            uri = f"file:{Path(path).resolve()}?immutable=1"
+            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            db = apsw.Connection(uri, flags=flags)
+            _configure(db)
+            _check(path, db)
+    return Store(path, db, None)
+
+
+def _configure(db: apsw.Connection) -> None:
+    # A reader meets locks for moments only (recovery, a checkpoint's end).
+    db.set_busy_timeout(10_000)
+    db.execute("PRAGMA cache_size = -32768")  # KiB; bounded, whatever the history's length
+    db.execute("PRAGMA temp_store = MEMORY")
+    db.execute("PRAGMA trusted_schema = OFF")
+
+
+def _empty(path: str, db: apsw.Connection) -> bool:
+    if path != MEMORY and Path(path).stat().st_size:
+        return False
+    return not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+
+
+def _check(path: str, db: apsw.Connection) -> None:
+    try:
+        application = db.pragma("application_id")
+        version = db.pragma("user_version")
+    except apsw.NotADBError as error:
+        raise NotOurs(f"{path}: not an SQLite database; name another file") from error
+    if application != APPLICATION_ID:
+        raise NotOurs(f"{path}: a database of another program; name another file")
+    if version > SCHEMA_VERSION:
+        raise TooNew(
+            f"{path}: written by a newer flux-jobdb (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}); upgrade the program"
+        )
+
+
+def fetch(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:
+    """Return all rows of a query, each a tuple of what its columns hold."""
+    return db.execute(sql, bindings).fetchall()
+
+
+def value(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> Any:  # noqa: ANN401
+    """Return the one value of a query, None where there is no row."""
+    return db.execute(sql, bindings).get
+
+
+def sql_script(package: str, name: str) -> str:
+    """Text of an .sql file that lies beside the code."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def _create(db: apsw.Connection) -> None:
+    db.execute("PRAGMA page_size = 8192")
+    with db:
+        db.execute(sql_script(__package__ or "eventstore", "schema.sql"))
+        for table in APPEND_ONLY:
+            for verb in ("UPDATE", "DELETE"):
+                db.execute(_refusal(table, verb))
+        db.execute(
+            "CREATE TRIGGER source_ends_once BEFORE UPDATE ON source"
+            " WHEN OLD.ended IS NOT NULL"
+            " BEGIN SELECT RAISE(ABORT, 'flux-jobdb: a source ends once'); END"
+        )
+        db.execute(_refusal("source", "DELETE"))
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _refusal(table: str, verb: str) -> str:
+    return (
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, 'flux-jobdb: {table} is append-only'); END"
+    )
+
+
+def _acquire(path: str) -> int:
+    """Take the writer's lock; it goes with the process, however that ends."""
+    lock_path = f"{Path(path).resolve()}-lock"
+    try:
+        lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: it cannot be written ({error.strerror}); check its folder's permissions"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = re.sub(rb"[^ -~]", b"", os.read(lock, 100)).decode()
+        os.close(lock)
+        raise Locked(
+            f"{path}: process {holder or 'unknown'} is writing it; wait for that one to end"
+        ) from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Proof that what is stored is what was appended.
+
+Recomputes the digest chain batch by batch, so that memory stays flat, and names the first
+fault: the event whose bytes changed where the checks can tell, else the batch.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import apsw
+
+from . import digest
+from .journal import Entry, decode_event
+from .record import Notice, Record
+from .store import Store, fetch, value
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) batches."""
+
+
+class Verified(NamedTuple):
+    """What was found. ``head`` is the digest to log elsewhere; no ``fault``: all is well."""
+
+    batches: int
+    events: int
+    head: bytes
+    fault: str | None
+
+
+class _Fault(Exception):  # noqa: N818 - never leaves this file
+    """Ends the check at the first fault."""
+
+
+def verify_chain(store: Store, progress: Progress = lambda done, total: None) -> Verified:
+    """Recompute everything that ``digest.py`` covers, and SQLite's own integrity check."""
+    chain, events, done = digest.GENESIS, 0, 0
+    with store.snapshot() as db:
+        try:
+            _check_integrity(db)
+            total = value(db, "SELECT count(*) FROM batch")
+            expected_first = 1
+            for row in db.execute(
+                "SELECT batch, source, committed, first, last, rejects, checks, digest"
+                " FROM batch ORDER BY batch"
+            ):
+                number, source, committed, first, last, rejects, checks, stored = row
+                if number != done + 1:
+                    raise _Fault(f"batch {done + 1} is missing")
+                if first != expected_first:
+                    raise _Fault(
+                        f"batch {number}: begins at seq {first}, not at {expected_first}"
+                    )
+                contents = _contents(db, number, first, last)
+                where = f"batch {number} (seq {first} to {last})"
+                _compare_checks(contents, checks, where)
+                if len(contents.rejects) != rejects:
+                    raise _Fault(f"{where}: {len(contents.rejects)} rejects, not {rejects}")
+                chain = digest.batch_digest(chain, (number, source, committed), contents)
+                if chain != stored:
+                    raise _Fault(
+                        f"{where}: its digest differs: a column or the batch was changed"
+                    )
+                events += len(contents.events)
+                expected_first, done = last + 1, number
+                progress(done, total)
+            _check_nothing_else(db, expected_first - 1, done)
+        except _Fault as fault:
+            return Verified(done, events, chain, str(fault))
+        except apsw.CorruptError as error:
+            return Verified(done, events, chain, f"behind batch {done}: SQLite: {error}")
+    return Verified(done, events, chain, None)
+
+
+def _check_integrity(db: apsw.Connection) -> None:
+    problem = value(db, "PRAGMA integrity_check(1)")
+    if problem != "ok":
+        raise _Fault("SQLite: " + str(problem).replace("\n", ": "))
+
+
+_NOTICES = "SELECT seq, time, kind, data FROM notice"
+
+
+def _contents(db: apsw.Connection, batch: int, first: int, last: int) -> digest.Contents:
+    window = (first, last)
+    within = " WHERE seq BETWEEN ? AND ? ORDER BY seq"
+    events = []
+    for row in fetch(
+        db,
+        "SELECT seq, job, jobid, stream, replayed, anchor, timestamp, name, data"
+        " FROM event LEFT JOIN job ON key = job" + within,
+        window,
+    ):
+        *columns, timestamp, name, data = row
+        entry = decode_event(data)
+        if not isinstance(entry, Entry):
+            # Its bytes are compared next, and will differ.
+            entry = Entry(timestamp, name, None, data)
+        elif (entry.timestamp, entry.name) != (timestamp, name):
+            raise _Fault(f"batch {batch}: event {row[0]}: its columns differ from its bytes")
+        if columns[2] is None:
+            raise _Fault(f"batch {batch}: event {row[0]}: its job is missing")
+        events.append(Record._make((*columns, entry, None, None)))
+    return digest.Contents(
+        events,
+        fetch(db, "SELECT seq, data FROM jobspec" + within, window),
+        fetch(db, "SELECT seq, data FROM R" + within, window),
+        [Notice(*row) for row in fetch(db, _NOTICES + within, window)],
+        fetch(
+            db,
+            "SELECT jobid, reason, data FROM reject WHERE batch = ? ORDER BY reject",
+            (batch,),
+        ),
+    )
+
+
+def _compare_checks(contents: digest.Contents, checks: bytes, where: str) -> None:
+    if digest.checks(contents) == checks:
+        return
+    named = [(f"event {event.seq}", event.entry.data) for event in contents.events]
+    named += [(f"jobspec of event {seq}", data) for seq, data in contents.jobspecs]
+    named += [(f"R of event {seq}", data) for seq, data in contents.Rs]
+    if len(named) * 4 != len(checks):
+        raise _Fault(f"{where}: holds {len(named)} rows, {len(checks) // 4} were appended")
+    for index, (name, data) in enumerate(named):
+        if zlib.crc32(data).to_bytes(4, "little") != checks[index * 4 : index * 4 + 4]:
+            raise _Fault(f"{where}: {name}: its bytes were changed")
+
+
+def _check_nothing_else(db: apsw.Connection, last: int, batch: int) -> None:
+    for table, column, limit in (
+        ("event", "seq", last),
+        ("notice", "seq", last),
+        ("jobspec", "seq", last),
+        ("R", "seq", last),
+        ("reject", "batch", batch),
+    ):
+        extra = db.execute(
+            f"SELECT min({column}) FROM {table} WHERE {column} > ?", (limit,)
+        ).get
+        if extra is not None:
+            raise _Fault(f"{table}: {column} {extra} belongs to no batch")

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""From what was stored to what it changes: each job's state before and after.
+
+A Folder keeps the states of unfinished jobs, which are the only ones that ordinary events
+change. Where an event changes another one (it was read late, or the job was purged), the
+job's state is folded again from its stored events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+import msgspec
+
+from eventstore import read
+from eventstore.record import Notice, Record
+from eventstore.store import fetch, value
+
+from .fold import fold, purged, rebooted
+from .job import INACTIVE, Job
+
+
+class Change(NamedTuple):
+    """A job whose state changed; None: no such job (before ``submit``, or invalidated)."""
+
+    before: Job | None
+    after: Job | None
+
+
+class _BootForm(msgspec.Struct):
+    memos: dict[str, list[int]]
+
+
+_decode_boot = msgspec.json.Decoder(_BootForm).decode
+_decode_purge = msgspec.json.Decoder(dict[str, list[int]]).decode
+
+
+class Folder:
+    """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state."""
+
+    def __init__(self, unfinished: dict[int, Job], last_key: int) -> None:
+        self.unfinished = unfinished
+        self._last_key = last_key  # jobs beyond it have not been met
+
+    def changes(
+        self, db: apsw.Connection, records: Sequence[Record | Notice]
+    ) -> dict[int, Change]:
+        """Fold records, given in the order of seq; returns what they change, by job."""
+        found: dict[int, Change] = {}
+        events: dict[int, list[Record]] = {}
+        for record in records:
+            if isinstance(record, Record):
+                events.setdefault(record.job, []).append(record)
+                continue
+            self._fold_events(db, events, found)
+            events = {}
+            if record.kind == "boot":
+                self._fold_boot(db, record, found)
+            else:
+                self._fold_purge(db, record, found)
+        self._fold_events(db, events, found)
+        for key, change in found.items():
+            if change.after is None or change.after.state == INACTIVE:
+                self.unfinished.pop(key, None)
+        return found
+
+    def _fold_events(
+        self, db: apsw.Connection, events: dict[int, list[Record]], found: dict[int, Change]
+    ) -> None:
+        for key, records in events.items():
+            before = self._state(db, key, records[0].seq - 1)
+            if any(record.late for record in records):
+                after = replay(db, key, max(record.seq for record in records))
+            else:
+                after = fold(before, records)
+            self._note(found, key, before, after)
+            self._last_key = max(self._last_key, key)
+
+    def _fold_boot(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
+        memos = _decode_boot(notice.data).memos
+        for key, before in list(self.unfinished.items()):
+            seqs = memos.get(str(key), [])
+            if before.state != INACTIVE and (before.annotations is not None or seqs):
+                after = rebooted(before, read.by_seq(db, seqs))
+                self._note(found, key, before, after)
+
+    def _fold_purge(
+        self, db: apsw.Connection, notice: Notice, found: dict[int, Change]
+    ) -> None:
+        for jobid in _decode_purge(notice.data)["jobs"]:
+            for key in read.keys(db, jobid):
+                if value(db, "SELECT seq FROM purged WHERE job = ?", (key,)) != notice.seq:
+                    continue
+                before = self._state(db, key, notice.seq - 1)
+                if before is not None and before.state == INACTIVE and not before.t_purged:
+                    self._note(found, key, before, purged(before, notice.time))
+
+    def _state(self, db: apsw.Connection, key: int, upto: int) -> Job | None:
+        state = self.unfinished.get(key)
+        if state is None and key <= self._last_key:
+            state = replay(db, key, upto)
+        return state
+
+    def _note(
+        self, found: dict[int, Change], key: int, before: Job | None, after: Job | None
+    ) -> None:
+        first = found.get(key)
+        found[key] = Change(before if first is None else first.before, after)
+        if after is None:
+            self.unfinished.pop(key, None)
+        else:
+            self.unfinished[key] = after
+
+
+def replay(
+    db: apsw.Connection, key: int, upto: int, *, until: float | None = None
+) -> Job | None:
+    """Fold a job from its stored events.
+
+    Only those with seq <= ``upto`` count and, where ``until`` is given, timestamps <= it.
+    """
+    records = read.job_records(db, key, upto)
+    boots = [notice for notice in read.boots(db) if notice.seq <= upto]
+    if until is not None:
+        records = [record for record in records if record.entry.timestamp <= until]
+        boots = [notice for notice in boots if notice.time <= until]
+    job = _fold_with_boots(db, key, records, boots)
+    if job is not None and job.state == INACTIVE:
+        purge = fetch(
+            db,
+            "SELECT n.seq, time FROM purged p JOIN notice n ON n.seq = p.seq WHERE job = ?",
+            (key,),
+        )
+        for seq, time in purge:
+            if seq <= upto and (until is None or time <= until):
+                job = purged(job, time)
+    return job
+
+
+def _fold_with_boots(
+    db: apsw.Connection, key: int, records: Sequence[Record], boots: Iterable[Notice]
+) -> Job | None:
+    """Fold a job's records, with each boot behind the last of them that was read before it."""
+    job: Job | None = None
+    done = 0
+    for boot in boots:
+        end = max(
+            (i + 1 for i, record in enumerate(records) if record.seq < boot.seq), default=0
+        )
+        job = fold(job, records[done:end])
+        done = max(done, end)
+        if job is not None and job.state != INACTIVE:
+            seqs = _decode_boot(boot.data).memos.get(str(key), [])
+            job = rebooted(job, [record for record in records if record.seq in seqs])
+    return fold(job, records[done:])
+
+
+def encode_states(jobs: Iterable[Job]) -> list[tuple[int, bytes]]:
+    """Return (key, MessagePack) of each state, to go on from later."""
+    return [(job.key, _encode(job)) for job in jobs]
+
+
+def decode_state(data: bytes) -> Job:
+    """Return the state that ``encode_states`` wrote."""
+    job: Job = _decode(data)
+    return job
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode: Any = msgspec.msgpack.Decoder(Job).decode

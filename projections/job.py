@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The state of one job, as job-list knows it: plain data.
+
+The members are those of job-list's own ``struct job`` (flux-core, job_data.h), with its
+marks for what is not known: -1, 0.0 for times, None for texts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+# RFC 21 states, as flux_job_state_t numbers them (flux-core, job.h).
+NEW: Final = 1
+DEPEND: Final = 2
+PRIORITY: Final = 4
+SCHED: Final = 8
+RUN: Final = 16
+CLEANUP: Final = 32
+INACTIVE: Final = 64
+PENDING: Final = DEPEND | PRIORITY | SCHED
+RUNNING: Final = RUN | CLEANUP
+ACTIVE: Final = PENDING | RUNNING
+STATES: Final = {
+    "depend": DEPEND,
+    "priority": PRIORITY,
+    "sched": SCHED,
+    "run": RUN,
+    "cleanup": CLEANUP,
+    "inactive": INACTIVE,
+}
+
+# flux_job_result_t
+COMPLETED: Final = 1
+FAILED: Final = 2
+CANCELED: Final = 4
+TIMEOUT: Final = 8
+
+USERID_UNKNOWN: Final = 0xFFFFFFFF
+
+
+class Job(Struct, gc=False, array_like=True, omit_defaults=True):
+    """One job. Times are in seconds since the epoch (UTC), durations in seconds.
+
+    Members are assigned by reducers only, and only on their own copy. What is shared by
+    copies (``annotations`` and its insides) is replaced, never changed.
+    """
+
+    key: int  # the store's key of the job
+    id: int
+    stream: int
+    userid: int = USERID_UNKNOWN
+    urgency: int = -1
+    priority: int = 0
+    t_submit: float = 0.0
+    t_depend: float = 0.0
+    t_priority: float = 0.0
+    t_sched: float = 0.0
+    t_run: float = 0.0
+    t_cleanup: float = 0.0
+    t_inactive: float = 0.0
+    state: int = NEW
+    name: str | None = None
+    cwd: str | None = None
+    queue: str | None = None
+    project: str | None = None
+    bank: str | None = None
+    ntasks: int = -1
+    ncores: int = -1
+    nnodes: int = -1
+    duration: float = -1.0
+    ranks: str | None = None
+    nodelist: str | None = None
+    expiration: float = -1.0
+    wait_status: int = -1
+    success: bool = False
+    exception_occurred: bool = False
+    exception_severity: int = 0
+    exception_type: str = ""
+    exception_note: str = ""
+    result: int = FAILED
+    annotations: Any = None
+    dependencies: tuple[str, ...] | None = None
+
+    # What the fold itself needs to go on.
+    states_mask: int = NEW  # states that the job is or was in; reverts take back
+    states_events_mask: int = NEW  # states that events have asked for
+    submit_version: int = -1
+    grudges: tuple[str, ...] = ()  # every dependency there ever was: none comes twice
+    tasks_per_node: int = 0  # ntasks follows from R, if not 0
+    tasks_per_core: int = 0
+    jobspec: bytes | None = None  # with updates applied
+    R: bytes | None = None
+
+    # What job-list keeps beside its jobs.
+    queues: tuple[str, ...] = ()  # every queue the job was counted in
+    entered: int = 0  # seq at which it came onto the running list
+    t_purged: float = 0.0  # when the job manager forgot it

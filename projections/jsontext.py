@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""JSON text as flux-core writes it, byte for byte: with jansson, compact, 17 digits."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+import msgspec
+
+_encoder: Final = msgspec.json.Encoder()
+# What msgspec writes in another way than jansson: U+000B and others with a letter in the hex
+# digits.  Matching every escape keeps an escaped backslash from looking like the begin of one.
+_ESCAPE: Final = re.compile(rb"\\(?:u00[01][a-f]|.)")
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+_COMMA: Final = msgspec.Raw(b",")
+
+
+def dumps(value: object) -> bytes:
+    """Return the compact JSON text of `value`, byte for byte as jansson writes it.
+
+    Reals have 17 significant digits and always a point or an exponent.  Members keep their
+    order.  `msgspec.Raw` is copied as it is.  Raises `ValueError` for a real that is not
+    finite and for a string with a lone surrogate.
+    """
+    try:
+        text = _encoder.encode(_exact(value))
+    except RecursionError:
+        text = _dumps_deep(value)
+    if rb"\u00" in text:
+        text = _ESCAPE.sub(_upper_hex, text)
+    return text
+
+
+def _upper_hex(escape: re.Match[bytes]) -> bytes:
+    found = escape[0]
+    return found[:2] + found[2:].upper()
+
+
+def _exact(value: object) -> object:
+    """Return `value` with every real replaced by its text."""
+    if isinstance(value, float):
+        return msgspec.Raw(_real(value))
+    if isinstance(value, dict):
+        return {
+            name: member if type(member) in _PLAIN else _exact(member)
+            for name, member in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [item if type(item) in _PLAIN else _exact(item) for item in value]
+    return value
+
+
+def _real(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} cannot be written in JSON")
+    text = f"{value:.17g}"
+    digits, e, exponent = text.partition("e")
+    if e:
+        return f"{digits}e{int(exponent)}"
+    return text if "." in text else text + ".0"
+
+
+def _dumps_deep(value: object) -> bytes:
+    """Encode what is nested too deeply for recursion."""
+    text = bytearray()
+    todo = [value]  # what comes next is last
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            parts = [
+                part
+                for name, member in item.items()
+                for part in (_COMMA, msgspec.Raw(_encoder.encode(name) + b":"), member)
+            ]
+            todo += [msgspec.Raw(b"}"), *reversed(parts[1:]), msgspec.Raw(b"{")]
+        elif isinstance(item, (list, tuple)):
+            parts = [part for element in item for part in (_COMMA, element)]
+            todo += [msgspec.Raw(b"]"), *reversed(parts[1:]), msgspec.Raw(b"[")]
+        else:
+            text += _encoder.encode(_exact(item))
+    return bytes(text)

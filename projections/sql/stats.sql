@@ -1,0 +1,23 @@
+-- SPDX-License-Identifier: LGPL-3.0
+-- Sums over jobs, as job-list.job-stats answers them: queue '' is all of them, and every
+-- queue that a job ever was in has a row, if only of zeros.
+CREATE TABLE stats (
+    queue      TEXT    NOT NULL,
+    all_queues INTEGER NOT NULL, -- 1: the sum over all jobs
+    depend     INTEGER NOT NULL,
+    priority   INTEGER NOT NULL,
+    sched      INTEGER NOT NULL,
+    run        INTEGER NOT NULL,
+    cleanup    INTEGER NOT NULL,
+    inactive   INTEGER NOT NULL,
+    successful INTEGER NOT NULL,
+    failed     INTEGER NOT NULL,
+    canceled   INTEGER NOT NULL,
+    timeout    INTEGER NOT NULL,
+    -- of these, what the job manager has purged
+    purged_successful INTEGER NOT NULL,
+    purged_failed     INTEGER NOT NULL,
+    purged_canceled   INTEGER NOT NULL,
+    purged_timeout    INTEGER NOT NULL,
+    PRIMARY KEY (queue, all_queues)
+);

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The tables that projections fill, and how far each of them has come.
+
+Views advance in the transaction that appends events: ``Views.advance`` is what the event
+store's Writer calls. Their checkpoints are written with them, so that they can never say
+something else than the rows.
+
+A view whose projection has another version than the one it was made with does not advance;
+``rebuild.py`` makes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import apsw
+
+from eventstore import read
+from eventstore.record import Notice, Record
+from eventstore.store import Store, fetch, value
+
+from .changes import Change, Folder, decode_state, encode_states
+from .fold import FOLD_VERSION
+from .job import INACTIVE, Job
+from .projection import Add, Projection, installed, schema_of
+
+FOLD = "fold"
+"""The name under which the states of unfinished jobs are kept, and their version."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS view (
+    name       TEXT PRIMARY KEY,
+    version    TEXT NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    tables     TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS rebuild (plan TEXT NOT NULL, checkpoint INTEGER NOT NULL);
+"""
+
+
+class View(NamedTuple):
+    """A view as it is stored: made by ``version``, with all events up to ``checkpoint``."""
+
+    name: str
+    version: str
+    checkpoint: int
+    tables: tuple[str, ...]
+
+
+def version_of(projection: Projection) -> str:
+    """What a view must say to be current: the projection's version and the reducers'."""
+    return f"{FOLD_VERSION}.{projection.version}"
+
+
+def stored_views(db: apsw.Connection) -> dict[str, View]:
+    """Return all views by name; none where the database has never been written."""
+    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'view'") is None:
+        return {}
+    return {
+        name: View(name, version, checkpoint, tuple(tables.split()))
+        for name, version, checkpoint, tables in fetch(
+            db, "SELECT name, version, checkpoint, tables FROM view"
+        )
+    }
+
+
+class Views:
+    """The current views of a store that is open for writing."""
+
+    def __init__(self, store: Store, projections: Sequence[Projection] | None = None) -> None:
+        self.store = store
+        self.projections = installed() if projections is None else list(projections)
+        with store.transaction() as db:
+            db.execute(_SCHEMA)
+            if read.head(db) == 0:
+                self._create_missing(db)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take up the states of unfinished jobs as they are stored."""
+        with self.store.snapshot() as db:
+            self.stale = stale(db, self.projections)
+            self._current = [p for p in self.projections if p.name not in self.stale]
+            states = fetch(db, "SELECT job, data FROM fold") if FOLD not in self.stale else []
+            last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
+        self._folder = Folder({key: decode_state(data) for key, data in states}, last_key)
+
+    def advance(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Apply what a batch appended. Called inside its transaction."""
+        if FOLD in self.stale or not records:
+            return
+        changes = self._folder.changes(db, records)
+        apply_changes(db, self._current, changes)
+        save_states(db, "fold", changes)
+        names = [FOLD, *(projection.name for projection in self._current)]
+        db.executemany(
+            "UPDATE view SET checkpoint = ? WHERE name = ?",
+            [(records[-1].seq, name) for name in names],
+        )
+
+    def _create_missing(self, db: apsw.Connection) -> None:
+        """Make the views of a store without events: nothing needs to be rebuilt."""
+        for name in stale(db, self.projections):
+            view = stored_views(db).get(name)
+            for table in view.tables if view else ():
+                db.execute(f"DROP TABLE {table}")
+        for projection in self.projections:
+            if projection.name in stale(db, [projection]):
+                schema = schema_of(projection.schema)
+                for statement in (*schema.tables.values(), *schema.indexes):
+                    db.execute(statement)
+                record_view(db, projection, 0)
+        record_fold(db, 0)
+
+
+def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
+    """Return the names of views that are not there, or were made by another version."""
+    views = stored_views(db)
+    wanted = {projection.name: version_of(projection) for projection in projections}
+    wanted[FOLD] = str(FOLD_VERSION)
+    return {
+        name
+        for name, version in wanted.items()
+        if name not in views or views[name].version != version
+    }
+
+
+def record_view(db: apsw.Connection, projection: Projection, checkpoint: int) -> None:
+    """Write down that a view is current up to ``checkpoint``."""
+    tables = " ".join(schema_of(projection.schema).tables)
+    db.execute(
+        "INSERT OR REPLACE INTO view (name, version, checkpoint, tables) VALUES (?, ?, ?, ?)",
+        (projection.name, version_of(projection), checkpoint, tables),
+    )
+
+
+def record_fold(db: apsw.Connection, checkpoint: int) -> None:
+    """Write down that the states in ``fold`` are those of ``checkpoint``."""
+    db.execute(
+        "INSERT OR REPLACE INTO view (name, version, checkpoint, tables) VALUES (?, ?, ?, '')",
+        (FOLD, str(FOLD_VERSION), checkpoint),
+    )
+
+
+def save_states(db: apsw.Connection, table: str, changes: dict[int, Change]) -> None:
+    """Keep the states of unfinished jobs, drop those of others."""
+    unfinished: list[Job] = []
+    gone: list[tuple[int]] = []
+    for key, (before, after) in changes.items():
+        if after is not None and after.state != INACTIVE:
+            unfinished.append(after)
+        elif before is not None:
+            gone.append((key,))
+    db.executemany(f"DELETE FROM {table} WHERE job = ?", gone)
+    db.executemany(
+        f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", encode_states(unfinished)
+    )
+
+
+def apply_changes(
+    db: apsw.Connection,
+    projections: Iterable[Projection],
+    changes: dict[int, Change],
+    prefix: str = "",
+) -> None:
+    """Replace the rows of old states by those of new ones, in tables named prefix + name."""
+    for projection in projections:
+        gone: dict[str, dict[object, None]] = {}
+        come: dict[str, list[tuple[object, ...]]] = {}
+        sums: dict[str, dict[tuple[object, ...], list[float]]] = {}
+        for before, after in changes.values():
+            old = list(projection.rows(before)) if before is not None else []
+            new = list(projection.rows(after)) if after is not None else []
+            if old == new:
+                continue
+            for sign, rows in ((-1, old), (1, new)):
+                for row in rows:
+                    if isinstance(row, Add):
+                        _add(sums.setdefault(row.table, {}), row, sign)
+                    elif sign < 0:
+                        gone.setdefault(row.table, {})[row.values[0]] = None
+                    else:
+                        come.setdefault(row.table, []).append(row.values)
+        for table, keys in gone.items():
+            first = _columns(projection, table)[0]
+            db.executemany(
+                f"DELETE FROM {prefix}{table} WHERE {first} = ?", [(key,) for key in keys]
+            )
+        for table, puts in come.items():
+            marks = ", ".join("?" * len(_columns(projection, table)))
+            db.executemany(f"INSERT INTO {prefix}{table} VALUES ({marks})", puts)
+        for table, amounts in sums.items():
+            _write_sums(db, prefix + table, _columns(projection, table), amounts)
+
+
+def _add(sums: dict[tuple[object, ...], list[float]], row: Add, sign: int) -> None:
+    amounts = sums.get(row.key)
+    if amounts is None:
+        sums[row.key] = [sign * amount for amount in row.amounts]
+    else:
+        for index, amount in enumerate(row.amounts):
+            amounts[index] += sign * amount
+
+
+def _write_sums(
+    db: apsw.Connection,
+    table: str,
+    columns: tuple[str, ...],
+    sums: dict[tuple[object, ...], list[float]],
+) -> None:
+    keys = columns[: len(next(iter(sums)))]
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in columns[len(keys) :])
+    marks = ", ".join("?" * len(columns))
+    db.executemany(
+        f"INSERT INTO {table} VALUES ({marks})"
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}",
+        [(*key, *amounts) for key, amounts in sums.items()],
+    )
+
+
+@lru_cache
+def _column_names(table: str, statement: str) -> tuple[str, ...]:
+    """Names of a table's columns, asked of SQLite itself."""
+    scratch = apsw.Connection(":memory:")
+    scratch.execute(statement)
+    names = fetch(scratch, "SELECT name FROM pragma_table_info(?)", (table,))
+    scratch.close()
+    return tuple(name for (name,) in names)
+
+
+def _columns(projection: Projection, table: str) -> tuple[str, ...]:
+    return _column_names(table, schema_of(projection.schema).tables[table])

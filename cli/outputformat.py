@@ -24,8 +24,11 @@ from cli.timespec import format_duration
 
 _T = TypeVar("_T")
 
-# What counts as nothing, once it is text.
-_EMPTY = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00"))
+_ISO_8601 = "%FT%T"
+
+# What counts as nothing, once it is text; an unset time is the epoch.
+_EPOCH = datetime.fromtimestamp(0)
+_EMPTY = {"", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", _EPOCH.strftime(_ISO_8601)}
 
 
 class Row(Protocol):
@@ -214,7 +217,7 @@ def _column(
         raise ValueError(f"Unknown format field: {name}") from None
     if conversion == "d":
         time_format, _, spec = spec.partition("::")
-        convert: Callable[[Any], object] = partial(_strftime, time_format or "%FT%T")
+        convert: Callable[[Any], object] = partial(_strftime, time_format or _ISO_8601)
     elif conversion in _CONVERSIONS:
         convert = _CONVERSIONS[conversion]
     else:
@@ -331,11 +334,8 @@ def _sort_value(name: str, row: Row) -> tuple[int, float | str]:
 
 
 def _strftime(time_format: str, seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).strftime(time_format) if seconds else ""
-
-
-def _iso_8601(seconds: float) -> str:
-    return _strftime("%FT%T", seconds)
+    moment = datetime.fromtimestamp(seconds)
+    return "" if moment == _EPOCH else moment.strftime(time_format)
 
 
 def _clock(seconds: float) -> str:
@@ -353,7 +353,7 @@ _CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "s": str,
     "r": repr,
     "a": ascii,
-    "D": _iso_8601,
+    "D": partial(_strftime, _ISO_8601),
     "F": format_duration,
     "H": _clock,
     "P": _percentage,

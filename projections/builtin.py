@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil, floor
 
 import msgspec
 
 from eventstore.store import sql_script
 
+from . import hostlist, idset, spans
 from .answer import ATTRIBUTES, answer
 from .job import CANCELED, COMPLETED, FAILED, INACTIVE, NEW, RUN, STATES, TIMEOUT, Job
 from .jsontext import dumps
@@ -16,6 +18,8 @@ from .projection import Add, Projection, Put
 
 _TIMES = ("t_depend", "t_priority", "t_sched", "t_run", "t_cleanup")
 _RESULTS = (COMPLETED, FAILED, CANCELED, TIMEOUT)
+_NO_STATE = (0,) * len(STATES)
+_NONE_ENDED = (0,) * len(_RESULTS)
 
 
 def _schema(name: str) -> str:
@@ -37,34 +41,35 @@ class Active:
 
 
 class Inactive:
-    """The inactive job list: an answer that is ready, and columns to find it by."""
+    """The inactive job list: an answer that is ready, and what it is found by."""
 
     name = "inactive"
     version = 1
     schema = _schema("inactive")
 
     def rows(self, job: Job) -> Iterator[Put]:
-        """One row, once the job is inactive."""
+        """One row, and its spans, once the job is inactive."""
         if job.state != INACTIVE:
             return
-        yield Put(
-            "inactive",
-            (
-                job.key,
-                job.id,
-                job.userid,
-                job.name,
-                job.queue,
-                job.result,
-                job.t_submit,
-                *(ATTRIBUTES[name](job) for name in _TIMES),
-                job.t_inactive,
-                job.t_purged or None,
-                job.ranks,
-                job.nodelist,
-                dumps(answer(job)).decode(),
-            ),
-        )
+        values = (job.key, job.id, job.userid, job.name, job.queue, job.result, job.t_submit)
+        times = tuple(ATTRIBUTES[name](job) for name in _TIMES)
+        ended = (job.t_inactive, job.t_purged or None)
+        text = dumps(answer(job)).decode()
+        yield Put("inactive", (*values, *times, *ended, job.ranks, job.nodelist, text))
+        for kind, level, bucket, lo, hi in set(_spans(job, times)):
+            yield Put("span", (kind, level, bucket, job.t_inactive, job.key, lo, hi))
+
+
+def _spans(job: Job, times: tuple[float | None, ...]) -> Iterator[spans.Span]:
+    known = [time for time in times if time is not None]
+    if all(job.t_submit <= time <= job.t_inactive for time in (*known, job.t_inactive)):
+        yield spans.span(spans.LIFETIME, floor(job.t_submit), ceil(job.t_inactive))
+    else:
+        yield spans.span(spans.DISORDERED, 0, 0)
+    if job.ranks:
+        yield from spans.rank_spans(idset.decode(job.ranks))
+    if job.nodelist:
+        yield from spans.host_spans(hostlist.decode(job.nodelist))
 
 
 class Accounting:
@@ -107,17 +112,28 @@ class Stats:
 
     def rows(self, job: Job) -> Iterator[Add]:
         """One for all jobs and one for the job's queue; zeros for queues it was in before."""
+        keys = [("", 1)] if job.queue is None else [("", 1), (job.queue, 0)]
+        ended = tuple(int(job.state == INACTIVE and job.result == r) for r in _RESULTS)
+        purged = ended if job.t_purged else _NONE_ENDED
         if job.state != NEW:
             states = tuple(int(job.state == state) for state in STATES.values())
-            ended = tuple(int(job.state == INACTIVE and job.result == r) for r in _RESULTS)
-            purged = ended if job.t_purged else (0,) * len(_RESULTS)
-            counts = states + ended + purged
-            yield Add("stats", ("", 1), counts)
-            if job.queue is not None:
-                yield Add("stats", (job.queue, 0), counts)
-        zeros = (0,) * (len(STATES) + 2 * len(_RESULTS))
+            for key in keys:
+                yield Add("stats", key, states + ended + purged)
         for queue in job.queues:
-            yield Add("stats", (queue, 0), zeros)
+            yield Add("stats", (queue, 0), _NO_STATE + _NONE_ENDED + _NONE_ENDED)
+        if job.state != INACTIVE:
+            return
+        for key in keys:
+            yield Add("ended", (hour(job.t_inactive), *key), ended)
+            if job.t_purged:
+                yield Add("purged_by_hour", (hour(job.t_purged), *key), purged)
+        for queue in job.queues:
+            yield Add("ended", (hour(job.t_inactive), queue, 0), _NONE_ENDED)
+
+
+def hour(time: float) -> int:
+    """Return the hour since the epoch that ``time`` is in; 2^40 stands for all later ones."""
+    return int(min(max(time // 3600, -(2**40)), 2**40))
 
 
 BUILTIN: tuple[Projection, ...] = (Active(), Inactive(), Accounting(), Stats())

@@ -7,6 +7,8 @@ error text. The tree is plain, immutable data: `projections.match` asks it of on
 `projections.reach` of a job state, and others may translate it with `fold`.
 """
 
+from __future__ import annotations
+
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -104,19 +106,19 @@ class Timestamp(_Node, frozen=True):
 class And(_Node, frozen=True):
     """All of `children` match; true if there are none."""
 
-    children: "tuple[Constraint, ...]"
+    children: tuple[Constraint, ...]
 
 
 class Or(_Node, frozen=True):
     """One of `children` matches; true, too, if there are none."""
 
-    children: "tuple[Constraint, ...]"
+    children: tuple[Constraint, ...]
 
 
 class Not(_Node, frozen=True):
     """Not all of `children` match; false if there are none."""
 
-    children: "tuple[Constraint, ...]"
+    children: tuple[Constraint, ...]
 
 
 Leaf: TypeAlias = (
@@ -127,6 +129,8 @@ Constraint: TypeAlias = Leaf | Junction
 
 S = TypeVar("S")
 T = TypeVar("T")
+_Step: TypeAlias = tuple[Callable[[tuple[T, ...]], T], Sequence[S]]
+"""What makes the result of an item from those of its children, and the children."""
 
 
 def fold(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]], T]) -> T:
@@ -134,13 +138,11 @@ def fold(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]], T]
 
     `visit` is called with a node and what it returned for the children of that node.
     """
-    return _bottom_up(
-        constraint,
-        lambda node: (
-            partial(visit, node),
-            node.children if isinstance(node, Junction) else (),
-        ),
-    )
+
+    def expand(node: Constraint) -> _Step[T, Constraint]:
+        return partial(visit, node), node.children if isinstance(node, Junction) else ()
+
+    return _bottom_up(constraint, expand)
 
 
 def parse(obj: object = msgspec.UNSET, *, max_hosts: int = 1024) -> Constraint:
@@ -155,13 +157,10 @@ def parse(obj: object = msgspec.UNSET, *, max_hosts: int = 1024) -> Constraint:
     return _bottom_up(obj, partial(_expand, max_hosts))
 
 
-def _bottom_up(
-    root: S, expand: Callable[[S], tuple[Callable[[tuple[T, ...]], T], Sequence[S]]]
-) -> T:
+def _bottom_up(root: S, expand: Callable[[S], _Step[T, S]]) -> T:
     """Fold a tree without recursion, which Python would end at a depth of some hundreds.
 
-    `expand` is called depth first and from left to right. It returns the children of an item
-    and a function that makes the result of the item from those of the children.
+    `expand` is called depth first and from left to right.
     """
     pending = [root]
     order = []
@@ -175,9 +174,7 @@ def _bottom_up(
     return done.pop()
 
 
-def _expand(
-    max_hosts: int, obj: object
-) -> tuple[Callable[[tuple[Constraint, ...]], Constraint], Sequence[object]]:
+def _expand(max_hosts: int, obj: object) -> _Step[Constraint, object]:
     """Check one object of a constraint; the children of a junction come later."""
     if not isinstance(obj, dict):
         raise ConstraintError("constraint must be JSON object")
@@ -320,8 +317,8 @@ def _timestamp(attr: str, values: list[object], _: int) -> Timestamp:
 # after the number, digits of other scripts, but neither hexadecimal numbers nor "nan(tag)".
 _NUMBER = re.compile(
     r"""[ \t\n\v\f\r]* (?P<sign>[+-]?) (?:
-        (?P<decimal> [0-9]+ \.? [0-9]* | \. [0-9]+ ) (?: e [+-]? [0-9]+ )?
-      | 0x (?P<hex> [0-9a-f]+ \.? [0-9a-f]* | \. [0-9a-f]+ ) (?: p [+-]? [0-9]+ )?
+        (?P<decimal> [0-9]+ (?: \. [0-9]* )? | \. [0-9]+ ) (?: e [+-]? [0-9]+ )?
+      | 0x (?P<hex> [0-9a-f]+ (?: \. [0-9a-f]* )? | \. [0-9a-f]+ ) (?: p [+-]? [0-9]+ )?
       | (?P<word> inf (?: inity )? | nan (?: \( [0-9a-z_]* \) )? )
     )""",
     re.VERBOSE | re.IGNORECASE | re.ASCII,

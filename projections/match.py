@@ -136,36 +136,32 @@ def _results(node: Results, job: Job) -> tuple[bool, int]:
 
 
 def _hostlist(node: Hostlist, job: Job) -> tuple[bool, int]:
-    """Each host of the constraint is one comparison, up to the first that the job has."""
-    if job.nodelist is None or (nodelist := _decode_nodelist(job.nodelist)) is None:
-        return False, 0
-    index = hostlist.first_common_index(node.hosts, nodelist)
-    return (False, hostlist.count(node.hosts)) if index is None else (True, index + 1)
+    return (False, 0) if job.nodelist is None else _compare_hosts(node.hosts, job.nodelist)
 
 
 def _ranks(node: Ranks, job: Job) -> tuple[bool, int]:
-    """As many comparisons as the smaller of the two sets has members, whatever the answer."""
-    if job.ranks is None or (ranks := _decode_ranks(job.ranks)) is None:
-        return False, 0
-    comparisons = min(idset.count(node.ids), idset.count(ranks))
-    return idset.intersects(node.ids, ranks), comparisons
+    return (False, 0) if job.ranks is None else _compare_ranks(node.ids, job.ranks)
 
 
-# Many jobs run on the same nodes, and a constraint may ask for them more than once.
+# These two are worth remembering: many jobs run on the same nodes.
 @lru_cache(maxsize=1024)
-def _decode_nodelist(text: str) -> hostlist.Hostlist | None:
+def _compare_hosts(hosts: hostlist.Hostlist, nodelist: str) -> tuple[bool, int]:
+    """Each host of the constraint is one comparison, up to the first that the job has."""
     try:
-        return hostlist.decode(text)
+        index = hostlist.first_common_index(hosts, hostlist.decode(nodelist))
     except hostlist.HostlistError:
-        return None
+        return False, 0
+    return (False, hostlist.count(hosts)) if index is None else (True, index + 1)
 
 
 @lru_cache(maxsize=1024)
-def _decode_ranks(text: str) -> idset.Ranges | None:
+def _compare_ranks(ids: idset.Ranges, ranks: str) -> tuple[bool, int]:
+    """As many comparisons as the smaller of the two sets has members, whatever the answer."""
     try:
-        return idset.decode(text)
+        others = idset.decode(ranks)
     except idset.IdsetError:
-        return None
+        return False, 0
+    return idset.intersects(ids, others), min(idset.count(ids), idset.count(others))
 
 
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}

@@ -29,7 +29,7 @@ GROUP = "flux_jobdb.projections"
 
 
 class Put(NamedTuple):
-    """A whole row of ``table``. Its first value is the row's key, unique in the table."""
+    """A whole row of ``table``, which needs a PRIMARY KEY by which it is taken out again."""
 
     table: str
     values: tuple[Any, ...]

@@ -95,7 +95,7 @@ def _allocation(execution: _Execution) -> Allocation:
     ranks, cores = _ranks_and_cores(execution.R_lite)
     hosts = None
     if execution.nodelist is not None:
-        hosts = hostlist.decode(",".join(execution.nodelist))
+        hosts = hostlist.concat(*map(hostlist.decode, execution.nodelist))
         if hostlist.count(hosts) != idset.count(ranks):
             raise ValueError("as many hosts as ranks")
     for name, targets in (execution.properties or {}).items():

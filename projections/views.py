@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS rebuild (plan TEXT NOT NULL, checkpoint INTEGER NOT N
 """
 
 
+Columns = tuple[tuple[str, bool], ...]
+"""A table's columns: name, and whether it is part of the PRIMARY KEY."""
+
+
 class View(NamedTuple):
     """A view as it is stored: made by ``version``, with all events up to ``checkpoint``."""
 
@@ -168,7 +172,7 @@ def apply_changes(
 ) -> None:
     """Replace the rows of old states by those of new ones, in tables named prefix + name."""
     for projection in projections:
-        gone: dict[str, dict[object, None]] = {}
+        gone: dict[str, list[tuple[object, ...]]] = {}
         come: dict[str, list[tuple[object, ...]]] = {}
         sums: dict[str, dict[tuple[object, ...], list[float]]] = {}
         for before, after in changes.values():
@@ -176,24 +180,30 @@ def apply_changes(
             new = list(projection.rows(after)) if after is not None else []
             if old == new:
                 continue
-            for sign, rows in ((-1, old), (1, new)):
+            for sign, rows, puts in ((-1, old, gone), (1, new, come)):
                 for row in rows:
                     if isinstance(row, Add):
                         _add(sums.setdefault(row.table, {}), row, sign)
-                    elif sign < 0:
-                        gone.setdefault(row.table, {})[row.values[0]] = None
                     else:
-                        come.setdefault(row.table, []).append(row.values)
-        for table, keys in gone.items():
-            first = _columns(projection, table)[0]
-            db.executemany(
-                f"DELETE FROM {prefix}{table} WHERE {first} = ?", [(key,) for key in keys]
-            )
-        for table, puts in come.items():
-            marks = ", ".join("?" * len(_columns(projection, table)))
-            db.executemany(f"INSERT INTO {prefix}{table} VALUES ({marks})", puts)
-        for table, amounts in sums.items():
-            _write_sums(db, prefix + table, _columns(projection, table), amounts)
+                        puts.setdefault(row.table, []).append(row.values)
+        tables = schema_of(projection.schema).tables
+        for name, values in gone.items():
+            _delete(db, prefix + name, _columns(name, tables[name]), values)
+        for name, values in come.items():
+            marks = ", ".join("?" * len(_columns(name, tables[name])))
+            db.executemany(f"INSERT INTO {prefix}{name} VALUES ({marks})", values)
+        for name, amounts in sums.items():
+            _write_sums(db, prefix + name, _columns(name, tables[name]), amounts)
+
+
+def _delete(
+    db: apsw.Connection, table: str, columns: Columns, rows: list[tuple[object, ...]]
+) -> None:
+    keys = [index for index, (_, key) in enumerate(columns) if key]
+    where = " AND ".join(f"{columns[index][0]} = ?" for index in keys)
+    db.executemany(
+        f"DELETE FROM {table} WHERE {where}", [[row[index] for index in keys] for row in rows]
+    )
 
 
 def _add(sums: dict[tuple[object, ...], list[float]], row: Add, sign: int) -> None:
@@ -208,28 +218,23 @@ def _add(sums: dict[tuple[object, ...], list[float]], row: Add, sign: int) -> No
 def _write_sums(
     db: apsw.Connection,
     table: str,
-    columns: tuple[str, ...],
+    columns: Columns,
     sums: dict[tuple[object, ...], list[float]],
 ) -> None:
-    keys = columns[: len(next(iter(sums)))]
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in columns[len(keys) :])
+    keys = ", ".join(name for name, key in columns if key)
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name, key in columns if not key)
     marks = ", ".join("?" * len(columns))
     db.executemany(
-        f"INSERT INTO {table} VALUES ({marks})"
-        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}",
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {added}",
         [(*key, *amounts) for key, amounts in sums.items()],
     )
 
 
 @lru_cache
-def _column_names(table: str, statement: str) -> tuple[str, ...]:
-    """Names of a table's columns, asked of SQLite itself."""
+def _columns(table: str, statement: str) -> Columns:
+    """Name a table's columns and say which make its PRIMARY KEY, as SQLite understands it."""
     scratch = apsw.Connection(":memory:")
     scratch.execute(statement)
-    names = fetch(scratch, "SELECT name FROM pragma_table_info(?)", (table,))
+    rows = fetch(scratch, "SELECT name, pk > 0 FROM pragma_table_info(?)", (table,))
     scratch.close()
-    return tuple(name for (name,) in names)
-
-
-def _columns(projection: Projection, table: str) -> tuple[str, ...]:
-    return _column_names(table, schema_of(projection.schema).tables[table])
+    return tuple((name, bool(key)) for name, key in rows)

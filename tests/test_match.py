@@ -123,6 +123,7 @@ U42, U43, FOO = {"userid": [42]}, {"userid": [43]}, {"name": ["foo"]}
 MATCHES: list[tuple[object, list[Job], str]] = [
     ({}, [job_with()], "y"),
     ({"userid": []}, users(42, 0), "nn"),
+    ({"t_submit": [">=0"]}, [job_with(t_submit=0.0)], "y"),
     (U42, users(42, 43, 0), "ynn"),
     ({"userid": [42, 43]}, users(42, 43, 44, 0), "yynn"),
     ({"userid": [-1]}, users(42, 0, 2**31 + 5, USERID_UNKNOWN), "yyyy"),

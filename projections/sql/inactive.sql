@@ -21,3 +21,20 @@ CREATE TABLE inactive (
 );
 CREATE INDEX inactive_by_time ON inactive (t_inactive, jobid);
 CREATE INDEX inactive_by_jobid ON inactive (jobid);
+CREATE INDEX inactive_by_userid ON inactive (userid, t_inactive, jobid);
+CREATE INDEX inactive_by_name ON inactive (name, t_inactive, jobid);
+CREATE INDEX inactive_by_queue ON inactive (queue, t_inactive, jobid);
+CREATE INDEX inactive_by_result ON inactive (result, t_inactive, jobid);
+CREATE INDEX inactive_by_purge ON inactive (t_purged) WHERE t_purged IS NOT NULL;
+
+-- Their hosts, ranks and lifetimes as intervals of numbers: see spans.py.
+CREATE TABLE span (
+    kind       INTEGER NOT NULL,
+    level      INTEGER NOT NULL,
+    bucket     INTEGER NOT NULL,
+    t_inactive REAL    NOT NULL,
+    job        INTEGER NOT NULL,
+    lo         INTEGER NOT NULL,
+    hi         INTEGER NOT NULL,
+    PRIMARY KEY (kind, level, bucket, t_inactive, job, lo, hi)
+) WITHOUT ROWID;

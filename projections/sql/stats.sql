@@ -21,3 +21,28 @@ CREATE TABLE stats (
     purged_timeout    INTEGER NOT NULL,
     PRIMARY KEY (queue, all_queues)
 );
+
+-- The same of jobs that are over, by the hour (seconds since the epoch / 3600) they ended in,
+-- so that a past moment's sums need not be counted job by job.
+CREATE TABLE ended (
+    hour       INTEGER NOT NULL,
+    queue      TEXT    NOT NULL,
+    all_queues INTEGER NOT NULL,
+    successful INTEGER NOT NULL,
+    failed     INTEGER NOT NULL,
+    canceled   INTEGER NOT NULL,
+    timeout    INTEGER NOT NULL,
+    PRIMARY KEY (hour, queue, all_queues)
+) WITHOUT ROWID;
+
+-- And of those that were purged, by the hour of the purge.
+CREATE TABLE purged_by_hour (
+    hour       INTEGER NOT NULL,
+    queue      TEXT    NOT NULL,
+    all_queues INTEGER NOT NULL,
+    successful INTEGER NOT NULL,
+    failed     INTEGER NOT NULL,
+    canceled   INTEGER NOT NULL,
+    timeout    INTEGER NOT NULL,
+    PRIMARY KEY (hour, queue, all_queues)
+) WITHOUT ROWID;

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What a site configures, in Flux's own TOML tables.
+
+    [job-list]   dbpath, purge ("keep" or "follow"), synchronous ("normal" or "full"),
+                 max_comparisons (0: no limit)
+    [access]     private-mode
+    [queues]     the names are listed by job-stats even before a job used them
+
+Other tables and members are not ours, and are ignored.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from eventstore.errors import JobdbError
+from eventstore.store import SYNCHRONOUS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same library under its older name
+    import tomli as tomllib
+
+_T = TypeVar("_T")
+_PURGE = ("keep", "follow")
+
+
+class ConfigError(JobdbError):
+    """A setting has a value that it cannot have; the message names it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings that count here."""
+
+    dbpath: str | None = None
+    follow_purges: bool = False
+    synchronous: str = "normal"
+    max_comparisons: int = 0
+    private: bool = False
+    queues: tuple[str, ...] = ()
+
+
+def from_tables(tables: Mapping[str, Any]) -> Config:
+    """Take the settings out of Flux's configuration; raises ConfigError."""
+    own = _table(tables, "job-list")
+    most = _get(own, "job-list.max_comparisons", int, 0)
+    if most < 0:
+        raise ConfigError("job-list.max_comparisons must be >= 0")
+    return Config(
+        dbpath=_get(own, "job-list.dbpath", str, None),
+        follow_purges=_choice(own, "job-list.purge", _PURGE) == "follow",
+        synchronous=_choice(own, "job-list.synchronous", SYNCHRONOUS),
+        max_comparisons=most,
+        private=_get(_table(tables, "access"), "access.private-mode", bool, False),
+        queues=tuple(_table(tables, "queues")),
+    )
+
+
+def read_tables(path: str) -> dict[str, Any]:
+    """Read a TOML file; raises ConfigError where that cannot be done."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; name a readable file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}; mend the file") from error
+    return tables
+
+
+def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = tables.get(name, {})
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"[{name}] must be a table")
+    return found
+
+
+def _get(table: Mapping[str, Any], name: str, kind: type[_T], default: Any) -> Any:  # noqa: ANN401
+    value = table.get(name.partition(".")[2], default)
+    if value is not default and type(value) is not kind:
+        raise ConfigError(f"{name} must be of type {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _choice(table: Mapping[str, Any], name: str, values: tuple[str, ...]) -> str:
+    value: str = _get(table, name, str, values[0])
+    if value not in values:
+        raise ConfigError(f"{name} is {value!r}; expected one of {', '.join(values)}")
+    return value

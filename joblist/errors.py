@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Errors of the protocol: an errno and, mostly, a text; both as job-list has them."""
+
+from __future__ import annotations
+
+_MOST = 159  # bytes of text that a flux_error_t holds
+
+
+class RpcError(Exception):
+    """An error response. ``text`` is None where the response has none, which "" is not."""
+
+    def __init__(self, errno: int, text: str | None = None) -> None:
+        super().__init__(errno, text)
+        self.errno = errno
+        self.text = text if text is None else cut(text)
+
+
+def cut(text: str) -> str:
+    """Shorten a text as flux_error_t does; a '+' says that some of it is missing."""
+    data = text.encode()
+    if len(data) <= _MOST:
+        return text
+    end = b"+" if len(data) > _MOST + 1 else data[_MOST - 1 : _MOST]
+    return (data[: _MOST - 1] + end).decode(errors="ignore")

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The service: each topic's answer, for one moment and one asker.
+
+Answers are what flux-core's job-list module (list.c, stats.c, job-list.c) gives for the same
+events. Access is a constraint that is added before the question is put.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from errno import EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
+from itertools import islice
+from math import inf
+from typing import NamedTuple
+
+import apsw
+import msgspec
+
+from eventstore.store import Store, fetch
+from projections import moment, statistics
+from projections.answer import ATTRIBUTES
+from projections.constraint import And, Constraint, Userid
+from projections.job import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
+from projections.jsontext import dumps
+from projections.match import TooManyComparisonsError
+from projections.pick import Picker, UnknownAttributeError
+from projections.query import Scope, active_jobs, listing
+
+from .config import Config
+from .errors import RpcError
+from .requests import Credential, read_constraint, read_list, read_list_id
+
+MIN_HOSTS = 1024
+"""How many hosts or ranks a constraint may name, in instances that are not larger."""
+
+
+class Request(NamedTuple):
+    """One request, as its message holds it; ``text`` None: without a payload."""
+
+    topic: str
+    text: bytes | None
+    credential: Credential
+    streaming: bool
+
+
+class Service:
+    """Answers requests from a store's views.
+
+    ``as_of`` asks for a past moment, in seconds since the epoch. ``active`` returns the
+    active jobs, where the caller has them at hand.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        *,
+        as_of: float | None = None,
+        active: Callable[[], Iterable[Job]] | None = None,
+        instance_size: int = 1,
+    ) -> None:
+        self._store = store
+        self.config = config
+        self._as_of = as_of
+        self._active = active
+        self._max_hosts = max(instance_size, MIN_HOSTS)
+        self._topics: dict[str, Callable[[apsw.Connection, Request], Iterator[bytes]]] = {
+            "job-list.list": self._list,
+            "job-list.list-id": self._list_id,
+            "job-list.list-attrs": self._list_attrs,
+            "job-list.job-stats": self._job_stats,
+            "job-list.stats-get": self._stats_get,
+        }
+
+    def answer(self, request: Request) -> list[bytes]:
+        """Return the response payloads, in order; raises RpcError.
+
+        A stream's closing ENODATA is not among them.
+        """
+        topic = self._topics.get(request.topic)
+        if topic is None:
+            raise RpcError(ENOSYS, f"Unknown service method '{request.topic}'")
+        if not request.credential.allowed:
+            raise RpcError(EPERM, "Request rejected due to insufficient privilege")
+        with self._store.snapshot() as db:
+            return list(topic(db, request))
+
+    # -- topics
+
+    def _list(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
+        wanted = read_list(request.text)
+        given = read_constraint(wanted.constraint, self._max_hosts)
+        found = listing(
+            db,
+            self._visible(given, request.credential),
+            Picker(wanted.attrs),
+            active=lambda: self._active_jobs(db),
+            scope=Scope(wanted.since, self._until, self.config.follow_purges),
+            max_comparisons=self.config.max_comparisons,
+        )
+        try:
+            jobs = list(islice(found, wanted.max_entries or None))
+        except UnknownAttributeError as error:
+            raise RpcError(EINVAL, str(error)) from error
+        except TooManyComparisonsError as error:
+            # job-list sends whatever errno was left over: by experiment, these.
+            errno = EPROTO if wanted.constraint is msgspec.UNSET else EINVAL
+            raise RpcError(errno, str(error)) from error
+        if not request.streaming:
+            yield b'{"jobs":[%b]}' % b",".join(jobs)
+            return
+        for index, job in enumerate(jobs):
+            yield b'{"jobs":[%b]%b}' % (job, b"" if index else b',"version":1')
+
+    def _list_id(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
+        wanted = read_list_id(request.text)
+        picker = Picker(wanted.attrs)
+        try:
+            job = self._one(db, wanted.id, wanted.state, picker, request.credential)
+        except UnknownAttributeError as error:
+            raise RpcError(EINVAL, str(error)) from error
+        yield b'{"job":%b}' % job
+
+    def _one(
+        self, db: apsw.Connection, jobid: int, state: int, picker: Picker, asker: Credential
+    ) -> bytes:
+        if self._as_of is None:
+            job = moment.job_now(db, jobid)
+        else:
+            job = moment.job_at(db, jobid, self._as_of)
+            if job is not None and self._purged(job):
+                job = None
+        if job is not None:
+            self._check_visible(job.userid, asker)
+            if job.state != INACTIVE and state and not job.states_mask & state:
+                raise RpcError(EAGAIN, "the job has not been in that state")
+            return picker.job(job)
+        rows = [] if self._as_of is not None else self._inactive_row(db, jobid)
+        if not rows:
+            raise RpcError(ENOENT)
+        userid, text = rows[0]
+        self._check_visible(userid, asker)
+        return picker.text(jobid, text)
+
+    def _inactive_row(self, db: apsw.Connection, jobid: int) -> list[tuple[int, str]]:
+        kept = " AND t_purged IS NULL" if self.config.follow_purges else ""
+        return fetch(
+            db,
+            f"SELECT userid, answer FROM inactive WHERE jobid = ?{kept} ORDER BY job DESC LIMIT 1",
+            (jobid,),
+        )
+
+    def _list_attrs(self, _db: apsw.Connection, _request: Request) -> Iterator[bytes]:
+        yield dumps({"attrs": [*ATTRIBUTES, "all"]})
+
+    def _job_stats(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
+        self._check_unrestricted(request.credential)
+        stats = self._stats(db)
+        for queue in self.config.queues:
+            stats.of(queue, 0)
+        yield dumps(stats.answer())
+
+    def _stats_get(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
+        self._check_unrestricted(request.credential)
+        jobs = list(self._active_jobs(db))
+        sizes = {
+            "pending": sum(bool(job.state & PENDING) for job in jobs),
+            "running": sum(bool(job.state & RUNNING) for job in jobs),
+            "inactive": self._stats(db).total.states["inactive"],
+        }
+        # Nobody waits for an answer that is given at once.
+        yield dumps({"jobs": sizes, "idsync": {"lookups": 0, "waits": 0}, "stats_watchers": 0})
+
+    # -- the moment
+
+    @property
+    def _until(self) -> float:
+        return inf if self._as_of is None else self._as_of
+
+    def _active_jobs(self, db: apsw.Connection) -> Iterable[Job]:
+        if self._as_of is not None:
+            return moment.jobs_at(db, self._as_of)
+        return active_jobs(db) if self._active is None else self._active()
+
+    def _stats(self, db: apsw.Connection) -> statistics.AllStats:
+        follow = self.config.follow_purges
+        if self._as_of is None:
+            return statistics.stats_now(db, follow=follow)
+        return statistics.stats_at(db, self._as_of, follow=follow)
+
+    def _purged(self, job: Job) -> bool:
+        return self.config.follow_purges and bool(job.t_purged)
+
+    # -- access
+
+    def _restricted(self, asker: Credential) -> bool:
+        return self.config.private and not asker.privileged
+
+    def _visible(self, constraint: Constraint, asker: Credential) -> Constraint:
+        if not self._restricted(asker):
+            return constraint
+        # No guest is the user id that stands for all users.
+        own = asker.userid & 0xFFFFFFFF
+        return And((constraint, Userid(() if own == USERID_UNKNOWN else (own,))))
+
+    def _check_visible(self, userid: int, asker: Credential) -> None:
+        if self._restricted(asker) and userid != asker.userid & 0xFFFFFFFF:
+            # As if there were no such job, but for the text: job-list sends an empty one.
+            raise RpcError(ENOENT, "")
+
+    def _check_unrestricted(self, asker: Credential) -> None:
+        if self._restricted(asker):
+            raise RpcError(EPERM)

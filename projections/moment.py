@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A past moment: the jobs that were alive then, as they were.
+
+Only these are folded again, from their events up to that moment; lifetimes are found by an
+index. Of what had ended by then, the inactive list knows all that there is to know.
+"""
+
+from __future__ import annotations
+
+import apsw
+
+from eventstore import read
+from eventstore.store import fetch
+
+from . import spans
+from .changes import decode_state, replay
+from .job import INACTIVE, NEW, Job
+from .query import active_jobs, alive, overlapping
+
+
+def jobs_at(db: apsw.Connection, time: float) -> list[Job]:
+    """Return the jobs that were active at ``time``, in their states of then."""
+    head = read.head(db)
+    keys = {key for _, key in alive(db, time)}
+    keys |= {key for _, key in overlapping(db, spans.span(spans.DISORDERED, 0, 0))}
+    keys |= {job.key for job in active_jobs(db) if job.t_submit <= time}
+    states = (replay(db, key, head, until=time) for key in keys)
+    return [job for job in states if job is not None and job.state not in {NEW, INACTIVE}]
+
+
+def job_at(db: apsw.Connection, jobid: int, time: float) -> Job | None:
+    """Return the job of this id as it was at ``time``: of several, the last submitted."""
+    head = read.head(db)
+    for key in read.keys(db, jobid):
+        job = replay(db, key, head, until=time)
+        if job is not None and job.state != NEW:
+            return job
+    return None
+
+
+def job_now(db: apsw.Connection, jobid: int) -> Job | None:
+    """Return the active job of this id."""
+    rows = fetch(
+        db, "SELECT data FROM active WHERE jobid = ? ORDER BY job DESC LIMIT 1", (jobid,)
+    )
+    return decode_state(rows[0][0]) if rows else None

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Listing jobs: which match, in job-list's order, without looking at more than is needed.
+
+Active jobs are few: each is looked at. Inactive ones are led to by an index, as ``plan.py``
+says, in streams that are merged in the order of the list; whoever reads stops when it has
+enough. Nothing here knows who asks.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import groupby
+from math import ceil, floor, inf
+from typing import Any, NamedTuple, TypeAlias
+
+import apsw
+
+from eventstore.store import fetch, value
+
+from . import spans
+from .changes import decode_state
+from .constraint import TIMESTAMPS, Constraint
+from .job import CLEANUP, DEPEND, INACTIVE, PENDING, RUN, RUNNING, Job
+from .match import Matcher
+from .pick import Picker
+from .plan import Drive, Equal, Side, Window, plan
+from .reach import reachable
+
+_PROBE = 2_000  # candidates beyond which drives count as equally expensive
+_ORDER = "ORDER BY t_inactive DESC, jobid DESC"
+# What a row has: its place in the order, the answer, and what a constraint may ask for.
+_PLACE = "t_inactive, jobid, job, answer"
+_FACTS = ", userid, name, queue, result, ranks, nodelist, " + ", ".join(TIMESTAMPS[:-1])
+
+_Row: TypeAlias = "tuple[Any, ...]"
+_Bindings: TypeAlias = "tuple[str | int | float, ...]"
+
+
+class Scope(NamedTuple):
+    """Which inactive jobs count at all.
+
+    Those that ended after ``since`` and not after ``until``; and, where ``follow`` is set,
+    were not purged by ``until``. Seconds since the epoch.
+    """
+
+    since: float = 0.0
+    until: float = inf
+    follow: bool = False
+
+    def where(self) -> tuple[str, tuple[float, ...]]:
+        """Return this as SQL over the inactive list."""
+        terms, bindings = ["1"], []
+        if self.since > 0:
+            terms.append("t_inactive > ?")
+            bindings.append(self.since)
+        if self.until < inf:
+            terms.append("t_inactive <= ?")
+            bindings.append(self.until)
+        if self.follow:
+            terms.append("(t_purged IS NULL OR t_purged > ?)")
+            bindings.append(self.until)
+        return " AND ".join(terms), tuple(bindings)
+
+
+def active_jobs(db: apsw.Connection) -> list[Job]:
+    """Return all active jobs."""
+    return [decode_state(data) for (data,) in fetch(db, "SELECT data FROM active")]
+
+
+def listing(
+    db: apsw.Connection,
+    constraint: Constraint,
+    picker: Picker,
+    *,
+    active: Callable[[], Iterable[Job]],
+    scope: Scope,
+    max_comparisons: int = 0,
+) -> Iterator[bytes]:
+    """Return the jobs that match, as JSON text: pending, running, then inactive ones.
+
+    Pending jobs are in the order of priority (highest first) and id, running ones by
+    ``t_run`` and inactive ones by ``t_inactive`` (latest first) and id. Which of the three
+    are looked at at all is decided as job-list does it (state_match.c).
+
+    With ``max_comparisons``, jobs are compared one by one as job-list does, and beyond that
+    number TooManyComparisonsError is raised: nothing is found by an index then.
+    """
+    matcher = Matcher(constraint, max_comparisons)
+    pending, running = reachable(constraint, PENDING), reachable(constraint, RUNNING)
+    if pending or running:
+        jobs = list(active())
+        if pending:
+            yield from _active(jobs, PENDING, _pending_order, matcher, picker)
+        if running:
+            yield from _active(jobs, RUNNING, _running_order, matcher, picker)
+    if not reachable(constraint, INACTIVE):
+        return
+    if max_comparisons:
+        for row in _stream(db, None, Side("1", exact=False), scope):
+            if matcher.matches(_facts(row)):
+                yield picker.text(row[1], row[3])
+        return
+    side = plan(constraint, partial(_cost, db))
+    for row in candidates(db, side, scope):
+        if side.exact or matcher.matches(_facts(row)):
+            yield picker.text(row[1], row[3])
+
+
+def _active(
+    jobs: Iterable[Job],
+    states: int,
+    order: Callable[[Job], tuple[float, float]],
+    matcher: Matcher,
+    picker: Picker,
+) -> Iterator[bytes]:
+    for job in sorted((job for job in jobs if job.state & states), key=order):
+        if matcher.matches(job):
+            yield picker.job(job)
+
+
+def _pending_order(job: Job) -> tuple[float, float]:
+    return -job.priority, job.id
+
+
+def _running_order(job: Job) -> tuple[float, float]:
+    # Of equal times, the one that came last is in front (flux-core, job_state.c).
+    return -job.t_run, -job.entered
+
+
+def _facts(row: _Row) -> Job:
+    """Return what a constraint may ask of an inactive job."""
+    t_inactive, jobid, key, _, userid, name, queue, result, ranks, nodelist, *times = row
+    t_submit, t_depend, t_priority, t_sched, t_run, t_cleanup = times
+    mask = INACTIVE
+    for bit, time in ((DEPEND, t_depend), (RUN, t_run), (CLEANUP, t_cleanup)):
+        mask |= bit if time is not None else 0
+    return Job(
+        key,
+        jobid,
+        0,
+        userid=userid,
+        name=name,
+        queue=queue,
+        result=result,
+        ranks=ranks,
+        nodelist=nodelist,
+        state=INACTIVE,
+        states_mask=mask,
+        submit_version=1,  # t_depend is what it says, whatever the version was
+        t_submit=t_submit,
+        t_depend=t_depend or 0.0,
+        t_priority=t_priority or 0.0,
+        t_sched=t_sched or 0.0,
+        t_run=t_run or 0.0,
+        t_cleanup=t_cleanup or 0.0,
+        t_inactive=t_inactive,
+    )
+
+
+# -- candidates among the inactive jobs
+
+
+def candidates(db: apsw.Connection, side: Side, scope: Scope) -> Iterator[_Row]:
+    """Return rows that pass the filter, in the order of the list, each job once."""
+    if side.drives is None:
+        yield from _stream(db, None, side, scope)
+        return
+    streams = [stream for drive in side.drives for stream in _streams(db, drive, side, scope)]
+    if len(streams) == 1:
+        yield from streams[0]
+        return
+    last = None
+    for row in heapq.merge(*streams, key=_place, reverse=True):
+        if row[2] != last:
+            yield row
+        last = row[2]
+
+
+def _place(row: _Row) -> tuple[float, int, int]:
+    place: tuple[float, int, int] = row[:3]
+    return place
+
+
+def _streams(
+    db: apsw.Connection, drive: Drive, side: Side, scope: Scope
+) -> list[Iterator[_Row]]:
+    if isinstance(drive, Equal):
+        return [_stream(db, drive, side, scope)]
+    if isinstance(drive, Window):
+        odd = spans.span(spans.DISORDERED, 0, 0)
+        found = overlapping(db, odd)
+        if drive.before < inf:
+            found |= alive(db, drive.before)
+        return [_stream(db, drive, side, scope), _gathered(db, found, side, scope)]
+    gathered: set[tuple[float, int]] = set()
+    for wanted in drive.spans:
+        gathered |= overlapping(db, wanted)
+    return [_gathered(db, gathered, side, scope)]
+
+
+def _select(side: Side, scope: Scope) -> tuple[str, _Bindings]:
+    """Return the filter of a stream, with its bindings."""
+    within, bounds = scope.where()
+    return f"{within} AND {side.where}", (*bounds, *side.bindings)
+
+
+def _columns(side: Side) -> str:
+    return _PLACE if side.exact else _PLACE + _FACTS
+
+
+def _stream(
+    db: apsw.Connection, drive: Equal | Window | None, side: Side, scope: Scope
+) -> Iterator[_Row]:
+    """Read an index in the order of the list."""
+    index, driven = "time", "1"
+    bindings: _Bindings = ()
+    if isinstance(drive, Equal):
+        index, driven, bindings = drive.column, f"{drive.column} = ?", (drive.value,)
+    elif drive is not None:
+        driven, bindings = "t_inactive BETWEEN ? AND ?", drive
+    where, bound = _select(side, scope)
+    return _rows(
+        db,
+        f"SELECT {_columns(side)} FROM inactive INDEXED BY inactive_by_{index}"
+        f" WHERE {driven} AND {where} {_ORDER}",
+        (*bindings, *bound),
+    )
+
+
+def _gathered(
+    db: apsw.Connection, jobs: Iterable[tuple[float, int]], side: Side, scope: Scope
+) -> Iterator[_Row]:
+    """Read jobs, given as (t_inactive, key), one by one in the order of the list."""
+    where, bound = _select(side, scope)
+    sql = f"SELECT {_columns(side)} FROM inactive WHERE job = ? AND {where}"
+    wanted = sorted(
+        ((time, key) for time, key in jobs if scope.since < time <= scope.until), reverse=True
+    )
+    for _, same in groupby(wanted, key=lambda item: item[0]):
+        rows = [row for _, key in same for row in _rows(db, sql, (key, *bound))]
+        yield from sorted(rows, key=_place, reverse=True)
+
+
+def _rows(db: apsw.Connection, sql: str, bindings: _Bindings) -> Iterator[_Row]:
+    yield from db.execute(sql, bindings)
+
+
+def alive(db: apsw.Connection, time: float) -> set[tuple[float, int]]:
+    """Return (t_inactive, key) of finished jobs that lived in the second around ``time``."""
+    return overlapping(db, spans.span(spans.LIFETIME, floor(time), ceil(time)))
+
+
+def overlapping(
+    db: apsw.Connection, wanted: spans.Span, limit: int = -1
+) -> set[tuple[float, int]]:
+    """Return (t_inactive, key) of jobs with an interval that overlaps this one."""
+    found: set[tuple[float, int]] = set()
+    level = -1
+    while True:
+        sql = "SELECT min(level) FROM span WHERE kind = ? AND level > ?"
+        level = value(db, sql, (wanted.kind, level))
+        if level is None or 0 <= limit <= len(found):
+            return found
+        first, last = spans.buckets(level, wanted.lo, wanted.hi)
+        found.update(
+            fetch(
+                db,
+                "SELECT t_inactive, job FROM span WHERE kind = ? AND level = ?"
+                " AND bucket BETWEEN ? AND ? AND lo <= ? AND hi >= ? LIMIT ?",
+                (wanted.kind, level, first, last, wanted.hi, wanted.lo, limit),
+            )
+        )
+
+
+def _cost(db: apsw.Connection, drive: Drive) -> int:
+    """Count candidates, up to a number beyond which it does not matter."""
+    bindings: _Bindings
+    if isinstance(drive, Equal):
+        where, bindings = f"{drive.column} = ?", (drive.value,)
+    elif isinstance(drive, Window):
+        where, bindings = "t_inactive BETWEEN ? AND ?", drive
+    else:
+        return sum(len(overlapping(db, wanted, _PROBE)) for wanted in drive.spans)
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM inactive WHERE {where} LIMIT ?)"
+    return int(value(db, sql, (*bindings, _PROBE)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf, nextafter
 
 import apsw
 import msgspec
@@ -321,9 +322,10 @@ class Writer:
         )
 
     def _notice(self, kind: str, data: bytes, recognised: bytes | None) -> int:
-        # What a file tells happened at the time that the events before it tell.
+        # When it happened is not said: after the events that were read before it.
         rows = self._rows
-        notice = Notice(rows.first + len(rows.records), self._last_time, kind, data)
+        time = nextafter(self._last_time, inf)
+        notice = Notice(rows.first + len(rows.records), time, kind, data)
         rows.records.append(notice)
         self._db.execute(
             "INSERT INTO notice (seq, time, kind, digest, data) VALUES (?, ?, ?, ?, ?)",

@@ -80,6 +80,21 @@ def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[
     ]
 
 
+def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:
+    """Return the events of all jobs with this id that have seq > ``after``, by seq."""
+    found = [record for key in keys(db, jobid) for record in job_records(db, key)]
+    return sorted(record for record in found if record.seq > after)
+
+
+def purges_of(db: apsw.Connection, job: int) -> list[tuple[int, float]]:
+    """Return (seq, time) of the notice that the job manager purged this job."""
+    return fetch(
+        db,
+        "SELECT n.seq, time FROM purged p JOIN notice n ON n.seq = p.seq WHERE job = ?",
+        (job,),
+    )
+
+
 def by_seq(db: apsw.Connection, seqs: Iterable[int]) -> list[Record]:
     """Return the events of these seqs, in that order, without jobspec and R."""
     return [

@@ -146,7 +146,8 @@ class Service:
         kept = " AND t_purged IS NULL" if self.config.follow_purges else ""
         return fetch(
             db,
-            f"SELECT userid, answer FROM inactive WHERE jobid = ?{kept} ORDER BY job DESC LIMIT 1",
+            f"SELECT userid, answer FROM inactive WHERE jobid = ?{kept}"
+            " ORDER BY job DESC LIMIT 1",
             (jobid,),
         )
 

@@ -16,7 +16,7 @@ import msgspec
 
 from eventstore import read
 from eventstore.record import Notice, Record
-from eventstore.store import fetch, value
+from eventstore.store import value
 
 from .fold import fold, purged, rebooted
 from .job import INACTIVE, Job
@@ -128,12 +128,7 @@ def replay(
         boots = [notice for notice in boots if notice.time <= until]
     job = _fold_with_boots(db, key, records, boots)
     if job is not None and job.state == INACTIVE:
-        purge = fetch(
-            db,
-            "SELECT n.seq, time FROM purged p JOIN notice n ON n.seq = p.seq WHERE job = ?",
-            (key,),
-        )
-        for seq, time in purge:
+        for seq, time in read.purges_of(db, key):
             if seq <= upto and (until is None or time <= until):
                 job = purged(job, time)
     return job

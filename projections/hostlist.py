@@ -23,8 +23,7 @@ class HostRange(NamedTuple):
     """The names of a prefix, a number from ``lo`` to ``hi`` and a suffix.
 
     Numbers have zeros put before them to be ``width`` digits long. A width of 0 stands for no
-    number at all: the prefix is a whole name then, and the rest is 0 or empty. A range with a
-    suffix has more than one host.
+    number at all: the prefix is a whole name then, and the rest is 0 or empty.
     """
 
     prefix: str
@@ -55,10 +54,10 @@ class Span(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """Names of equal length: head, then `width` digits of lo, lo + step, ... hi, then tail.
+    """Names of equal length: head, `width` digits of lo, lo + step, ... hi, tail.
 
-    The digits are all there are at that place: head doesn't end and tail doesn't begin in one.
-    `at` is the position, within its HostRange, of the first name.
+    Head doesn't end and tail doesn't begin in a digit. `at` is the position of the first name
+    within its HostRange.
     """
 
     head: str
@@ -71,7 +70,6 @@ class _Run(NamedTuple):
 
 
 _DIGITS = "0123456789"
-_DIGIT = tuple(_DIGITS)
 _ULONG_MAX = 2**64 - 1
 _RANGE_HOSTS = 2**20  # most hosts of one range in a text
 _RANGES = 10240  # most ranges between two brackets
@@ -129,8 +127,11 @@ def _decode_token(token: str) -> list[HostRange]:
     items = body.split(",")
     if len(items) > _RANGES:
         raise HostlistError(f"more than {_RANGES} ranges between brackets")
-    ranges = [HostRange(prefix, *_decode_item(item)) for item in items]
-    return _with_suffix(ranges, suffix) if suffix else ranges
+    ranges = [HostRange(prefix, *_decode_item(item), suffix) for item in items]
+    widest = ranges[0].width + _NUMBER_SPACE
+    if suffix and any(part.width > widest or part.hi == _ULONG_MAX for part in ranges):
+        raise HostlistError(f"too wide a number before the suffix '{suffix}'")
+    return ranges
 
 
 def _decode_name(name: str) -> list[HostRange]:
@@ -171,14 +172,6 @@ def _saturated(digits: str) -> int:
     """Read any number of digits: past 64 bits the result is just greater than _ULONG_MAX."""
     digits = digits.lstrip("0")
     return min(int(digits or "0"), _ULONG_MAX + 1) if len(digits) <= 20 else _ULONG_MAX + 1
-
-
-def _with_suffix(ranges: list[HostRange], suffix: str) -> list[HostRange]:
-    for part in ranges:
-        if part.width > ranges[0].width + _NUMBER_SPACE or part.hi == _ULONG_MAX:
-            raise HostlistError(f"number {part.hi} with a suffix is too wide")
-    parts = (part._replace(suffix=suffix) for part in ranges)
-    return [HostRange(_name(part, part.lo)) if part.lo == part.hi else part for part in parts]
 
 
 def concat(*lists: Hostlist) -> Hostlist:
@@ -302,7 +295,8 @@ def _between(name: str, head: str, tail: str) -> str:
 
 def _overlooked(part: HostRange, digits: int) -> bool:
     """Tell whether hostlist_find() fails for names of the range that end in so many digits."""
-    return digits > _SPLIT_DIGITS and _numbered(part) and part.prefix.endswith(_DIGIT)
+    split = part.prefix != part.prefix.rstrip(_DIGITS)
+    return split and _numbered(part) and digits > _SPLIT_DIGITS
 
 
 def intersects(a: Hostlist, b: Hostlist) -> bool:
@@ -318,7 +312,7 @@ def first_common_index(a: Hostlist, b: Hostlist) -> int | None:
     """
     runs = [run for part in b for run in _runs(part) if not _overlooked(part, run.width)]
     odd = [run for run in runs if not _plain(run)]
-    lines = _lines(runs)
+    lines = _lines(run for run in runs if _plain(run))
     position = 0
     for part in a:
         if not _MARK.search(part.prefix + part.suffix):
@@ -351,12 +345,11 @@ def _runs(part: HostRange) -> Iterator[_Run]:
         lo = hi + 1
 
 
-def _lines(runs: list[_Run]) -> dict[tuple[str, int], idset.Ranges]:
-    """Put together the numbers of all plain runs that have the same head and width."""
+def _lines(runs: Iterable[_Run]) -> dict[tuple[str, int], idset.Ranges]:
+    """Put together the numbers of all runs that have the same head and width."""
     lines: dict[tuple[str, int], list[idset.Ranges]] = {}
     for run in runs:
-        if _plain(run):
-            lines.setdefault((run.head, run.width), []).append(((run.lo, run.hi),))
+        lines.setdefault((run.head, run.width), []).append(((run.lo, run.hi),))
     return {key: idset.union(*ranges) for key, ranges in lines.items()}
 
 

@@ -132,6 +132,46 @@ def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
     }
 
 
+class Status(NamedTuple):
+    """What is to be said of a view; ``state`` as `flux-jobdb projections` explains it."""
+
+    name: str
+    version: str
+    checkpoint: int
+    state: str
+
+
+def overview(db: apsw.Connection) -> list[Status]:
+    """Return the status of each view that there is or should be."""
+    known = installed()
+    old, views, head = stale(db, known), stored_views(db), read.head(db)
+    found = []
+    for projection in known:
+        view = views.get(projection.name)
+        if view is None:
+            found.append(Status(projection.name, version_of(projection), 0, "missing"))
+            continue
+        state = "stale" if view.name in old else "current"
+        if view.checkpoint < head and state == "current":
+            state = "behind"
+        found.append(Status(view.name, view.version, view.checkpoint, state))
+    names = {projection.name for projection in known} | {FOLD}
+    found += [Status(*view[:3], "unknown") for name, view in views.items() if name not in names]
+    return found
+
+
+def first_fault(db: apsw.Connection) -> str | None:
+    """Return what is wrong with the views' checkpoints, None where nothing is."""
+    head = read.head(db)
+    for view in stored_views(db).values():
+        if view.checkpoint > head:
+            return f"projection {view.name}: at seq {view.checkpoint}, events end at {head}"
+    for status in overview(db):
+        if status.state == "behind":
+            return f"projection {status.name}: at seq {status.checkpoint}, events end at {head}"
+    return None
+
+
 def record_view(db: apsw.Connection, projection: Projection, checkpoint: int) -> None:
     """Write down that a view is current up to ``checkpoint``."""
     tables = " ".join(schema_of(projection.schema).tables)

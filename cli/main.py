@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The program ``flux-jobdb``: finds the command, and turns errors into exit codes.
+
+Exit status: 0 done; 1 could not be done (one line on standard error: what, where, what to
+do); 2 wrong usage; 3 done, but some input was rejected.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import cast
+
+import click
+
+COMMANDS: dict[str, str] = {
+    "ingest": "Store recorded journals.",
+    "list": "List jobs, as `flux jobs` does.",
+    "history": "Show a job's events.",
+    "info": "Print a job's eventlog, jobspec or R.",
+    "events": "Print the stored events.",
+    "rpc": "Answer job-list's requests.",
+    "projections": "Show the views and how far they have come.",
+    "rebuild": "Make views anew from the events.",
+    "verify": "Prove that nothing stored was changed.",
+    "stats": "Show sizes and counts.",
+}
+
+REJECTED = 3
+
+
+class _Commands(click.Group):
+    """The commands, imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"cli.commands.{cmd_name.replace('-', '_')}")
+        return cast("click.Command", module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--db", metavar="PATH", help="The database [$FLUX_JOBDB, else ./jobdb.sqlite].")
+@click.version_option(package_name="flux-jobdb", prog_name="flux-jobdb")
+@click.pass_context
+def cli(ctx: click.Context, db: str | None) -> None:
+    """An event-sourced job database for Flux.
+
+    Every event of the job manager's journal is kept verbatim; lists, stats and accounting
+    follow from them.
+    """
+    ctx.obj = db
+
+
+def main() -> None:
+    """Run the program, and exit."""
+    # The errors' home is imported here and not above: --help needs none of it.
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("flux-jobdb: interrupted; what was committed is stored", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        from eventstore.errors import JobdbError  # noqa: PLC0415
+
+        if not isinstance(error, JobdbError):
+            raise
+        click.echo(f"flux-jobdb: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,9 +26,9 @@ _T = TypeVar("_T")
 
 _ISO_8601 = "%FT%T"
 
-# What counts as nothing, once it is text; an unset time is the epoch.
-_EPOCH = datetime.fromtimestamp(0)
-_EMPTY = {"", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", _EPOCH.strftime(_ISO_8601)}
+# What counts as nothing, once it is text: an unset time is the epoch, in any time zone.
+_EPOCHS = ("1970-01-01T00:00:00", datetime.fromtimestamp(0).strftime(_ISO_8601))
+_EMPTY = {"", "0s", "0.0", "0:00:00", *_EPOCHS}
 
 
 class Row(Protocol):
@@ -107,7 +107,7 @@ class OutputFormat:
 
     @property
     def names(self) -> list[str]:
-        """The names of all fields that are shown or sorted by."""
+        """The names of all fields that are shown or sorted by, in this order."""
         return [column.name for column in self._columns] + [name for name, _ in self._sort]
 
     def lines(
@@ -335,7 +335,7 @@ def _sort_value(name: str, row: Row) -> tuple[int, float | str]:
 
 def _strftime(time_format: str, seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds)
-    return "" if moment == _EPOCH else moment.strftime(time_format)
+    return "" if moment == datetime.fromtimestamp(0) else moment.strftime(time_format)
 
 
 def _clock(seconds: float) -> str:

@@ -7,7 +7,8 @@ names and never expanded: a range of a million hosts costs what a single host do
 Ranges written with a suffix, as ``n[1-9]-ib``, are single hosts to libhostlist: they don't
 coalesce, and are encoded one by one. Here too, but `decode` leaves them together.
 
-Where libhostlist overflows, this module does not follow: see `decode` and `hosts`.
+Where libhostlist overflows, this module does not follow: see `decode` and `hosts`. Lengths are
+in characters, as RFC 29 has ASCII only, and there in bytes.
 """
 
 import re
@@ -38,7 +39,7 @@ Hostlist: TypeAlias = tuple[HostRange, ...]
 
 
 class HostlistError(ValueError):
-    """A text is not a hostlist."""
+    """A text is not a hostlist; str() says why, in words of our own."""
 
 
 class Span(NamedTuple):
@@ -86,13 +87,11 @@ _MARK = re.compile(r"[\[\], \t]")  # in a name that has one, find() sees no name
 def decode(text: str) -> Hostlist:
     """Read a hostlist as hostlist_decode() does; raise HostlistError where that fails.
 
-    The C library is lenient: it takes blanks and tabs for commas, drops a name with a number
-    of more than 64 bits, takes such a number between brackets for the greatest one, and what
-    stands there before a number for part of its width. It refuses ranges of more than 2**20
-    hosts and more than 10240 ranges between brackets.
-
-    Also refused, where the C library overflows: ranges of all 2**64 numbers, and before a
-    suffix the number 2**64 - 1, and a width more than 19 greater than that of the first range.
+    It takes blanks and tabs for commas, drops a name with a number of more than 64 bits, takes
+    such a number between brackets for the greatest one, and blanks there for digits when it
+    comes to the width. It refuses ranges of more than 2**20 hosts, and more than 10240 ranges
+    between brackets. Refused here only, since there it overflows: a range of all 2**64 numbers
+    and, before a suffix, the number 2**64 - 1 or a width 20 greater than the first range's.
     """
     ranges: list[HostRange] = []
     for token in _tokens(text):
@@ -137,12 +136,8 @@ def _decode_token(token: str) -> list[HostRange]:
 def _decode_name(name: str) -> list[HostRange]:
     prefix = name.rstrip(_DIGITS)
     digits = name[len(prefix) :]
-    if not digits:
-        return [HostRange(name)]
     number = _saturated(digits)
-    if number > _ULONG_MAX:
-        return []
-    return [HostRange(prefix, number, number, len(digits))]
+    return [HostRange(prefix, number, number, len(digits))] if number <= _ULONG_MAX else []
 
 
 def _decode_item(item: str) -> tuple[int, int, int]:
@@ -277,26 +272,22 @@ def _offset(part: HostRange, host: str) -> int:
     if not part.width:
         return 0 if host == part.prefix else -1
     digits = _between(host, part.prefix, part.suffix)
-    if not digits:
-        return -1
     number = min(_saturated(digits), _ULONG_MAX)
-    if part.lo <= number <= part.hi and len(digits) == max(part.width, len(str(number))):
-        return number - part.lo
-    return -1
+    as_written = len(digits) == max(part.width, len(str(number)))
+    return number - part.lo if as_written and part.lo <= number <= part.hi else -1
 
 
 def _between(name: str, head: str, tail: str) -> str:
     """Give the digits between head and tail; "" if there is anything else."""
-    if not (name.startswith(head) and name.endswith(tail)):
-        return ""
     middle = name[len(head) : len(name) - len(tail)]
-    return middle if middle.isascii() and middle.isdigit() else ""
+    framed = name.startswith(head) and name.endswith(tail)
+    return middle if framed and middle.isascii() and middle.isdigit() else ""
 
 
 def _overlooked(part: HostRange, digits: int) -> bool:
     """Tell whether hostlist_find() fails for names of the range that end in so many digits."""
-    split = part.prefix != part.prefix.rstrip(_DIGITS)
-    return split and _numbered(part) and digits > _SPLIT_DIGITS
+    too_many = digits > _SPLIT_DIGITS and _numbered(part)
+    return too_many and part.prefix != part.prefix.rstrip(_DIGITS)
 
 
 def intersects(a: Hostlist, b: Hostlist) -> bool:
@@ -339,9 +330,8 @@ def _runs(part: HostRange) -> Iterator[_Run]:
         # The last number that is written with as many digits as `lo`.
         hi = min(part.hi, 10 ** (len(name) - len(part.prefix) - len(part.suffix)) - 1)
         number = int(name[len(head) : end] or "0")
-        yield _Run(
-            head, tail, end - len(head), number, number + (hi - lo) * step, step, lo - part.lo
-        )
+        last = number + (hi - lo) * step
+        yield _Run(head, tail, end - len(head), number, last, step, lo - part.lo)
         lo = hi + 1
 
 

@@ -257,21 +257,20 @@ def _why_failed(job: JobInfo) -> str:
     return _exit_reason(_return_code(job))
 
 
+_SHELL_CODES: dict[int | str, str] = {
+    126: "Command invoked cannot execute",
+    127: "command not found",
+    128: "Invalid argument to exit",
+}
+
+
 def _exit_reason(code: int | str) -> str:
     """Explain an exit code as a shell would have meant it: above 128 by a signal."""
-    if not isinstance(code, int):
-        return f"Exit {code}"
-    if code > 128:
+    if isinstance(code, int) and code > 128:
         number = code - 128
-        return (
-            number in signal.valid_signals() and signal.strsignal(number)
-        ) or f"Signaled {number}"
-    told = {
-        126: "Command invoked cannot execute",
-        127: "command not found",
-        128: "Invalid argument to exit",
-    }
-    return told.get(code, f"Exit {code}")
+        name = signal.strsignal(number) if number in signal.valid_signals() else None
+        return name or f"Signaled {number}"
+    return _SHELL_CODES.get(code, f"Exit {code}")
 
 
 def _uri(job: JobInfo) -> str:

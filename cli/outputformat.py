@@ -13,6 +13,7 @@ Flux's Python module flux.util: a replacement field per column, `{name!conversio
 Unlike there, an unset value is blank under a numeric spec, too, and `+:` works with !d.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -234,8 +235,8 @@ def _column(
 
 
 _SPEC = re.compile(
-    r"(?:(?P<fill>[\s\S])?(?P<align>[<>=^]))?(?P<flags>[- +]?z?#?0?)(?P<width>\d+)?"
-    r"(?P<grouping>[_,]?)(?:\.(?P<precision>\d+))?(?P<kind>[bcdeEfFgGnosxX%]?)"
+    r"(?:(?P<fill>[\s\S])?(?P<align>[<>=^]))?(?P<flags>[- +]?z?#?0?)(?P<width>\d{1,5})?"
+    r"(?P<grouping>[_,]?)(?:\.(?P<precision>\d{1,5}))?(?P<kind>[bcdeEfFgGnosxX%]?)"
     r"(?P<hyphen>h?)(?P<mark>\+?)"
 )
 
@@ -327,10 +328,12 @@ def _sort_value(name: str, row: Row) -> tuple[int, float | str]:
         return 0, 0
     if isinstance(value, (int, float)):
         return 1, value
+    text = str(value)
     try:
-        return 1, float(str(value))
+        number = float(text)
     except ValueError:
-        return 2, str(value)
+        return 2, text
+    return (2, text) if math.isnan(number) else (1, number)
 
 
 def _strftime(time_format: str, seconds: float) -> str:

@@ -149,7 +149,7 @@ def number(value: object) -> float:
 
 
 def string(value: object) -> str:
-    r"""Return a string as C has it, up to the first U+0000 (`s`)."""
+    """Return a string as C has it, up to the first U+0000 (`s`)."""
     if isinstance(value, str):
         return value.partition("\0")[0]
     raise _mismatch("string", value)
@@ -171,8 +171,9 @@ def dumps(value: object) -> bytes:
     """Return the compact JSON text of `value`, byte for byte as jansson writes it.
 
     Reals have 17 significant digits and always a point or an exponent.  Members keep their
-    order.  `msgspec.Raw` is copied as it is.  Raises `ValueError` for a real that is not
-    finite and for a string with a lone surrogate.
+    order.  `msgspec.Raw` is copied; it should hold text that jansson wrote.  `value` must not
+    contain itself.  Raises `ValueError` for a real that is not finite and for a string with a
+    lone surrogate.
     """
     try:
         text = _encoder.encode(_exact(value))

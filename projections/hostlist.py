@@ -14,7 +14,8 @@ in characters, as RFC 29 has ASCII only, and there in bytes.
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from functools import lru_cache
+from itertools import chain, groupby, takewhile
 from typing import NamedTuple, TypeAlias
 
 from projections import idset
@@ -43,10 +44,7 @@ class HostlistError(ValueError):
 
 
 class Span(NamedTuple):
-    """The names of a prefix, which doesn't end in a digit, and then exactly `width` digits.
-
-    The digits are those of a number from ``lo`` to ``hi``; both are 0 where width is.
-    """
+    """Names of a prefix that ends in no digit and ``width`` digits, of numbers lo to hi."""
 
     prefix: str
     width: int
@@ -57,8 +55,7 @@ class Span(NamedTuple):
 class _Run(NamedTuple):
     """Names of equal length: head, `width` digits of lo, lo + step, ... hi, tail.
 
-    Head doesn't end and tail doesn't begin in a digit. `at` is the position of the first name
-    within its HostRange.
+    Head doesn't end and tail doesn't begin in a digit. `at` is the position of the first name.
     """
 
     head: str
@@ -70,6 +67,14 @@ class _Run(NamedTuple):
     at: int
 
 
+class _Runs(NamedTuple):
+    """A list: all runs, those not `_plain`, the numbers of the others by head and width."""
+
+    runs: list[_Run]
+    odd: list[_Run]
+    lines: dict[tuple[str, int], idset.Ranges]
+
+
 _DIGITS = "0123456789"
 _ULONG_MAX = 2**64 - 1
 _RANGE_HOSTS = 2**20  # most hosts of one range in a text
@@ -78,9 +83,8 @@ _TOKEN_SIZE = 1023  # a name without brackets is cut after so many characters
 _NAME_SIZE = 270  # no longer name is handed out
 _NUMBER_SPACE = 19  # so much longer may a number before a suffix be than the first range's
 _SPLIT_DIGITS = 10  # names that end in more are looked up in f[001-002], not in f00[1-2]
-_SPAN_DIGITS = 18  # numbers of so many digits fit in 63 bits
 
-_STRTOUL = re.compile("[ \t\n\v\f\r]*([-+]?)([0-9]+)")
+_STRTOUL = re.compile("[ \t\n\v\f\r]*[+]?([0-9]+)")
 _MARK = re.compile(r"[\[\], \t]")  # in a name that has one, find() sees no name
 
 
@@ -93,10 +97,7 @@ def decode(text: str) -> Hostlist:
     between brackets. Refused here only, since there it overflows: a range of all 2**64 numbers
     and, before a suffix, the number 2**64 - 1 or a width 20 greater than the first range's.
     """
-    ranges: list[HostRange] = []
-    for token in _tokens(text):
-        _extend(ranges, _decode_token(token))
-    return tuple(ranges)
+    return concat(*map(_decode_token, _tokens(text)))
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -136,7 +137,7 @@ def _decode_token(token: str) -> list[HostRange]:
 def _decode_name(name: str) -> list[HostRange]:
     prefix = name.rstrip(_DIGITS)
     digits = name[len(prefix) :]
-    number = _saturated(digits)
+    number = _value(digits)
     return [HostRange(prefix, number, number, len(digits))] if number <= _ULONG_MAX else []
 
 
@@ -148,41 +149,26 @@ def _decode_item(item: str) -> tuple[int, int, int]:
     end = _STRTOUL.fullmatch(last or first)
     if not (start and end) or last.startswith("-"):
         raise HostlistError(f"'{item}' is not a number or range")
-    lo, hi = _strtoul(start), _strtoul(end)
-    if lo > hi:
-        raise HostlistError(f"range '{item}' is out of order")
-    if hi - lo >= _RANGE_HOSTS:
-        raise HostlistError(f"range '{item}' has more than {_RANGE_HOSTS} hosts")
+    lo, hi = (min(_value(match[1]), _ULONG_MAX) for match in (start, end))
+    if not 0 <= hi - lo < _RANGE_HOSTS:
+        raise HostlistError(f"range '{item}' isn't of 1 to {_RANGE_HOSTS} hosts")
     return lo, hi, len(first)
 
 
-def _strtoul(match: re.Match[str]) -> int:
-    number = _saturated(match[2])
-    if number > _ULONG_MAX:
-        return _ULONG_MAX
-    return -number % 2**64 if match[1] == "-" else number
+def _value(digits: str) -> int:
+    """Read any number of digits; more than 64 bits give just some number of more."""
+    return int(digits.lstrip("0")[:21] or "0")
 
 
-def _saturated(digits: str) -> int:
-    """Read any number of digits: past 64 bits the result is just greater than _ULONG_MAX."""
-    digits = digits.lstrip("0")
-    return min(int(digits or "0"), _ULONG_MAX + 1) if len(digits) <= 20 else _ULONG_MAX + 1
-
-
-def concat(*lists: Hostlist) -> Hostlist:
+def concat(*lists: Iterable[HostRange]) -> Hostlist:
     """Put lists one behind the other as hostlist_append() does, joining where they meet."""
     joined: list[HostRange] = []
-    for ranges in lists:
-        _extend(joined, ranges)
-    return tuple(joined)
-
-
-def _extend(ranges: list[HostRange], more: Iterable[HostRange]) -> None:
-    for part in more:
-        if ranges and _continues(ranges[-1], part):
-            ranges[-1] = ranges[-1]._replace(hi=part.hi)
+    for part in chain.from_iterable(lists):
+        if joined and _continues(joined[-1], part):
+            joined[-1] = joined[-1]._replace(hi=part.hi)
         else:
-            ranges.append(part)
+            joined.append(part)
+    return tuple(joined)
 
 
 def _continues(last: HostRange, part: HostRange) -> bool:
@@ -233,10 +219,7 @@ def hosts(hostlist: Hostlist) -> Iterator[str]:
     The end comes at the first name of more than 270 characters, which libhostlist doesn't hand
     out either. (Where it is zeros that make it long, libhostlist cuts the name and goes on.)
     """
-    for name in _names(hostlist):
-        if len(name) > _NAME_SIZE:
-            return
-        yield name
+    return takewhile(lambda name: len(name) <= _NAME_SIZE, _names(hostlist))
 
 
 def _names(parts: Iterable[HostRange]) -> Iterator[str]:
@@ -272,7 +255,7 @@ def _offset(part: HostRange, host: str) -> int:
     if not part.width:
         return 0 if host == part.prefix else -1
     digits = _between(host, part.prefix, part.suffix)
-    number = min(_saturated(digits), _ULONG_MAX)
+    number = min(_value(digits), _ULONG_MAX)
     as_written = len(digits) == max(part.width, len(str(number)))
     return number - part.lo if as_written and part.lo <= number <= part.hi else -1
 
@@ -301,23 +284,48 @@ def first_common_index(a: Hostlist, b: Hostlist) -> int | None:
     The time grows with the number of ranges of a and b together; with the product of the two
     only for ranges with a suffix. Other than to `find`, numbers beyond 64 bits are not alike.
     """
-    runs = [run for part in b for run in _runs(part) if not _overlooked(part, run.width)]
-    odd = [run for run in runs if not _plain(run)]
-    lines = _lines(run for run in runs if _plain(run))
-    position = 0
-    for part in a:
-        if not _MARK.search(part.prefix + part.suffix):
-            for run in _runs(part):
-                number = _first_number(run, lines, odd if _plain(run) else runs)
-                if number is not None:
-                    return position + run.at + (number - run.lo) // run.step
-        if len(_name(part, part.hi)) > _NAME_SIZE:
-            return None
-        position += part.hi - part.lo + 1
+    wanted, offered = _wanted(a), _offered(b)
+    if not (wanted.odd or offered.odd) and not any(
+        idset.intersects(line, offered.lines.get(key, ())) for key, line in wanted.lines.items()
+    ):
+        return None
+    for run in wanted.runs:
+        number = _first_number(run, offered)
+        if number is not None:
+            return run.at + (number - run.lo) // run.step
     return None
 
 
-def _runs(part: HostRange) -> Iterator[_Run]:
+@lru_cache(maxsize=256)
+def _wanted(hostlist: Hostlist) -> _Runs:
+    """Arrange the names that `hosts` gives and `find` doesn't refuse."""
+    runs: list[_Run] = []
+    position = 0
+    for part in hostlist:
+        if not _MARK.search(part.prefix + part.suffix):
+            runs.extend(_runs(part, position))
+        if len(_name(part, part.hi)) > _NAME_SIZE:
+            break
+        position += part.hi - part.lo + 1
+    return _arrange(runs)
+
+
+@lru_cache(maxsize=256)
+def _offered(hostlist: Hostlist) -> _Runs:
+    """Arrange the names that `find` may find."""
+    runs = ((part, run) for part in hostlist for run in _runs(part))
+    return _arrange([run for part, run in runs if not _overlooked(part, run.width)])
+
+
+def _arrange(runs: list[_Run]) -> _Runs:
+    lines: dict[tuple[str, int], list[idset.Ranges]] = {}
+    for run in filter(_plain, runs):
+        lines.setdefault((run.head, run.width), []).append(((run.lo, run.hi),))
+    odd = [run for run in runs if not _plain(run)]
+    return _Runs(runs, odd, {key: idset.union(*ranges) for key, ranges in lines.items()})
+
+
+def _runs(part: HostRange, position: int = 0) -> Iterator[_Run]:
     """Give the names of a range that aren't too long, one run for each length they have."""
     head, tail = part.prefix.rstrip(_DIGITS), part.suffix.lstrip(_DIGITS)
     lo = part.lo
@@ -331,16 +339,8 @@ def _runs(part: HostRange) -> Iterator[_Run]:
         hi = min(part.hi, 10 ** (len(name) - len(part.prefix) - len(part.suffix)) - 1)
         number = int(name[len(head) : end] or "0")
         last = number + (hi - lo) * step
-        yield _Run(head, tail, end - len(head), number, last, step, lo - part.lo)
+        yield _Run(head, tail, end - len(head), number, last, step, position + lo - part.lo)
         lo = hi + 1
-
-
-def _lines(runs: Iterable[_Run]) -> dict[tuple[str, int], idset.Ranges]:
-    """Put together the numbers of all runs that have the same head and width."""
-    lines: dict[tuple[str, int], list[idset.Ranges]] = {}
-    for run in runs:
-        lines.setdefault((run.head, run.width), []).append(((run.lo, run.hi),))
-    return {key: idset.union(*ranges) for key, ranges in lines.items()}
 
 
 def _plain(run: _Run) -> bool:
@@ -348,12 +348,11 @@ def _plain(run: _Run) -> bool:
     return run.step == 1 and not run.tail
 
 
-def _first_number(
-    run: _Run, lines: dict[tuple[str, int], idset.Ranges], others: list[_Run]
-) -> int | None:
-    """Give the least number of a run whose name is in the lines, if it is plain, or others."""
+def _first_number(run: _Run, offered: _Runs) -> int | None:
+    """Give the least number of a run whose name is offered."""
+    others = offered.odd if _plain(run) else offered.runs
     numbers = [number for other in others if (number := _first_shared(run, other)) is not None]
-    line = lines.get((run.head, run.width), ()) if _plain(run) else ()
+    line = offered.lines.get((run.head, run.width), ()) if _plain(run) else ()
     index = bisect_left(line, run.lo, key=lambda pair: pair[1])
     if index < len(line) and line[index][0] <= run.hi:
         numbers.append(max(run.lo, line[index][0]))
@@ -389,7 +388,7 @@ def spans(hostlist: Hostlist) -> Iterator[Span]:
 
     If a host of one list is found in another one, then a span of each have prefix and width
     equal and overlap. The reverse holds too, but for the oddities of `find`, and numbers of
-    more than 18 digits: with those lo and hi are 0. Duplicates are kept.
+    more than 18 digits: with those lo and hi are 0, so that 63 bits do. Duplicates are kept.
 
     A range takes one span for each number of digits that it has. But one with a suffix takes
     a span for every host, so call for `count` first.
@@ -397,4 +396,4 @@ def spans(hostlist: Hostlist) -> Iterator[Span]:
     for part in hostlist:
         for single in map(HostRange, _names((part,))) if part.suffix else (part,):
             for head, _, width, lo, hi, _, _ in _runs(single):
-                yield Span(head, width, *((lo, hi) if width <= _SPAN_DIGITS else (0, 0)))
+                yield Span(head, width, *((lo, hi) if width <= 18 else (0, 0)))

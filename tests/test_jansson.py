@@ -199,15 +199,17 @@ def test_depth(arrays: int, innermost: bytes, expected: str | None) -> None:
         assert expected == actual
 
 
-def test_depth_does_not_depend_on_the_recursion_limit() -> None:
-    payload = b'{"a":' + b"[" * 3000 + b"]" * 3000 + b"}"
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_depth_does_not_depend_on_the_recursion_limit(opening: str) -> None:
+    closing = {"[": "]", '{"a":': "}"}[opening]
+    payload = f'{{"b":{opening * 3000}0{closing * 3000}}}'.encode()
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(20000)
     try:
         actual = outcome(loads, payload)
     finally:
         sys.setrecursionlimit(before)
-    expected = "maximum parsing depth reached near '['"
+    expected = f"maximum parsing depth reached near '{opening[0]}'"
     assert expected == actual
 
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-3.0
+# A first look: `make demo` runs this. $BIN has the programs, $DEMO is a folder to work in.
+set -eu
+
+rm -rf "$DEMO"
+mkdir -p "$DEMO"
+export FLUX_JOBDB="$DEMO/jobdb.sqlite"
+PATH="$(cd "$BIN" && pwd):$PATH"
+
+run() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+run flux-jobdb ingest tests/data/private/journal.jsonl.gz
+run flux-jobdb list -A -a --count 6
+run flux-jobdb list -A --filter failed,canceled,timeout --count 4 -o endreason
+job=$(flux-jobdb list -A --filter failed --count 1 --no-header -o '{id.f58plain}' 2>&1 | head -n 1)
+run flux-jobdb history "$job"
+run flux-jobdb list --stats-only
+run flux-jobdb rebuild
+run flux-jobdb verify
+printf '\nThe database is %s: look around with flux-jobdb --help.\n' "$FLUX_JOBDB"

@@ -16,9 +16,12 @@ class RpcError(Exception):
 
 
 def cut(text: str) -> str:
-    """Shorten a text as flux_error_t does; a '+' says that some of it is missing."""
-    data = text.encode()
+    """Shorten a text as flux_error_t does; a '+' says that some of it is missing.
+
+    What is no UTF-8, or no longer, is kept with Python's ``surrogateescape``.
+    """
+    data = text.encode(errors="surrogateescape")
     if len(data) <= _MOST:
         return text
     end = b"+" if len(data) > _MOST + 1 else data[_MOST - 1 : _MOST]
-    return (data[: _MOST - 1] + end).decode(errors="ignore")
+    return (data[: _MOST - 1] + end).decode(errors="surrogateescape")

@@ -3,12 +3,10 @@
 
 `loads` and `unpack` do together what `flux_request_unpack` does (src/common/libflux/request.c
 and message.c of flux-core 0.88), and raise `PayloadError` with the text that
-`flux_msg_last_error` has then.  `dumps` does what `flux_respond_pack` does with a value.
+`flux_msg_last_error` has then.
 The texts are those of jansson 2.14; from 2.15 on, some of `unpack` say more.
 """
 
-import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar, overload
 
@@ -21,7 +19,6 @@ __all__ = [
     "PayloadError",
     "anything",
     "boolean",
-    "dumps",
     "int32",
     "int64",
     "loads",
@@ -35,13 +32,9 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _decoder: Final = msgspec.json.Decoder(dict[str, object])
-_encoder: Final = msgspec.json.Encoder()
 
 # Makes all digits the same one, to find integers that may exceed 64 bits.
 _ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
-# What msgspec writes in another way than jansson: U+000B and others with a letter in the hex
-# digits.  Matching every escape keeps an escaped backslash from looking like the begin of one.
-_ESCAPE: Final = re.compile(rb"\\(?:u00[01][a-f]|.)")
 _TYPE_NAMES: Final[dict[type, str]] = {
     dict: "object",
     list: "array",
@@ -50,8 +43,6 @@ _TYPE_NAMES: Final[dict[type, str]] = {
     float: "real",
     type(None): "null",
 }
-_PLAIN: Final = frozenset({str, int, bool, type(None)})
-_COMMA: Final = msgspec.Raw(b",")
 
 
 def text_of(wire: bytes | None) -> bytes | None:
@@ -165,70 +156,3 @@ def boolean(value: object) -> bool:
 def anything(value: object) -> object:
     """Return `value`, whatever it is (`o`)."""
     return value
-
-
-def dumps(value: object) -> bytes:
-    """Return the compact JSON text of `value`, byte for byte as jansson writes it.
-
-    Reals have 17 significant digits and always a point or an exponent.  Members keep their
-    order.  `msgspec.Raw` is copied; it should hold text that jansson wrote.  `value` must not
-    contain itself.  Raises `ValueError` for a real that is not finite and for a string with a
-    lone surrogate.
-    """
-    try:
-        text = _encoder.encode(_exact(value))
-    except RecursionError:
-        text = _dumps_deep(value)
-    if rb"\u00" in text:
-        text = _ESCAPE.sub(_upper_hex, text)
-    return text
-
-
-def _upper_hex(escape: re.Match[bytes]) -> bytes:
-    found = escape[0]
-    return found[:2] + found[2:].upper()
-
-
-def _exact(value: object) -> object:
-    """Return `value` with every real replaced by its text."""
-    if isinstance(value, float):
-        return msgspec.Raw(_real(value))
-    if isinstance(value, dict):
-        return {
-            name: member if type(member) in _PLAIN else _exact(member)
-            for name, member in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [item if type(item) in _PLAIN else _exact(item) for item in value]
-    return value
-
-
-def _real(value: float) -> str:
-    if not math.isfinite(value):
-        raise ValueError(f"{value} cannot be written in JSON")
-    text = f"{value:.17g}"
-    digits, e, exponent = text.partition("e")
-    if e:
-        return f"{digits}e{int(exponent)}"
-    return text if "." in text else text + ".0"
-
-
-def _dumps_deep(value: object) -> bytes:
-    """Encode what is nested too deeply for recursion."""
-    text = bytearray()
-    todo = [value]  # what comes next is last
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            parts = [
-                part
-                for name, member in item.items()
-                for part in (_COMMA, msgspec.Raw(_encoder.encode(name) + b":"), member)
-            ]
-            todo += [msgspec.Raw(b"}"), *reversed(parts[1:]), msgspec.Raw(b"{")]
-        elif isinstance(item, (list, tuple)):
-            parts = [part for element in item for part in (_COMMA, element)]
-            todo += [msgspec.Raw(b"]"), *reversed(parts[1:]), msgspec.Raw(b"[")]
-        else:
-            text += _encoder.encode(_exact(item))
-    return bytes(text)

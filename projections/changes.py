@@ -129,9 +129,15 @@ def replay(
     job = _fold_with_boots(db, key, records, boots)
     if job is not None and job.state == INACTIVE:
         for seq, time in read.purges_of(db, key):
-            if seq <= upto and (until is None or time <= until):
+            if seq <= upto and (until is None or time <= until) and _ended(records, seq):
                 job = purged(job, time)
     return job
+
+
+def _ended(records: Sequence[Record], seq: int) -> bool:
+    """Whether the job was inactive when ``seq`` came: others are not purged."""
+    job = fold(None, [record for record in records if record.seq < seq])
+    return job is not None and job.state == INACTIVE
 
 
 def _fold_with_boots(

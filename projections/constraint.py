@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 
 from . import hostlist, idset, job
+from .jsontext import c_string
 
 TIMESTAMPS: Final = (
     "t_submit",
@@ -211,7 +212,7 @@ def _userid(value: object) -> int:
 def _string(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise ConstraintError(f"{what} value must be a string")
-    return value
+    return c_string(value)
 
 
 def _words(*words: tuple[int, str, str]) -> dict[str, int]:

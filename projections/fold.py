@@ -37,6 +37,7 @@ from .job import (
 )
 from .jobspec import read_jobspec, update_jobspec
 from .jsonpath import merged, without_nulls
+from .jsontext import c_string
 from .resources import read_r, update_r
 
 FOLD_VERSION = 1
@@ -289,8 +290,8 @@ def _exception(job: Job, record: Record) -> None:
     if not job.exception_occurred or severity < job.exception_severity:
         job.exception_occurred = True
         job.exception_severity = severity
-        job.exception_type = context.type
-        job.exception_note = context.note
+        job.exception_type = c_string(context.type)
+        job.exception_note = c_string(context.note)
     if severity == 0:
         _cleanup(job, record)
 
@@ -322,7 +323,7 @@ def _resource_update(job: Job, record: Record) -> None:
 
 
 def _dependency_add(job: Job, record: Record) -> None:
-    description = _context(record, _Dependency).description
+    description = c_string(_context(record, _Dependency).description)
     if job.dependencies is None:
         job.dependencies = ()
     if description not in job.grudges:
@@ -331,7 +332,7 @@ def _dependency_add(job: Job, record: Record) -> None:
 
 
 def _dependency_remove(job: Job, record: Record) -> None:
-    description = _context(record, _Dependency).description
+    description = c_string(_context(record, _Dependency).description)
     if job.dependencies and description in job.dependencies:
         job.dependencies = tuple(d for d in job.dependencies if d != description)
 

@@ -95,7 +95,8 @@ def decode(text: str) -> Hostlist:
     such a number between brackets for the greatest one, and blanks there for digits when it
     comes to the width. It refuses ranges of more than 2**20 hosts, and more than 10240 ranges
     between brackets. Refused here only, since there it overflows: a range of all 2**64 numbers
-    and, before a suffix, the number 2**64 - 1 or a width 20 greater than the first range's.
+    or to a negative one, and, before a suffix, the number 2**64 - 1 or a width 20 greater than
+    the first range's.
     """
     return concat(*map(_decode_token, _tokens(text)))
 

@@ -14,6 +14,7 @@ import msgspec
 
 from .job import Job
 from .jsonpath import put
+from .jsontext import c_string
 
 _UPDATABLE = ("resources", "tasks", "attributes")
 
@@ -94,6 +95,7 @@ def _command_name(spec: dict[str, Any]) -> str:
     program = command[0] if isinstance(command, list) and command else None
     if not isinstance(program, str):
         raise _Wrong
+    program = c_string(program)
     return program.rpartition("/")[2] or program
 
 
@@ -208,7 +210,7 @@ def _string(parent: Any, key: str) -> str:  # noqa: ANN401
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, str):
         raise _Wrong
-    return value
+    return c_string(value)
 
 
 def _integer(parent: Any, key: str) -> int:  # noqa: ANN401

@@ -21,8 +21,9 @@ def dumps(value: object) -> bytes:
     """Return the compact JSON text of `value`, byte for byte as jansson writes it.
 
     Reals have 17 significant digits and always a point or an exponent.  Members keep their
-    order.  `msgspec.Raw` is copied as it is.  Raises `ValueError` for a real that is not
-    finite and for a string with a lone surrogate.
+    order.  `msgspec.Raw` is copied; it should hold text that jansson wrote.  `value` must not
+    contain itself.  Raises `ValueError` for a real that is not finite and for a string with a
+    lone surrogate.
     """
     try:
         text = _encoder.encode(_exact(value))
@@ -81,3 +82,8 @@ def _dumps_deep(value: object) -> bytes:
         else:
             text += _encoder.encode(_exact(item))
     return bytes(text)
+
+
+def c_string(text: str) -> str:
+    """Return a text as job-list sees it: C ends it at U+0000."""
+    return text.partition("\0")[0]

@@ -23,7 +23,7 @@ def test_the_example_projection_is_short_and_counts() -> None:
     text = (ROOT / "docs" / "projections.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(code, "docs/projections.md", "exec"), names)  # noqa: S102
+    exec(compile(code, "docs/projections.md", "exec"), names)
 
     assert len(code.splitlines()) <= 41
     with create_or_open(":memory:") as store:
@@ -33,7 +33,7 @@ def test_the_example_projection_is_short_and_counts() -> None:
         assert refresh(both) == ["usage"]
         expected = fetch(
             store.db,
-            "SELECT userid, count(*) FROM inactive WHERE t_run IS NOT NULL GROUP BY 1 ORDER BY 1",
+            "SELECT userid, count(*) FROM inactive WHERE t_run > 0 GROUP BY 1 ORDER BY 1",
         )
         assert expected == fetch(
             store.db, "SELECT userid, sum(jobs) FROM usage GROUP BY 1 ORDER BY 1"
@@ -46,8 +46,10 @@ def test_commands_that_pages_name_exist(page: str) -> None:
     path = ROOT / page
     pages = [path] if path.is_file() else sorted(path.glob("*.md"))
     for file in pages:
-        named = re.findall(r"flux-jobdb (?:--db \S+ )?([a-z]+)\b", file.read_text(encoding="utf-8"))
-        assert set(named) - set(COMMANDS) - {"is", "has", "and", "itself"} == set(), file.name
+        named = re.findall(
+            r"flux-jobdb (?:--db \S+ )?([a-z]+)\b", file.read_text(encoding="utf-8")
+        )
+        assert set(named) - set(COMMANDS) == set(), file.name
 
 
 def test_every_command_is_documented() -> None:

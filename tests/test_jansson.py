@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joblist import jansson
-from joblist.payload import PayloadError, dumps, loads
+from joblist.payload import PayloadError, loads
+from projections.jsontext import dumps
 
 
 def outcome(function: Callable[..., object], *args: object) -> object:

@@ -15,7 +15,6 @@ from joblist.payload import (
     PayloadError,
     anything,
     boolean,
-    dumps,
     int32,
     int64,
     loads,
@@ -24,6 +23,7 @@ from joblist.payload import (
     text_of,
     unpack,
 )
+from projections.jsontext import dumps
 
 RECORDINGS = Path(__file__).resolve().parents[1].parent / "shared" / "recordings"
 QUERIES = sorted(RECORDINGS.glob("*/queries.jsonl.gz"))

@@ -114,4 +114,9 @@ def _answer(
     try:
         return Service(store, from_tables(tables), as_of=as_of).answer(request), None
     except RpcError as error:
-        return [], dumps({"errno": error.errno, "errstr": error.text})
+        return [], dumps({"errno": error.errno, "errstr": _printable(error.text)})
+
+
+def _printable(text: str | None) -> str | None:
+    """Return a text that can be written: bytes that are no UTF-8 become U+FFFD."""
+    return text and text.encode(errors="surrogateescape").decode(errors="replace")

@@ -37,11 +37,18 @@ class Contents(NamedTuple):
 def batch_digest(previous: bytes, header: tuple[int, int, float], rows: Contents) -> bytes:
     """Digest of a batch; ``header`` is (batch, source, committed)."""
     digest = hashlib.sha256(previous)
-    digest.update("{} {} {!r}\n".format(*header).encode())
-    for seq, _, jobid, stream, replayed, anchor, entry, _, _ in rows.events:
-        columns = (seq, jobid, stream, replayed, _or(anchor), len(entry.data))
-        digest.update(b"e%d %d %d %d %d %d\n" % columns)
-        digest.update(entry.data)
+    digest.update("{} {} {!r} {}\n".format(*header, len(rows.events)).encode())
+    # Column by column: a thousand rows cost little more than their bytes.
+    for column in (
+        [row.seq for row in rows.events],
+        [row.jobid for row in rows.events],
+        [row.stream for row in rows.events],
+        [row.replayed for row in rows.events],
+        [_or(row.anchor) for row in rows.events],
+        [len(row.entry.data) for row in rows.events],
+    ):
+        digest.update(struct.pack(f"<{len(column)}q", *column))
+    digest.update(b"".join([row.entry.data for row in rows.events]))
     for letter, payloads in ((b"j", rows.jobspecs), (b"R", rows.Rs)):
         for seq, data in payloads:
             digest.update(b"%b%d %d\n" % (letter, seq, len(data)))

@@ -98,6 +98,33 @@ _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def decode_line(line: bytes) -> Response | Purge | Reject:
     """Decode one line, without its line end."""
+    return _decode_live(line) or _decode_any(line)
+
+
+def _decode_live(line: bytes) -> Response | None:
+    """Decode what most lines are: one event, nothing with it, as the job manager writes it.
+
+    The event is cut out by its place. Where it is not alone there, it does not decode.
+    """
+    if line[:6] != b'{"id":' or line[-3:] != b"}]}" or not line.isascii():
+        return None
+    end = line.find(b',"events":[', 6, 27)
+    digits = line[6:end]
+    if not digits.isdigit():
+        return None
+    jobid = int(digits)
+    data = line[end + 11 : -2]
+    try:
+        form = _decode_event(data)
+    except _MALFORMED:
+        return None
+    context = None if form.context is UNSET else bytes(form.context)
+    if jobid not in _INT64 or (context is not None and context[:1] != b"{"):
+        return None
+    return Response(jobid, [Entry(form.timestamp, form.name, context, data)], None, None, [])
+
+
+def _decode_any(line: bytes) -> Response | Purge | Reject:
     try:
         form = _decode_response(line)
     except _MALFORMED as error:

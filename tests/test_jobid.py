@@ -105,7 +105,7 @@ def test_other_spellings(jobid: int, text: str) -> None:
         "1.2.3.x",
         "😃x",
         "🤖",  # later than Unicode 6.0
-        "😄😃😃😃😃😃😃😃",  # 8 digits
+        "😃😃😃😃😃😃😃😃",  # 8 digits
         "academy-academy",
         "academy-academy-academy--academy-academy",
         "academy-academy-academy--academy-academy-academy-academy",

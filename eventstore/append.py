@@ -74,7 +74,9 @@ class _Rows:
     jobspecs: list[tuple[int, bytes]] = field(default_factory=list)
     rs: list[tuple[int, bytes]] = field(default_factory=list)
     rejects: list[tuple[int | None, str, bytes]] = field(default_factory=list)
-    flushed: int = 0  # of the records, how many SQLite has
+    # What SQLite does not have yet: rows of job and of event.
+    jobs: list[tuple[int, int, int]] = field(default_factory=list)
+    events: list[tuple[object, ...]] = field(default_factory=list)
 
 
 class Writer:
@@ -112,6 +114,7 @@ class Writer:
             )
             self.source = db.last_insert_rowid()
             self._last_time = _latest(db)
+        self._loaded: list[_Job] = []  # jobs with their stored events at hand, in this batch
         self._reset()
 
     def close(self, outcome: str = "done") -> None:
@@ -148,6 +151,11 @@ class Writer:
     def _reset(self) -> None:
         with self._store.snapshot() as db:
             self._rows = _Rows(first=head(db) + 1)
+            self._next_key = value(db, "SELECT coalesce(max(key), 0) + 1 FROM job")
+            self._highest = value(db, "SELECT coalesce(max(jobid), -1) FROM job")
+        for job in self._loaded:
+            job.known = None
+        self._loaded = []
         if len(self._jobs) > _CACHED_JOBS:
             self._jobs = dict(list(self._jobs.items())[-_CACHED_JOBS // 2 :])
 
@@ -173,6 +181,10 @@ class Writer:
         entries = response.entries
         if not entries:
             return
+        if len(entries) == 1 and self._take_next(response.jobid, entries[0]):
+            if response.jobspec is not None or response.R is not None:
+                self._attach(response, -1)
+            return
         replayed = response.replayed
         job = self._job_of(response.jobid, entries[0])
         before = len(self._rows.records)
@@ -185,6 +197,17 @@ class Writer:
             self._merge(job, entries, replayed=replayed)
         if len(self._rows.records) > before:
             self._attach(response, before)
+
+    def _take_next(self, jobid: int, entry: Entry) -> bool:
+        """Append an event that can only be its job's next one: what most are."""
+        jobs = self._jobs.get(jobid)
+        if jobs is None or len(jobs) > 1 or entry.name == "submit":
+            return False
+        job = jobs[0]
+        if entry.timestamp <= job.latest or job.known is not None:
+            return False
+        self._add(job, entry, job.count, replayed=False)
+        return True
 
     def _merge(self, job: _Job, entries: list[Entry], *, replayed: bool) -> None:
         known = self._known(job)
@@ -215,8 +238,11 @@ class Writer:
         if entry.name == "submit" and job.submitted is None:
             job.submitted = entry.timestamp
         self._last_time = max(self._last_time, entry.timestamp)
+        data = entry.data
+        row = (seq, job.key, entry.timestamp, entry.name, replayed, anchor, data)
+        rows.events.append(row)
         rows.records.append(
-            Record(seq, job.key, job.jobid, job.stream, replayed, anchor, entry, None, None)
+            Record(seq, job.key, job.jobid, job.stream, replayed, anchor, entry)
         )
         self._counts.new += 1
         if replayed:
@@ -234,14 +260,13 @@ class Writer:
             return next((record for record in new if record.entry.name == name), new[0])
 
         if response.jobspec is not None:
-            record = bearer("submit")._replace(jobspec=response.jobspec)
+            record = bearer("submit")
+            record.jobspec = response.jobspec
             rows.jobspecs.append((record.seq, response.jobspec))
-            new[record.seq - new[0].seq] = record
         if response.R is not None:
-            record = bearer("alloc")._replace(R=response.R)
+            record = bearer("alloc")
+            record.R = response.R
             rows.rs.append((record.seq, response.R))
-            new[record.seq - new[0].seq] = record
-        rows.records[first:] = new
 
     # -- which job
 
@@ -263,11 +288,16 @@ class Writer:
         return _by_time(jobs, entry.timestamp)
 
     def _new_job(self, jobid: int, stream: int) -> _Job:
-        self._db.execute("INSERT INTO job (jobid, stream) VALUES (?, ?)", (jobid, stream))
-        return _Job(self._db.last_insert_rowid(), jobid, stream)
+        job = _Job(self._next_key, jobid, stream)
+        self._next_key += 1
+        self._highest = max(self._highest, jobid)
+        self._rows.jobs.append((job.key, jobid, stream))
+        return job
 
     def _load(self, jobid: int) -> list[_Job]:
-        jobs = []
+        jobs: list[_Job] = []
+        if jobid > self._highest:  # ids grow, so that most are new without a look
+            return jobs
         sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
         for key, stream in fetch(self._db, sql, (jobid,)):
             job = _Job(key, jobid, stream)
@@ -290,6 +320,7 @@ class Writer:
                 for seq, _, timestamp, name, replayed, data in rows
             ]
             job.known = [found[i] for i in anchored([(row[0], row[1]) for row in rows])]
+            self._loaded.append(job)
         return job.known
 
     # -- what is no event of a job
@@ -347,26 +378,15 @@ class Writer:
     # -- the end of a batch
 
     def _flush(self) -> None:
-        """Hand SQLite the events that it does not have yet."""
+        """Hand SQLite the jobs and events that it does not have yet."""
         rows = self._rows
+        self._db.executemany("INSERT INTO job (key, jobid, stream) VALUES (?, ?, ?)", rows.jobs)
         self._db.executemany(
             "INSERT INTO event (seq, job, timestamp, name, replayed, anchor, data)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    r.seq,
-                    r.job,
-                    r.entry.timestamp,
-                    r.entry.name,
-                    r.replayed,
-                    r.anchor,
-                    r.entry.data,
-                )
-                for r in rows.records[rows.flushed :]
-                if isinstance(r, Record)
-            ],
+            rows.events,
         )
-        rows.flushed = len(rows.records)
+        rows.jobs, rows.events = [], []
 
     def _commit(self) -> None:
         rows = self._rows

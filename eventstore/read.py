@@ -57,7 +57,7 @@ def _chunk(db: apsw.Connection, after: int, until: int) -> Iterator[Record | Not
         seq = row[0]
         while notices and notices[0].seq < seq:
             yield notices.pop(0)
-        yield Record._make((*row[:6], _entry(row[6]), jobspecs.get(seq), rs.get(seq)))
+        yield _record(row, jobspecs.get(seq), rs.get(seq))
     yield from notices
 
 
@@ -72,7 +72,7 @@ def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[
         " WHERE e.job = ? AND e.seq <= ? ORDER BY e.seq",
         (job, bound),
     )
-    found = [Record._make((*row[:6], _entry(row[6]), *row[7:])) for row in rows]
+    found = [_record(row, row[7], row[8]) for row in rows]
     if not any(record.late for record in found):
         return found
     return [
@@ -83,7 +83,8 @@ def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[
 def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:
     """Return the events of all jobs with this id that have seq > ``after``, by seq."""
     found = [record for key in keys(db, jobid) for record in job_records(db, key)]
-    return sorted(record for record in found if record.seq > after)
+    wanted = (record for record in found if record.seq > after)
+    return sorted(wanted, key=lambda record: record.seq)
 
 
 def purges_of(db: apsw.Connection, job: int) -> list[tuple[int, float]]:
@@ -97,11 +98,7 @@ def purges_of(db: apsw.Connection, job: int) -> list[tuple[int, float]]:
 
 def by_seq(db: apsw.Connection, seqs: Iterable[int]) -> list[Record]:
     """Return the events of these seqs, in that order, without jobspec and R."""
-    return [
-        Record._make((*row[:6], _entry(row[6]), None, None))
-        for seq in seqs
-        for row in fetch(db, _EVENTS, (seq - 1, seq))
-    ]
+    return [_record(row) for seq in seqs for row in fetch(db, _EVENTS, (seq - 1, seq))]
 
 
 def boots(db: apsw.Connection) -> list[Notice]:
@@ -116,6 +113,11 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
     """Keys of the jobs with this id, the newest stream first; empty where there is none."""
     rows = fetch(db, "SELECT key FROM job WHERE jobid = ? ORDER BY stream DESC", (jobid,))
     return [key for (key,) in rows]
+
+
+def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
+    seq, job, jobid, stream, replayed, anchor, data = row[:7]
+    return Record(seq, job, jobid, stream, bool(replayed), anchor, _entry(data), jobspec, r)
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, int]) -> Iterator[Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from .journal import Entry
 
 
-class Record(NamedTuple):
+class Record(Struct, gc=False):
     """A stored event, with the jobspec or R that came with it.
 
     ``seq`` is the order of arrival; ``job`` the store's own key of the job. ``replayed``:
@@ -23,8 +25,8 @@ class Record(NamedTuple):
     replayed: bool
     anchor: int | None
     entry: Entry
-    jobspec: bytes | None
-    R: bytes | None
+    jobspec: bytes | None = None
+    R: bytes | None = None
 
     @property
     def late(self) -> bool:

@@ -94,16 +94,16 @@ def _contents(db: apsw.Connection, batch: int, first: int, last: int) -> digest.
         " FROM event LEFT JOIN job ON key = job" + within,
         window,
     ):
-        *columns, timestamp, name, data = row
+        seq, job, jobid, stream, replayed, anchor, timestamp, name, data = row
         entry = decode_event(data)
         if not isinstance(entry, Entry):
             # Its bytes are compared next, and will differ.
             entry = Entry(timestamp, name, None, data)
         elif (entry.timestamp, entry.name) != (timestamp, name):
-            raise _Fault(f"batch {batch}: event {row[0]}: its columns differ from its bytes")
-        if columns[2] is None:
-            raise _Fault(f"batch {batch}: event {row[0]}: its job is missing")
-        events.append(Record._make((*columns, entry, None, None)))
+            raise _Fault(f"batch {batch}: event {seq}: its columns differ from its bytes")
+        if jobid is None:
+            raise _Fault(f"batch {batch}: event {seq}: its job is missing")
+        events.append(Record(seq, job, jobid, stream, replayed, anchor, entry))
     return digest.Contents(
         events,
         fetch(db, "SELECT seq, data FROM jobspec" + within, window),

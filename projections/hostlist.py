@@ -148,7 +148,7 @@ def _decode_item(item: str) -> tuple[int, int, int]:
     start = _STRTOUL.match(first)
     # What follows the first number does no harm if there is a second.
     end = _STRTOUL.fullmatch(last or first)
-    if not (start and end) or last.startswith("-"):
+    if not (start and end):
         raise HostlistError(f"'{item}' is not a number or range")
     lo, hi = (min(_value(match[1]), _ULONG_MAX) for match in (start, end))
     if not 0 <= hi - lo < _RANGE_HOSTS:

@@ -113,7 +113,7 @@ class Writer:
                 (name, boot, clock()),
             )
             self.source = db.last_insert_rowid()
-            self._last_time = _latest(db)
+            self._last_time = self._joined = _latest(db)
         self._loaded: list[_Job] = []  # jobs with their stored events at hand, in this batch
         self._reset()
 
@@ -338,24 +338,25 @@ class Writer:
             "boot": self._boot,
             "memos": {str(key): seqs for key, seqs in (memos or {}).items()},
         }
-        self._notice("boot", msgspec.json.encode(data), None)
+        # The broker started again after all that was read before this source.
+        self._notice("boot", msgspec.json.encode(data), None, self._joined)
 
     def _take_purge(self, purge: Purge) -> None:
         recognised = digest.content_digest(purge.data)
         self._flush()
         if value(self._db, "SELECT 1 FROM notice WHERE digest = ?", (recognised,)) is not None:
             return
-        seq = self._notice("purge", purge.data, recognised)
+        seq = self._notice("purge", purge.data, recognised, self._last_time)
         self._db.executemany(
             "INSERT OR IGNORE INTO purged (job, seq)"
             " SELECT key, ? FROM job WHERE jobid = ? ORDER BY stream DESC LIMIT 1",
             [(seq, jobid) for jobid in purge.jobids],
         )
 
-    def _notice(self, kind: str, data: bytes, recognised: bytes | None) -> int:
-        # When it happened is not said: after the events that were read before it.
+    def _notice(self, kind: str, data: bytes, recognised: bytes | None, last: float) -> int:
+        """Append a notice of what happened just after ``last``; returns its seq."""
         rows = self._rows
-        time = nextafter(self._last_time, inf)
+        time = nextafter(last, inf)
         notice = Notice(rows.first + len(rows.records), time, kind, data)
         rows.records.append(notice)
         self._db.execute(
@@ -427,8 +428,9 @@ class Writer:
 
 
 def _latest(db: apsw.Connection) -> float:
-    """Return a time that events reached: that of the last one stored."""
-    return float(value(db, "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 1") or 0.0)
+    """Return the time that events have reached; jobs interleave, but not by much."""
+    recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
+    return float(value(db, f"SELECT max(timestamp) FROM ({recent})") or 0.0)
 
 
 def _unseen(db: apsw.Connection, boot: str) -> bool:

@@ -18,7 +18,6 @@ from .projection import Add, Projection, Put
 
 _TIMES = ("t_depend", "t_priority", "t_sched", "t_run", "t_cleanup")
 _RESULTS = (COMPLETED, FAILED, CANCELED, TIMEOUT)
-_NO_STATE = (0,) * len(STATES)
 _NONE_ENDED = (0,) * len(_RESULTS)
 
 
@@ -110,8 +109,8 @@ class Stats:
     version = 1
     schema = _schema("stats")
 
-    def rows(self, job: Job) -> Iterator[Add]:
-        """One for all jobs and one for the job's queue; zeros for queues it was in before."""
+    def rows(self, job: Job) -> Iterator[Add | Put]:
+        """One for all jobs and one for the job's queue, and the queues that it was in before."""
         keys = [("", 1)] if job.queue is None else [("", 1), (job.queue, 0)]
         ended = tuple(int(job.state == INACTIVE and job.result == r) for r in _RESULTS)
         purged = ended if job.t_purged else _NONE_ENDED
@@ -120,15 +119,14 @@ class Stats:
             for key in keys:
                 yield Add("stats", key, states + ended + purged)
         for queue in job.queues:
-            yield Add("stats", (queue, 0), _NO_STATE + _NONE_ENDED + _NONE_ENDED)
+            if queue != job.queue or job.state == NEW:
+                yield Put("left_queue", (job.key, queue, job.t_submit))
         if job.state != INACTIVE:
             return
         for key in keys:
             yield Add("ended", (hour(job.t_inactive), *key), ended)
             if job.t_purged:
                 yield Add("purged_by_hour", (hour(job.t_purged), *key), purged)
-        for queue in job.queues:
-            yield Add("ended", (hour(job.t_inactive), queue, 0), _NONE_ENDED)
 
 
 def hour(time: float) -> int:

@@ -74,6 +74,8 @@ def stats_now(db: apsw.Connection, *, follow: bool) -> AllStats:
         stats.endings = dict(zip(_NAMES, counts[6:], strict=False))
         if follow:
             stats.purge(counts[10:14])
+    for (queue,) in fetch(db, "SELECT DISTINCT queue FROM left_queue"):
+        found.of(queue, 0)
     return found
 
 
@@ -85,6 +87,10 @@ def stats_at(db: apsw.Connection, time: float, *, follow: bool) -> AllStats:
             stats.states[_state_name(job)] += 1
         for queue in job.queues:
             found.of(queue, 0)
+    for (queue,) in fetch(
+        db, "SELECT DISTINCT queue FROM left_queue WHERE t_submit <= ?", (time,)
+    ):
+        found.of(queue, 0)
     _count(db, found, time, ("ended", "t_inactive"), Stats.end)
     if follow:
         _count(db, found, time, ("purged_by_hour", "t_purged"), Stats.purge)

@@ -261,13 +261,19 @@ def _write_sums(
     columns: Columns,
     sums: dict[tuple[object, ...], list[float]],
 ) -> None:
-    keys = ", ".join(name for name, key in columns if key)
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name, key in columns if not key)
+    keys = [name for name, key in columns if key]
+    others = [name for name, key in columns if not key]
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in others)
     marks = ", ".join("?" * len(columns))
     db.executemany(
-        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {added}",
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({', '.join(keys)})"
+        f" DO UPDATE SET {added}",
         [(*key, *amounts) for key, amounts in sums.items()],
     )
+    # A row that nothing is left of goes: it must not matter that it was there for a batch.
+    where = " AND ".join([f"{name} = ?" for name in keys] + [f"{name} = 0" for name in others])
+    taken = [key for key, amounts in sums.items() if min(amounts) < 0 or not any(amounts)]
+    db.executemany(f"DELETE FROM {table} WHERE {where}", taken)
 
 
 @lru_cache

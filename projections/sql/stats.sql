@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Sums over jobs, as job-list.job-stats answers them: queue '' is all of them, and every
--- queue that a job ever was in has a row, if only of zeros.
+-- Sums over jobs, as job-list.job-stats answers them.
 CREATE TABLE stats (
     queue      TEXT    NOT NULL,
     all_queues INTEGER NOT NULL, -- 1: the sum over all jobs
@@ -45,4 +44,12 @@ CREATE TABLE purged_by_hour (
     canceled   INTEGER NOT NULL,
     timeout    INTEGER NOT NULL,
     PRIMARY KEY (hour, queue, all_queues)
+) WITHOUT ROWID;
+
+-- Queues that a job was in before: job-list goes on naming them, if only with zeros.
+CREATE TABLE left_queue (
+    job      INTEGER NOT NULL,
+    queue    TEXT    NOT NULL,
+    t_submit REAL    NOT NULL,
+    PRIMARY KEY (job, queue)
 ) WITHOUT ROWID;

@@ -13,19 +13,21 @@ import random
 import sys
 from collections.abc import Iterator
 
-_EPOCH = 1_700_000_000.0
+EPOCH = 1_700_000_000.0
 _QUEUES = ("batch", "batch", "batch", "debug", "gpu", "long")
 _APPS = ("lammps", "namd", "hpl", "vasp", "ior", "amber", "cp2k", "train", "preproc", "post")
 _NODES = 4096
 
 
-def journal(jobs: int, seed: int = 1, *, rate: float = 50.0) -> Iterator[bytes]:
+def journal(
+    jobs: int, seed: int = 1, *, rate: float = 50.0, start: float = EPOCH
+) -> Iterator[bytes]:
     """Return the lines of a journal of ``jobs`` jobs, submitted ``rate`` a second."""
     random_ = random.Random(seed)
     waiting: list[tuple[float, int, bytes]] = []
     yield b'{"id":-1,"events":[]}'
     for number in range(jobs):
-        submitted = _EPOCH + number / rate
+        submitted = start + number / rate
         for order, (time, line) in enumerate(life(random_, number, submitted)):
             heapq.heappush(waiting, (time, number * 16 + order, line))
         while waiting and waiting[0][0] < submitted:
@@ -38,7 +40,7 @@ def backlog(jobs: int, seed: int = 1, *, rate: float = 50.0) -> Iterator[bytes]:
     """Return the same jobs as a backlog shows them: a line a job, annotations left out."""
     random_ = random.Random(seed)
     for number in range(jobs):
-        lines = [line for _, line in life(random_, number, _EPOCH + number / rate)]
+        lines = [line for _, line in life(random_, number, EPOCH + number / rate)]
         events, jobspec, r = [], b"", b""
         for line in lines:
             body = line[line.index(b"[") + 1 :]
@@ -61,7 +63,7 @@ def backlog(jobs: int, seed: int = 1, *, rate: float = 50.0) -> Iterator[bytes]:
 
 def life(random_: random.Random, number: int, submitted: float) -> list[tuple[float, bytes]]:
     """Return (time, line) of each event of one job, in order."""
-    jobid = (int((submitted - _EPOCH) * 1000) << 24) | (number & 0x3FF)
+    jobid = (int((submitted - EPOCH) * 1000) << 24) | (number & 0x3FF)
     user = 1000 + int(random_.paretovariate(0.6)) % 200
     queue = random_.choice(_QUEUES)
     name = f"{random_.choice(_APPS)}-{random_.randrange(400)}"

@@ -45,7 +45,6 @@ _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, "no space left; free some, then repeat: what was committed is safe"),
     (apsw.ReadOnlyError, "it cannot be written; check its permissions and its folder's"),
     (apsw.CantOpenError, "it cannot be opened; check the path and the permissions"),
-    (apsw.NotADBError, "it is not an SQLite database; name another file"),
     (apsw.CorruptError, "it is damaged; run `flux-jobdb verify`"),
     (apsw.IOError, "reading or writing failed; check the disk, then repeat"),
     (apsw.BusyError, "another process holds it; wait for that one to end"),
@@ -57,6 +56,8 @@ def translated(path: str) -> Iterator[None]:
     """Turn SQLite's errors about the file ``path`` into a StoreError that says what to do."""
     try:
         yield
+    except apsw.NotADBError as error:
+        raise NotOurs(f"{path}: not an SQLite database; name another file") from error
     except apsw.Error as error:
         for kind, hint in _HINTS:
             if isinstance(error, kind):

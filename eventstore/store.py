@@ -143,11 +143,8 @@ def _empty(path: str, db: apsw.Connection) -> bool:
 
 
 def _check(path: str, db: apsw.Connection) -> None:
-    try:
-        application = db.pragma("application_id")
-        version = db.pragma("user_version")
-    except apsw.NotADBError as error:
-        raise NotOurs(f"{path}: not an SQLite database; name another file") from error
+    application = db.pragma("application_id")
+    version = db.pragma("user_version")
     if application != APPLICATION_ID:
         raise NotOurs(f"{path}: a database of another program; name another file")
     if version > SCHEMA_VERSION:

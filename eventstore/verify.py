@@ -7,6 +7,7 @@ fault: the event whose bytes changed where the checks can tell, else the batch.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -70,6 +71,8 @@ def verify_chain(store: Store, progress: Progress = lambda done, total: None) ->
             _check_nothing_else(db, expected_first - 1, done)
         except _Fault as fault:
             return Verified(done, events, chain, str(fault))
+        except (TypeError, AttributeError, struct.error) as error:
+            return Verified(done, events, chain, f"batch {done + 1}: a column changed: {error}")
         except apsw.CorruptError as error:
             return Verified(done, events, chain, f"behind batch {done}: SQLite: {error}")
     return Verified(done, events, chain, None)
@@ -82,6 +85,7 @@ def _check_integrity(db: apsw.Connection) -> None:
 
 
 _NOTICES = "SELECT seq, time, kind, data FROM notice"
+_REJECTS = "SELECT jobid, reason, data FROM reject WHERE batch = ? ORDER BY reject"
 
 
 def _contents(db: apsw.Connection, batch: int, first: int, last: int) -> digest.Contents:
@@ -95,26 +99,34 @@ def _contents(db: apsw.Connection, batch: int, first: int, last: int) -> digest.
         window,
     ):
         seq, job, jobid, stream, replayed, anchor, timestamp, name, data = row
-        entry = decode_event(data)
+        entry = decode_event(data) if isinstance(data, bytes) else None
         if not isinstance(entry, Entry):
             # Its bytes are compared next, and will differ.
             entry = Entry(timestamp, name, None, data)
         elif (entry.timestamp, entry.name) != (timestamp, name):
             raise _Fault(f"batch {batch}: event {seq}: its columns differ from its bytes")
+        if not isinstance(data, bytes):
+            raise _Fault(f"batch {batch}: event {seq}: its bytes were changed")
         if jobid is None:
             raise _Fault(f"batch {batch}: event {seq}: its job is missing")
         events.append(Record(seq, job, jobid, stream, replayed, anchor, entry))
-    return digest.Contents(
+    contents = digest.Contents(
         events,
         fetch(db, "SELECT seq, data FROM jobspec" + within, window),
         fetch(db, "SELECT seq, data FROM R" + within, window),
         [Notice(*row) for row in fetch(db, _NOTICES + within, window)],
-        fetch(
-            db,
-            "SELECT jobid, reason, data FROM reject WHERE batch = ? ORDER BY reject",
-            (batch,),
-        ),
+        fetch(db, _REJECTS, (batch,)),
     )
+    for name, rows in (
+        ("jobspec of event", contents.jobspecs),
+        ("R of event", contents.Rs),
+        ("notice", contents.notices),
+        ("reject", contents.rejects),
+    ):
+        for row in rows:
+            if not isinstance(row[-1], bytes):
+                raise _Fault(f"batch {batch}: {name} {row[0]}: its bytes were changed")
+    return contents
 
 
 def _compare_checks(contents: digest.Contents, checks: bytes, where: str) -> None:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Rebuilds: beside the old view, resumable, by themselves when a version has changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.generate import EPOCH, journal
+from eventstore.append import Writer
+from eventstore.errors import StoreError
+from eventstore.store import Store, create_or_open, fetch
+from projections.builtin import BUILTIN, Inactive
+from projections.rebuild import Rebuild, rebuild, refresh
+from projections.views import Views, overview
+
+ROOT = Path(__file__).resolve().parents[1]
+READER = """
+import sys
+from eventstore.store import open_readonly
+from joblist.config import Config
+from joblist.requests import Credential
+from joblist.service import Request, Service
+
+request = Request("job-list.list", b'{"max_entries":0,"attrs":["all"]}', Credential(), False)
+with open_readonly(sys.argv[1]) as store:
+    for _ in sys.stdin:
+        answer = Service(store, Config()).answer(request)[0]
+        print(answer.count(b'"id":'), flush=True)
+"""
+
+
+class NewInactive(Inactive):
+    version = Inactive.version + 1
+
+
+NEWER = tuple(NewInactive() if p.name == "inactive" else p for p in BUILTIN)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    name = str(tmp_path / "jobs.sqlite")
+    with create_or_open(name) as store:
+        Writer(store, "test", Views(store).advance).append(journal(300))
+    return name
+
+
+def rows(store: Store) -> list[object]:
+    names = ("active", "inactive", "span", "accounting", "stats", "ended", "fold")
+    return [fetch(store.db, f"SELECT * FROM {name} ORDER BY 1, 2") for name in names]
+
+
+def test_a_raised_version_is_rebuilt_while_another_process_reads(path: str) -> None:
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert reader.stdin is not None
+    assert reader.stdout is not None
+
+    def answer() -> str:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write("list\n")
+        reader.stdin.flush()
+        return reader.stdout.readline().strip()
+
+    assert answer() == "300"
+    with create_or_open(path) as store:
+        before = rows(store)
+        views = Views(store, NEWER)
+        assert views.stale == {"inactive"}
+        answers = []
+        assert refresh(views, lambda done, total: answers.append(answer())) == ["inactive"]
+        assert before == rows(store)
+        assert views.stale == set()
+        rebuild(views, None, lambda done, total: answers.append(answer()), chunk=200)
+    answers.append(answer())
+    reader.stdin.close()
+    assert reader.wait() == 0
+    reader.stdout.close()
+    assert len(answers) > 10
+    assert set(answers) == {"300"}
+
+
+def test_an_interrupted_rebuild_goes_on(path: str) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop_in_the_middle(done: int, total: int) -> None:
+        if done > total / 2:
+            raise Stop
+
+    with create_or_open(path) as store:
+        before = rows(store)
+        views = Views(store)
+        with pytest.raises(Stop):
+            rebuild(views, None, stop_in_the_middle, chunk=100)
+        assert before == rows(store)
+    with create_or_open(path) as store:
+        views = Views(store)
+        steps: list[int] = []
+        total = fetch(store.db, "SELECT max(seq) FROM event")[0][0]
+        rebuild(views, None, lambda done, total: steps.append(done), chunk=100)
+        assert steps[0] > total / 2
+        assert before == rows(store)
+        # Other views are wanted now: what was begun for others is of no use.
+        Rebuild(store, [BUILTIN[0]])
+        rebuild(views, ["stats"], chunk=100)
+        assert before == rows(store)
+
+
+def test_views_of_another_version_do_not_advance_until_they_are_rebuilt(path: str) -> None:
+    with create_or_open(path) as store:
+        views = Views(store, NEWER)
+        Writer(store, "more", views.advance).append(journal(5, seed=3, start=EPOCH + 1e6))
+        assert [(300,)] == fetch(store.db, "SELECT count(*) FROM inactive")
+        refresh(views)
+        assert [(305,)] == fetch(store.db, "SELECT count(*) FROM inactive")
+
+
+def test_an_unknown_name_is_refused(path: str) -> None:
+    with create_or_open(path) as store, pytest.raises(StoreError, match="there is none"):
+        rebuild(Views(store), ["nonsense"])
+
+
+def test_the_overview_says_how_views_are(path: str) -> None:
+    with create_or_open(path) as store:
+        found = overview(store.db)
+        assert {"active", "inactive", "accounting", "stats"} == {
+            status.name for status in found
+        }
+        assert {("current", 3300)} == {(status.state, status.checkpoint) for status in found}

@@ -200,15 +200,19 @@ class Service:
     def _visible(self, constraint: Constraint, asker: Credential) -> Constraint:
         if not self._restricted(asker):
             return constraint
-        # No guest is the user id that stands for all users.
-        own = asker.userid & 0xFFFFFFFF
-        return And((constraint, Userid(() if own == USERID_UNKNOWN else (own,))))
+        return And((constraint, Userid(_own(asker))))
 
     def _check_visible(self, userid: int, asker: Credential) -> None:
-        if self._restricted(asker) and userid != asker.userid & 0xFFFFFFFF:
+        if self._restricted(asker) and userid not in _own(asker):
             # As if there were no such job, but for the text: job-list sends an empty one.
             raise RpcError(ENOENT, "")
 
     def _check_unrestricted(self, asker: Credential) -> None:
         if self._restricted(asker):
             raise RpcError(EPERM)
+
+
+def _own(asker: Credential) -> tuple[int, ...]:
+    """Return whose jobs a guest may see; no guest is the user id that stands for all users."""
+    own = asker.userid & USERID_UNKNOWN
+    return () if own == USERID_UNKNOWN else (own,)

@@ -110,7 +110,7 @@ class Stats:
     schema = _schema("stats")
 
     def rows(self, job: Job) -> Iterator[Add | Put]:
-        """One for all jobs and one for the job's queue, and the queues that it was in before."""
+        """One for all jobs, one for the job's queue, and the queues that it was in before."""
         keys = [("", 1)] if job.queue is None else [("", 1), (job.queue, 0)]
         ended = tuple(int(job.state == INACTIVE and job.result == r) for r in _RESULTS)
         purged = ended if job.t_purged else _NONE_ENDED

@@ -28,7 +28,7 @@ from .pick import Picker
 from .plan import Drive, Equal, Side, Window, plan
 from .reach import reachable
 
-_PROBE = 2_000  # candidates beyond which drives count as equally expensive
+_PROBE = 500  # candidates beyond which drives count as equally expensive
 _ORDER = "ORDER BY t_inactive DESC, jobid DESC"
 # What a row has: its place in the order, the answer, and what a constraint may ask for.
 _PLACE = "t_inactive, jobid, job, answer"

@@ -113,8 +113,18 @@ def lives(draw: st.DrawFn, jobid: int, *, legal: bool) -> list[Line]:
 @st.composite
 def _broken(draw: st.DrawFn, life: list[Any]) -> list[Any]:
     """Some events out of place, twice, away, or with a context of any other form."""
-    names = ["submit", "validate", "alloc", "finish", "clean", "exception", "memo", "invalidate",
-             "annotations", "priority", "urgency", "jobspec-update", "dependency-x"]  # fmt: skip
+    names = [
+        "submit",
+        "validate",
+        "alloc",
+        "finish",
+        "clean",
+        "exception",
+        "memo",
+        "invalidate",
+        "annotations",
+    ]
+    names += ["priority", "urgency", "jobspec-update", "dependency-x"]
     order = draw(st.permutations(life)) if draw(st.booleans()) else list(life)
     odd = st.tuples(st.sampled_from(names), _OBJECTS | st.none(), st.just({}))
     for event in draw(st.lists(odd, max_size=4)):

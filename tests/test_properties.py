@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -49,7 +50,7 @@ def rows(store: Store) -> dict[str, list[Any]]:
 
 def cut(lines: list[bytes], places: list[int]) -> list[list[bytes]]:
     edges = [0, *sorted(place % (len(lines) + 1) for place in places), len(lines)]
-    return [lines[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [lines[a:b] for a, b in pairwise(edges)]
 
 
 def records(lines: list[bytes]) -> list[Record]:
@@ -58,19 +59,9 @@ def records(lines: list[bytes]) -> list[Record]:
         response = decode_line(line)
         assert isinstance(response, Response)
         for entry in response.entries:
-            found.append(
-                Record(
-                    seq,
-                    response.jobid,
-                    response.jobid,
-                    1,
-                    False,
-                    None,
-                    entry,
-                    response.jobspec,
-                    response.R,
-                )  # fmt: skip
-            )
+            with_it = (entry, response.jobspec, response.R)
+            jobid = response.jobid
+            found.append(Record(seq, jobid, jobid, 1, False, None, *with_it))
     return found
 
 

@@ -18,6 +18,7 @@ _INFINITY = ("inf", "infinity", "INF", "INFINITY")
 _ISO_8601 = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,6})\d*)?(?:(Z)|([+-]\d\d):?(\d\d)?)?"
 )
+_EPOCH_SECONDS = re.compile(r"\d{5,}\.\d*|\d{7,}")
 _ACCEPTED = (
     "expected seconds since the epoch, ISO 8601, a duration from now (-6h, +30m) "
     "or English (yesterday, 2 hours ago, Jan 31 10:00)"
@@ -73,6 +74,8 @@ def _parse(text: str, now: float) -> float:
         return now
     if text[:1] in ("+", "-"):
         return now + parse_duration(text[1:]) * (1 if text[0] == "+" else -1)
+    if _EPOCH_SECONDS.fullmatch(text):
+        return float(text)
     iso = _ISO_8601.fullmatch(text)
     return _from_iso_8601(iso) if iso else _from_english(text, now)
 

@@ -29,6 +29,8 @@ class Input:
     @property
     def position(self) -> int:
         """How far the file has been read."""
+        if self._file.closed:
+            return self.size
         return self._file.tell() if self.size else 0
 
     def batches(self) -> Iterator[list[bytes]]:
@@ -56,6 +58,8 @@ class Input:
                 f"{self.name}: cannot be read to its end ({error}); what came before is "
                 "stored: give the whole file again"
             ) from error
+        finally:
+            self._file.close()
         if batch:
             yield batch
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from math import inf, nextafter
 
 import apsw
 import msgspec
 
 from . import digest
+from .batch import Counts, JobPlace, Rows, by_time
 from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_line
 from .merge import Known, anchored, place
 from .read import head
@@ -30,53 +30,6 @@ _PLACE = (
     " FROM event WHERE job = ?"
 )
 _CACHED_JOBS = 100_000  # jobs whose place is remembered between batches
-
-
-@dataclass
-class Counts:
-    """What a source brought: responses read, events new and stored already, rejects."""
-
-    responses: int = 0
-    new: int = 0
-    known: int = 0
-    rejected: int = 0
-
-    def add(self, other: Counts) -> None:
-        """Add another's numbers to these."""
-        self.responses += other.responses
-        self.new += other.new
-        self.known += other.known
-        self.rejected += other.rejected
-
-
-class _Job:
-    """Where a job stands: what is stored of it, and how far this source has read it."""
-
-    __slots__ = ("count", "cursor", "jobid", "key", "known", "latest", "stream", "submitted")
-
-    def __init__(self, key: int, jobid: int, stream: int) -> None:
-        self.key = key
-        self.jobid = jobid
-        self.stream = stream
-        self.submitted: float | None = None  # timestamp of its submit event
-        self.latest = float("-inf")  # highest timestamp
-        self.count = 0  # events stored
-        self.cursor = 0  # of these, how many precede what this source reads next
-        self.known: list[Known] | None = None  # loaded when timestamps do not suffice
-
-
-@dataclass
-class _Rows:
-    """What the current batch appends; ``records`` holds events and notices by seq."""
-
-    first: int  # seq of records[0]
-    records: list[Record | Notice] = field(default_factory=list)
-    jobspecs: list[tuple[int, bytes]] = field(default_factory=list)
-    rs: list[tuple[int, bytes]] = field(default_factory=list)
-    rejects: list[tuple[int | None, str, bytes]] = field(default_factory=list)
-    # What SQLite does not have yet: rows of job and of event.
-    jobs: list[tuple[int, int, int]] = field(default_factory=list)
-    events: list[tuple[object, ...]] = field(default_factory=list)
 
 
 class Writer:
@@ -100,7 +53,7 @@ class Writer:
         self._derive = derive
         self._clock = clock
         self.counts = Counts()
-        self._jobs: dict[int, list[_Job]] = {}
+        self._jobs: dict[int, list[JobPlace]] = {}
         self._last_time = 0.0  # highest timestamp of an event: the time of a notice
         # Memos that this source's backlog showed, by job: they outlive a boot.
         self._memos: dict[int, list[int]] | None = {}
@@ -114,7 +67,9 @@ class Writer:
             )
             self.source = db.last_insert_rowid()
             self._last_time = self._joined = _latest(db)
-        self._loaded: list[_Job] = []  # jobs with their stored events at hand, in this batch
+        self._loaded: list[
+            JobPlace
+        ] = []  # jobs with their stored events at hand, in this batch
         self._reset()
 
     def close(self, outcome: str = "done") -> None:
@@ -150,7 +105,7 @@ class Writer:
 
     def _reset(self) -> None:
         with self._store.snapshot() as db:
-            self._rows = _Rows(first=head(db) + 1)
+            self._rows = Rows(first=head(db) + 1)
             self._next_key = value(db, "SELECT coalesce(max(key), 0) + 1 FROM job")
             self._highest = value(db, "SELECT coalesce(max(jobid), -1) FROM job")
         for job in self._loaded:
@@ -209,7 +164,7 @@ class Writer:
         self._add(job, entry, job.count, replayed=False)
         return True
 
-    def _merge(self, job: _Job, entries: list[Entry], *, replayed: bool) -> None:
+    def _merge(self, job: JobPlace, entries: list[Entry], *, replayed: bool) -> None:
         known = self._known(job)
         for entry in entries:
             stored, index = place(known, entry, job.cursor, replayed=replayed)
@@ -221,7 +176,7 @@ class Writer:
             else:
                 self._add(job, entry, index, replayed=replayed)
 
-    def _add(self, job: _Job, entry: Entry, index: int, *, replayed: bool) -> None:
+    def _add(self, job: JobPlace, entry: Entry, index: int, *, replayed: bool) -> None:
         """Append an event that belongs at ``index`` of its job's order."""
         rows = self._rows
         seq = rows.first + len(rows.records)
@@ -270,7 +225,7 @@ class Writer:
 
     # -- which job
 
-    def _job_of(self, jobid: int, entry: Entry) -> _Job:
+    def _job_of(self, jobid: int, entry: Entry) -> JobPlace:
         """The job of this id that ``entry`` belongs to; a new one where it is none of them."""
         jobs = self._jobs.get(jobid)
         if jobs is None:
@@ -285,28 +240,28 @@ class Writer:
                 return jobs[-1]
         elif not jobs:
             jobs.append(self._new_job(jobid, 1))
-        return _by_time(jobs, entry.timestamp)
+        return by_time(jobs, entry.timestamp)
 
-    def _new_job(self, jobid: int, stream: int) -> _Job:
-        job = _Job(self._next_key, jobid, stream)
+    def _new_job(self, jobid: int, stream: int) -> JobPlace:
+        job = JobPlace(self._next_key, jobid, stream)
         self._next_key += 1
         self._highest = max(self._highest, jobid)
         self._rows.jobs.append((job.key, jobid, stream))
         return job
 
-    def _load(self, jobid: int) -> list[_Job]:
-        jobs: list[_Job] = []
+    def _load(self, jobid: int) -> list[JobPlace]:
+        jobs: list[JobPlace] = []
         if jobid > self._highest:  # ids grow, so that most are new without a look
             return jobs
         sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
         for key, stream in fetch(self._db, sql, (jobid,)):
-            job = _Job(key, jobid, stream)
+            job = JobPlace(key, jobid, stream)
             job.count, latest, job.submitted = fetch(self._db, _PLACE, (key,))[0]
             job.latest = float("-inf") if latest is None else latest
             jobs.append(job)
         return jobs
 
-    def _known(self, job: _Job) -> list[Known]:
+    def _known(self, job: JobPlace) -> list[Known]:
         if job.known is None:
             self._flush()
             rows = fetch(
@@ -325,7 +280,7 @@ class Writer:
 
     # -- what is no event of a job
 
-    def _remember_memo(self, job: _Job, entry: Entry, seq: int) -> None:
+    def _remember_memo(self, job: JobPlace, entry: Entry, seq: int) -> None:
         if entry.name == "memo" and self._memos is not None:
             self._memos.setdefault(job.key, []).append(seq)
 
@@ -435,9 +390,3 @@ def _latest(db: apsw.Connection) -> float:
 
 def _unseen(db: apsw.Connection, boot: str) -> bool:
     return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is None
-
-
-def _by_time(jobs: list[_Job], timestamp: float) -> _Job:
-    """Of jobs with the same id: the last that was submitted by then, else the first."""
-    started = [job for job in jobs if job.submitted is None or job.submitted <= timestamp]
-    return started[-1] if started else jobs[0]

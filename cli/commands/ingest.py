@@ -21,7 +21,8 @@ def command(boot: str | None, files: tuple[str, ...]) -> int:
     any order. What cannot be read is kept as a reject, and the exit status is 3.
     """
     from cli.inputs import Input  # noqa: PLC0415
-    from eventstore.append import Counts, Writer  # noqa: PLC0415
+    from eventstore.append import Writer  # noqa: PLC0415
+    from eventstore.batch import Counts  # noqa: PLC0415
 
     if not files:
         raise click.UsageError("name at least one FILE, or - for standard input")

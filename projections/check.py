@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Whether the views say what follows from the events: made once more, and compared.
+
+The second making goes into temporary tables, on disk where they are large, so that it works
+on a database that is open for reading only and memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import apsw
+
+from eventstore import read
+from eventstore.store import fetch, value
+
+from .changes import Folder
+from .projection import Projection, installed, schema_of
+from .views import FOLD, apply_changes, save_states, stale
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) events."""
+
+_PREFIX = "temp.check_"
+_CHUNK = 20_000
+
+
+def differing(
+    db: apsw.Connection,
+    progress: Progress = lambda done, total: None,
+    *,
+    projections: Iterable[Projection] | None = None,
+) -> str | None:
+    """Return which view differs from its events, and since which job; None where none does.
+
+    Views that another version made are left out. Called inside a snapshot.
+    """
+    known = installed() if projections is None else list(projections)
+    old = stale(db, known)
+    if FOLD in old:
+        return None
+    current = [projection for projection in known if projection.name not in old]
+    tables = {FOLD: FOLD}
+    _create(db, FOLD, "CREATE TABLE fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+    try:
+        for projection in current:
+            for name, statement in schema_of(projection.schema).tables.items():
+                _create(db, name, statement)
+                tables[name] = projection.name
+        _fill(db, current, progress)
+        for table, name in tables.items():
+            found = _compare(db, table)
+            if found is not None:
+                return f"projection {name}: {found}; run `flux-jobdb rebuild`"
+    finally:
+        for table in tables:
+            db.execute(f"DROP TABLE IF EXISTS {_PREFIX}{table}")
+    return None
+
+
+def _create(db: apsw.Connection, name: str, statement: str) -> None:
+    db.execute(f"DROP TABLE IF EXISTS {_PREFIX}{name}")
+    db.execute(statement.replace(name, _PREFIX + name, 1))
+
+
+def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> None:
+    folder = Folder({}, 0)
+    done, last = 0, read.head(db)
+    while done < last:
+        until = min(done + _CHUNK, last)
+        records = list(islice(read.records(db, done, until), until - done))
+        changes = folder.changes(db, records)
+        apply_changes(db, projections, changes, _PREFIX)
+        save_states(db, _PREFIX + FOLD, changes)
+        done = until
+        progress(done, last)
+
+
+def _compare(db: apsw.Connection, table: str) -> str | None:
+    """Return how a table's rows differ from those that were made anew."""
+    try:
+        for one, other, how in (
+            (_PREFIX + table, f"main.{table}", "lacks"),
+            (f"main.{table}", _PREFIX + table, "has"),
+        ):
+            sql = f"SELECT * FROM {one} EXCEPT SELECT * FROM {other} LIMIT 1"
+            for row in fetch(db, sql):
+                return f"table {table} {how} what its events say otherwise: {_brief(row)}"
+        counts = [
+            value(db, f"SELECT count(*) FROM {name}")
+            for name in (_PREFIX + table, f"main.{table}")
+        ]
+    except apsw.Error as error:
+        return f"table {table} cannot be read: {error}"
+    if counts[0] != counts[1]:
+        return f"table {table} has {counts[1]} rows, not {counts[0]}"
+    return None
+
+
+def _brief(row: tuple[object, ...]) -> str:
+    text = ", ".join(repr(item) for item in row[:3])
+    return f"row ({text}{', …' if len(row) > 3 else ''})"

@@ -84,18 +84,26 @@ class Views:
         self.reload()
 
     def reload(self) -> None:
-        """Take up the states of unfinished jobs as they are stored."""
+        """Take up views and the states of unfinished jobs as they are stored."""
         with self.store.snapshot() as db:
             self.stale = stale(db, self.projections)
             self._current = [p for p in self.projections if p.name not in self.stale]
-            states = fetch(db, "SELECT job, data FROM fold") if FOLD not in self.stale else []
-            last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
+            self._load_states(db)
+            self._reached = read.head(db)
+
+    def _load_states(self, db: apsw.Connection) -> None:
+        states = fetch(db, "SELECT job, data FROM fold") if FOLD not in self.stale else []
+        last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
         self._folder = Folder({key: decode_state(data) for key, data in states}, last_key)
 
     def advance(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
         """Apply what a batch appended. Called inside its transaction."""
         if FOLD in self.stale or not records:
             return
+        if records[0].seq != self._reached + 1:
+            # A batch was rolled back: what is in memory tells of events that are not stored.
+            self._load_states(db)
+        self._reached = -1  # until all of this batch is applied
         changes = self._folder.changes(db, records)
         apply_changes(db, self._current, changes)
         save_states(db, "fold", changes)
@@ -104,6 +112,7 @@ class Views:
             "UPDATE view SET checkpoint = ? WHERE name = ?",
             [(records[-1].seq, name) for name in names],
         )
+        self._reached = records[-1].seq
 
     def _create_missing(self, db: apsw.Connection) -> None:
         """Make the views of a store without events: nothing needs to be rebuilt."""

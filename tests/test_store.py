@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -12,6 +13,7 @@ from bench.generate import EPOCH, journal
 from eventstore import store as store_module
 from eventstore.append import Writer
 from eventstore.errors import Locked, NotOurs, StoreError, TooNew
+from eventstore.record import Notice, Record
 from eventstore.store import APPEND_ONLY, create_or_open, fetch, open_readonly
 from eventstore.verify import verify_chain
 from projections.rebuild import rebuild
@@ -153,3 +155,28 @@ def test_a_failed_batch_leaves_nothing_and_can_be_given_again(path: str) -> None
         grown = [sorted(fetch(store.db, f"SELECT * FROM {name}")) for name in tables]
         rebuild(views)
         assert grown == [sorted(fetch(store.db, f"SELECT * FROM {name}")) for name in tables]
+
+
+def test_a_batch_that_is_rolled_back_leaves_no_trace_in_the_views(path: str) -> None:
+    more = list(journal(30, seed=5, start=EPOCH + 1e6))
+    fail = True
+
+    def derive(db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        views.advance(db, records)
+        if fail:
+            raise StoreError("the disk is gone")
+
+    with create_or_open(path) as store:
+        views = Views(store)
+        Writer(store, "first", views.advance).append(more[:100])
+        writer = Writer(store, "second", derive)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="the disk is gone"):
+                writer.append(more[100:250])
+        fail = False
+        writer.append(more[100:])
+        tables = ("active", "inactive", "span", "stats", "ended", "fold")
+        grown = [sorted(fetch(store.db, f"SELECT * FROM {name}")) for name in tables]
+        rebuild(views)
+        assert grown == [sorted(fetch(store.db, f"SELECT * FROM {name}")) for name in tables]
+        assert [(50,)] == fetch(store.db, "SELECT inactive FROM stats WHERE all_queues")

@@ -103,7 +103,9 @@ def reading() -> Iterator[Store]:
 
     path = database_path()
     with open_readonly(path) as store:
-        if stale(store.db, installed()) and os.access(path, os.W_OK):
+        with store.snapshot() as db:
+            old = stale(db, installed())
+        if old and os.access(path, os.W_OK):
             try:
                 with writing():
                     pass

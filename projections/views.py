@@ -130,15 +130,19 @@ class Views:
 
 
 def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
-    """Return the names of views that are not there, or were made by another version."""
-    views = stored_views(db)
+    """Return the names of views that have to be made anew.
+
+    They are not there, were made by another version, or have missed events: a site's
+    projection that was not installed for a while.
+    """
+    views, head = stored_views(db), read.head(db)
     wanted = {projection.name: version_of(projection) for projection in projections}
     wanted[FOLD] = str(FOLD_VERSION)
-    return {
-        name
-        for name, version in wanted.items()
-        if name not in views or views[name].version != version
-    }
+    current = {
+        view.name for view in views.values()
+        if view.version == wanted.get(view.name) and view.checkpoint == head
+    }  # fmt: skip
+    return set(wanted) - current
 
 
 class Status(NamedTuple):
@@ -153,16 +157,17 @@ class Status(NamedTuple):
 def overview(db: apsw.Connection) -> list[Status]:
     """Return the status of each view that there is or should be."""
     known = installed()
-    old, views, head = stale(db, known), stored_views(db), read.head(db)
+    old, views = stale(db, known), stored_views(db)
     found = []
     for projection in known:
         view = views.get(projection.name)
         if view is None:
             found.append(Status(projection.name, version_of(projection), 0, "missing"))
             continue
-        state = "stale" if view.name in old else "current"
-        if view.checkpoint < head and state == "current":
-            state = "behind"
+        if view.name not in old:
+            state = "current"
+        else:
+            state = "stale" if view.version != version_of(projection) else "behind"
         found.append(Status(view.name, view.version, view.checkpoint, state))
     names = {projection.name for projection in known} | {FOLD}
     found += [Status(*view[:3], "unknown") for name, view in views.items() if name not in names]

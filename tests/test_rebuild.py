@@ -122,6 +122,21 @@ def test_views_of_another_version_do_not_advance_until_they_are_rebuilt(path: st
         assert [(305,)] == fetch(store.db, "SELECT count(*) FROM inactive")
 
 
+def test_a_view_that_missed_events_is_rebuilt(path: str) -> None:
+    with create_or_open(path) as store:
+        fewer = Views(store, [p for p in BUILTIN if p.name != "stats"])
+        Writer(store, "more", fewer.advance).append(journal(5, seed=3, start=EPOCH + 1e6))
+        assert {"stats": "behind"} == {
+            status.name: status.state
+            for status in overview(store.db)
+            if status.state != "current"
+        }
+        views = Views(store)
+        assert refresh(views) == ["stats"]
+        counted = fetch(store.db, "SELECT inactive FROM stats WHERE all_queues")
+        assert counted == fetch(store.db, "SELECT count(*) FROM inactive")
+
+
 def test_an_unknown_name_is_refused(path: str) -> None:
     with create_or_open(path) as store, pytest.raises(StoreError, match="there is none"):
         rebuild(Views(store), ["nonsense"])

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 import apsw
 
@@ -112,7 +111,7 @@ class Rebuild:
 
     def _step(self, until: int) -> None:
         with self._store.transaction() as db:
-            records = list(islice(read.records(db, self._done, until), until - self._done))
+            records = list(read.records(db, self._done, until))
             changes = self._folder.changes(db, records)
             apply_changes(db, self._projections, changes, _PREFIX)
             save_states(db, _PREFIX + FOLD, changes)

@@ -11,8 +11,9 @@ import msgspec
 from eventstore.store import sql_script
 
 from . import hostlist, idset, spans
+from .accounting import Accounting
 from .answer import ATTRIBUTES, answer
-from .job import CANCELED, COMPLETED, FAILED, INACTIVE, NEW, RUN, STATES, TIMEOUT, Job
+from .job import CANCELED, COMPLETED, FAILED, INACTIVE, NEW, STATES, TIMEOUT, Job
 from .jsontext import dumps
 from .projection import Add, Projection, Put
 
@@ -71,37 +72,6 @@ def _spans(job: Job, times: tuple[float | None, ...]) -> Iterator[spans.Span]:
         yield from spans.host_spans(hostlist.decode(job.nodelist))
 
 
-class Accounting:
-    """The accounting feed: finished jobs that ran."""
-
-    name = "accounting"
-    version = 1
-    schema = _schema("accounting")
-
-    def rows(self, job: Job) -> Iterator[Put]:
-        """One row, once a job that ran is inactive."""
-        if job.state != INACTIVE or not job.states_mask & RUN:
-            return
-        yield Put(
-            "accounting",
-            (
-                job.key,
-                job.id,
-                job.userid,
-                job.t_submit,
-                job.t_run,
-                job.t_inactive,
-                job.ranks,
-                job.R,
-                job.jobspec,
-                job.project,
-                job.bank,
-                job.duration if job.duration >= 0 else None,
-                job.t_inactive - job.t_run,
-            ),
-        )
-
-
 class Stats:
     """Job stats: how many jobs are in each state, and how they ended, by queue."""
 
@@ -120,7 +90,7 @@ class Stats:
                 yield Add("stats", key, states + ended + purged)
         for queue in job.queues:
             if queue != job.queue or job.state == NEW:
-                yield Put("left_queue", (job.key, queue, job.t_submit))
+                yield Put("left_queue", (job.key, queue))
         if job.state != INACTIVE:
             return
         for key in keys:

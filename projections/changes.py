@@ -18,7 +18,7 @@ from eventstore import read
 from eventstore.record import Notice, Record
 from eventstore.store import value
 
-from .fold import fold, purged, rebooted
+from .fold import fold, gone, purged, rebooted
 from .job import INACTIVE, Job
 
 
@@ -33,8 +33,12 @@ class _BootForm(msgspec.Struct):
     memos: dict[str, list[int]]
 
 
+class _JobsForm(msgspec.Struct):
+    jobs: list[int]
+
+
 _decode_boot = msgspec.json.Decoder(_BootForm).decode
-_decode_purge = msgspec.json.Decoder(dict[str, list[int]]).decode
+_decode_jobs = msgspec.json.Decoder(_JobsForm).decode
 
 
 class Folder:
@@ -58,6 +62,8 @@ class Folder:
             events = {}
             if record.kind == "boot":
                 self._fold_boot(db, record, found)
+            elif record.kind == "gone":
+                self._fold_gone(db, record, found)
             else:
                 self._fold_purge(db, record, found)
         self._fold_events(db, events, found)
@@ -71,7 +77,9 @@ class Folder:
     ) -> None:
         for key, records in events.items():
             before = self._state(db, key, records[0].seq - 1)
-            if any(record.late for record in records):
+            # A job that was gone comes back with all that it was.
+            known = before is None and key <= self._last_key
+            if known or any(record.late for record in records):
                 after = replay(db, key, max(record.seq for record in records))
             else:
                 after = fold(before, records)
@@ -89,13 +97,19 @@ class Folder:
     def _fold_purge(
         self, db: apsw.Connection, notice: Notice, found: dict[int, Change]
     ) -> None:
-        for jobid in _decode_purge(notice.data)["jobs"]:
+        for jobid in _decode_jobs(notice.data).jobs:
             for key in read.keys(db, jobid):
                 if value(db, "SELECT seq FROM purged WHERE job = ?", (key,)) != notice.seq:
                     continue
                 before = self._state(db, key, notice.seq - 1)
                 if before is not None and before.state == INACTIVE and not before.t_purged:
                     self._note(found, key, before, purged(before, notice.time))
+
+    def _fold_gone(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
+        for key in _decode_jobs(notice.data).jobs:
+            before = self._state(db, key, notice.seq - 1)
+            if before is not None:
+                self._note(found, key, before, gone(before, notice.time))
 
     def _state(self, db: apsw.Connection, key: int, upto: int) -> Job | None:
         state = self.unfinished.get(key)
@@ -119,18 +133,26 @@ def replay(
 ) -> Job | None:
     """Fold a job from its stored events.
 
-    Only those with seq <= ``upto`` count and, where ``until`` is given, timestamps <= it.
+    Only those with seq <= ``upto`` count and, where ``until`` is given, those up to the last
+    that had happened by then: it is the job's order that counts where clocks were set.
     """
     records = read.job_records(db, key, upto)
     boots = [notice for notice in read.boots(db) if notice.seq <= upto]
     if until is not None:
-        records = [record for record in records if record.entry.timestamp <= until]
+        happened = [record.entry.timestamp <= until for record in records]
+        while happened and not happened[-1]:
+            happened.pop()
+        records = records[: len(happened)]
         boots = [notice for notice in boots if notice.time <= until]
     job = _fold_with_boots(db, key, records, boots)
     if job is not None and job.state == INACTIVE:
         for seq, time in read.purges_of(db, key):
             if seq <= upto and (until is None or time <= until) and _ended(records, seq):
                 job = purged(job, time)
+    for seq, time in read.gone_since(db, key, upto):
+        held = all(record.seq < seq for record in records)
+        if job is not None and held and (until is None or time <= until):
+            job = gone(job, time)
     return job
 
 

@@ -7,8 +7,8 @@ on a database that is open for reading only and memory stays flat.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 import apsw
 
@@ -24,6 +24,8 @@ Progress = Callable[[int, int], None]
 
 _PREFIX = "temp.check_"
 _CHUNK = 20_000
+_INDEX = re.compile(r"INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
+_REMEDY = "run `flux-jobdb rebuild`"
 
 
 def differing(
@@ -41,6 +43,9 @@ def differing(
     if FOLD in old:
         return None
     current = [projection for projection in known if projection.name not in old]
+    for projection in current:
+        for name in missing_indexes(db, projection):
+            return f"projection {projection.name}: index {name} is missing; {_REMEDY}"
     tables = {FOLD: FOLD}
     _create(db, FOLD, "CREATE TABLE fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL)")
     try:
@@ -52,11 +57,18 @@ def differing(
         for table, name in tables.items():
             found = _compare(db, table)
             if found is not None:
-                return f"projection {name}: {found}; run `flux-jobdb rebuild`"
+                return f"projection {name}: {found}; {_REMEDY}"
     finally:
         for table in tables:
             db.execute(f"DROP TABLE IF EXISTS {_PREFIX}{table}")
     return None
+
+
+def missing_indexes(db: apsw.Connection, projection: Projection) -> list[str]:
+    """Return the names of a view's indexes that are not there."""
+    there = {name for (name,) in fetch(db, "SELECT name FROM sqlite_schema")}
+    named = [_INDEX.search(statement) for statement in schema_of(projection.schema).indexes]
+    return [found[1] for found in named if found is not None and found[1] not in there]
 
 
 def _create(db: apsw.Connection, name: str, statement: str) -> None:
@@ -69,7 +81,7 @@ def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress
     done, last = 0, read.head(db)
     while done < last:
         until = min(done + _CHUNK, last)
-        records = list(islice(read.records(db, done, until), until - done))
+        records = list(read.records(db, done, until))
         changes = folder.changes(db, records)
         apply_changes(db, projections, changes, _PREFIX)
         save_states(db, _PREFIX + FOLD, changes)

@@ -253,9 +253,10 @@ def _mask(what: str, words: dict[str, int], values: list[object]) -> int:
     mask = 0
     for value in values:
         if isinstance(value, str):
-            if value not in words:
-                raise ConstraintError(f"invalid {what} value '{value}' specified")
-            number = words[value]
+            word = c_string(value)
+            if word not in words:
+                raise ConstraintError(f"invalid {what} value '{word}' specified")
+            number = words[word]
         elif (bits := _uint32(value)) is None:
             raise ConstraintError(f"{what} value invalid type")
         elif bits & ~valid:

@@ -40,7 +40,7 @@ from .jsonpath import merged, without_nulls
 from .jsontext import c_string
 from .resources import read_r, update_r
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever the same events give another state: every view is rebuilt then."""
 
 
@@ -109,8 +109,10 @@ def fold(job: Job | None, records: Iterable[Record]) -> Job | None:
             if name == "submit":
                 state = _submitted(record)
             continue
+        if record.seq > state.seq:  # noqa: PLR1730 - max() takes twice the time
+            state.seq = record.seq
         if state.R is None and record.R is not None:
-            state.R = record.R
+            state.R, state.R_seq = record.R, record.seq
         if name == "invalidate":
             state = None
             continue
@@ -145,8 +147,22 @@ def purged(job: Job, time: float) -> Job:
     return state
 
 
+def gone(job: Job, time: float) -> Job | None:
+    """Return a job after a complete backlog, at ``time``, did not have it.
+
+    One that was over was purged; of any other, nobody knows how it ended.
+    """
+    if job.state != INACTIVE:
+        return None
+    return job if job.t_purged else purged(job, time)
+
+
 def _submitted(record: Record) -> Job | None:
-    job = Job(record.job, record.jobid, record.stream, jobspec=record.jobspec, R=record.R)
+    job = Job(record.job, record.jobid, record.stream, seq=record.seq)
+    if record.jobspec is not None:
+        job.jobspec, job.jobspec_seq = record.jobspec, record.seq
+    if record.R is not None:
+        job.R, job.R_seq = record.R, record.seq
     try:
         _submit(job, record)
     except _Malformed:
@@ -314,6 +330,7 @@ def _memo(job: Job, record: Record) -> None:
 
 def _jobspec_update(job: Job, record: Record) -> None:
     update_jobspec(job, _context(record, dict))
+    job.jobspec_updates = (*job.jobspec_updates, bytes(record.entry.context or b""))
     _count_queue(job)
     _revert(job, record)
 

@@ -93,6 +93,12 @@ class Job(Struct, gc=False, array_like=True, omit_defaults=True):
     jobspec: bytes | None = None  # with updates applied
     R: bytes | None = None
 
+    # Where the events of it are stored.
+    seq: int = 0  # of its events that count, the last to be stored
+    jobspec_seq: int = 0  # what `jobspec` was before updates
+    jobspec_updates: tuple[bytes, ...] = ()  # contexts of the updates, as they came
+    R_seq: int = 0  # what is in `R`; 0: nowhere, it was updated
+
     # What job-list keeps beside its jobs.
     queues: tuple[str, ...] = ()  # every queue the job was counted in
     entered: int = 0  # seq at which it came onto the running list

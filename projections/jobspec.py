@@ -35,11 +35,16 @@ def update_jobspec(job: Job, updates: dict[str, Any]) -> None:
     spec = _decode(job.jobspec)
     if spec is None:
         return
+    apply_updates(spec, updates)
+    job.jobspec = msgspec.json.encode(spec)
+    _read(job, spec)
+
+
+def apply_updates(spec: dict[str, Any], updates: dict[str, Any]) -> None:
+    """Set what the paths of a ``jobspec-update`` name, in place; others are not updated."""
     for path, value in updates.items():
         if path.split(".", 1)[0] in _UPDATABLE:
             put(spec, path, value)
-    job.jobspec = msgspec.json.encode(spec)
-    _read(job, spec)
 
 
 def _decode(text: bytes | None) -> dict[str, Any] | None:

@@ -29,9 +29,12 @@ def dumps(value: object) -> bytes:
         text = _encoder.encode(_exact(value))
     except RecursionError:
         text = _dumps_deep(value)
-    if rb"\u00" in text:
-        text = _ESCAPE.sub(_upper_hex, text)
-    return text
+    return escaped(text)
+
+
+def escaped(text: bytes) -> bytes:
+    """Return JSON text that msgspec wrote, with strings escaped as jansson does it."""
+    return _ESCAPE.sub(_upper_hex, text) if rb"\u00" in text else text
 
 
 def _upper_hex(escape: re.Match[bytes]) -> bytes:

@@ -21,9 +21,10 @@ from .query import active_jobs, alive, overlapping
 def jobs_at(db: apsw.Connection, time: float) -> list[Job]:
     """Return the jobs that were active at ``time``, in their states of then."""
     head = read.head(db)
-    keys = {key for _, key in alive(db, time)}
+    keys = {key for ended, key in alive(db, time) if ended > time}
     keys |= {key for _, key in overlapping(db, spans.span(spans.DISORDERED, 0, 0))}
     keys |= {job.key for job in active_jobs(db) if job.t_submit <= time}
+    keys |= set(read.ever_gone(db))
     states = (replay(db, key, head, until=time) for key in keys)
     return [job for job in states if job is not None and job.state not in {NEW, INACTIVE}]
 

@@ -13,7 +13,7 @@ import msgspec
 
 from .answer import ATTRIBUTES, answer
 from .job import Job
-from .jsontext import dumps
+from .jsontext import c_string, dumps
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -32,14 +32,17 @@ class Picker:
     def __init__(self, attributes: Sequence[object]) -> None:
         self._wrong: str | None = None
         names: dict[str, None] = {}
-        for name in attributes:
+        for attribute in attributes:
+            if not isinstance(attribute, str):
+                self._wrong = "attr has no string value"
+                break
+            name = c_string(attribute)
             if name == "all":
                 names.update(dict.fromkeys(ATTRIBUTES))
-            elif isinstance(name, str) and name in ATTRIBUTES:
+            elif name in ATTRIBUTES:
                 names[name] = None
             else:
-                text = f"{name} is not a valid attribute"
-                self._wrong = text if isinstance(name, str) else "attr has no string value"
+                self._wrong = f"{name} is not a valid attribute"
                 break
         self._names = tuple(names)
         self._all = self._names == tuple(ATTRIBUTES)

@@ -12,7 +12,7 @@ cannot say always lets too much pass, and never too little.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -33,6 +33,7 @@ from .constraint import (
     fold,
 )
 from .job import CANCELED, COMPLETED, FAILED, INACTIVE, TIMEOUT, USERID_UNKNOWN
+from .jsontext import dumps
 
 Binding: TypeAlias = "str | int | float"
 
@@ -40,14 +41,15 @@ _RESULTS = (COMPLETED, FAILED, CANCELED, TIMEOUT)
 # SQLite limits the depth of an expression (1000) and the bindings of a statement (32766).
 _DEEPEST = 200
 _MOST_BINDINGS = 8_000
-_MOST_STREAMS = 200
+_MOST_LISTED = 200
+_MOST_WINDOWS = 200
 
 
-class Equal(NamedTuple):
-    """Jobs whose ``column`` has this value, in the order of the list."""
+class Among(NamedTuple):
+    """Jobs whose ``column`` has one of these values."""
 
     column: str
-    value: Binding
+    values: tuple[Binding, ...]
 
 
 class Window(NamedTuple):
@@ -63,7 +65,7 @@ class Spans(NamedTuple):
     spans: tuple[spans.Span, ...]
 
 
-Drive: TypeAlias = "Equal | Window | Spans"
+Drive: TypeAlias = "Among | Window | Spans"
 Cost: TypeAlias = Callable[[Drive], int]
 """How many candidates a drive has, or as many as one cares to count."""
 
@@ -89,9 +91,11 @@ class _Both(NamedTuple):
     false: Side
 
 
-_TRUE = Side("1")
+_ANY = "1"  # SQL that lets all pass
+_TRUE = Side(_ANY)
 _FALSE = Side("0", drives=())
-_UNSAYABLE = Side("1", exact=False)
+_UNSAYABLE = Side(_ANY, exact=False)
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
 def plan(constraint: Constraint, cost: Cost) -> Side:
@@ -130,8 +134,7 @@ def _leaf(node: Constraint) -> _Both:  # noqa: PLR0911 - a return an operator
     if isinstance(node, Timestamp):
         return _timestamp(node)
     if isinstance(node, Hostlist):
-        unnamed = spans.span(spans.UNNAMED, 0, 0)
-        return _overlap((*spans.host_spans(node.hosts), unnamed))
+        return _hosts(spans.host_spans(node.hosts))
     if isinstance(node, Ranks):
         return _overlap(tuple(spans.rank_spans(node.ids)))
     return _constant(True)
@@ -141,6 +144,13 @@ def _constant(value: bool) -> _Both:
     return _Both(_TRUE, _FALSE) if value else _Both(_FALSE, _TRUE)
 
 
+def _hosts(wanted: tuple[spans.Span, ...]) -> _Both:
+    unnamed = spans.span(spans.UNNAMED, 0, 0)
+    if unnamed in wanted:  # these are too many to be asked for by spans
+        return _Both(_UNSAYABLE, _UNSAYABLE)
+    return _overlap((*wanted, unnamed))
+
+
 def _overlap(wanted: tuple[spans.Span, ...]) -> _Both:
     return _Both(_UNSAYABLE._replace(drives=(Spans(wanted),)), _UNSAYABLE)
 
@@ -148,36 +158,43 @@ def _overlap(wanted: tuple[spans.Span, ...]) -> _Both:
 def _one_of(column: str, values: tuple[Binding, ...]) -> _Both:
     if not values:
         return _constant(False)
-    if len(values) > _MOST_BINDINGS:
-        return _Both(_UNSAYABLE, _UNSAYABLE)
-    listed = f"{column} IN ({', '.join('?' * len(values))})"
-    drives = tuple(Equal(column, value) for value in dict.fromkeys(values))
+    among, bindings = listed(column, values)
     return _Both(
-        Side(listed, values, drives=drives if len(drives) <= _MOST_STREAMS else None),
+        Side(among, bindings, drives=(Among(column, tuple(dict.fromkeys(values))),)),
         # A job may have no name, or no queue.
-        Side(f"({column} IS NULL OR NOT {listed})", values),
+        Side(f"({column} IS NULL OR NOT {among})", bindings),
     )
+
+
+def listed(column: str, values: Sequence[Binding]) -> tuple[str, tuple[Binding, ...]]:
+    """Return as SQL, with its bindings, that ``column`` has one of ``values``."""
+    if len(values) <= _MOST_LISTED:
+        return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
+    return f"{column} IN (SELECT value FROM json_each(?))", (dumps(values).decode(),)
 
 
 def _timestamp(node: Timestamp) -> _Both:
     if node.value != node.value:  # NaN: no time compares to it
         return _constant(False)
-    compared = f"{node.attr} {node.op} ?"
-    if node.op.startswith(">"):
-        window = Window(node.value, float("inf"))
-    else:
-        window = Window(float("-inf"), node.value)
-    return _Both(
-        Side(compared, (node.value,), drives=(window,), window=window),
-        Side(f"({node.attr} IS NULL OR NOT {compared})", (node.value,)),
-    )
+    compared = _compared(node.attr, node.op, node.value)
+    if node.attr in {"t_submit", "t_inactive"}:  # which every job has
+        return _Both(compared, _compared(node.attr, _OPPOSITE[node.op], node.value))
+    lacking = f"({node.attr} IS NULL OR NOT {compared.where})"
+    return _Both(compared, Side(lacking, compared.bindings))
+
+
+def _compared(attr: str, op: str, value: float) -> Side:
+    ends = (value, float("inf")) if op.startswith(">") else (float("-inf"), value)
+    window = Window(*ends)
+    return Side(f"{attr} {op} ?", (value,), drives=(window,), window=window)
 
 
 def _all(sides: list[Side], cost: Cost) -> Side:
-    if not sides:
-        return _TRUE
-    if len(sides) == 1:
-        return sides[0]
+    if _FALSE in sides:
+        return _FALSE
+    sides = [side for side in sides if side != _TRUE]
+    if len(sides) < 2:
+        return sides[0] if sides else _TRUE
     window = Window(
         max(side.window.after for side in sides), min(side.window.before for side in sides)
     )
@@ -186,7 +203,9 @@ def _all(sides: list[Side], cost: Cost) -> Side:
     if window != _ALWAYS:
         ways.append((window,))
     best = ways[0] if len(ways) == 1 else min(ways, key=partial(_total, cost), default=None)
-    return _joined(" AND ", sides)._replace(drives=best, window=window)
+    exact = all(side.exact for side in sides)
+    said = [side for side in sides if side.where != _ANY]
+    return _joined(" AND ", said, exact=exact)._replace(drives=best, window=window)
 
 
 def _total(cost: Cost, drives: tuple[Drive, ...] | None) -> int:
@@ -194,31 +213,57 @@ def _total(cost: Cost, drives: tuple[Drive, ...] | None) -> int:
 
 
 def _any(sides: list[Side]) -> Side:
-    if not sides:
-        return _FALSE
-    if len(sides) == 1:
-        return sides[0]
-    drives: list[Drive] | None = []
-    for side in sides:
-        if side.drives is None or drives is None:
-            drives = None
-        else:
-            drives += side.drives
-    if drives is not None and len(drives) > _MOST_STREAMS:
-        drives = None
-    unique = None if drives is None else tuple(dict.fromkeys(drives))
-    return _joined(" OR ", sides)._replace(drives=unique)
-
-
-def _joined(word: str, sides: list[Side]) -> Side:
-    depth = 1 + max(side.depth for side in sides)
-    bindings = tuple(value for side in sides for value in side.bindings)
+    if _TRUE in sides:
+        return _TRUE
+    sides = [side for side in sides if side != _FALSE]
+    if len(sides) < 2:
+        return sides[0] if sides else _FALSE
+    drives: tuple[Drive, ...] | None = None
+    if all(side.drives is not None for side in sides):
+        drives = _united(drive for side in sides for drive in side.drives or ())
     exact = all(side.exact for side in sides)
-    if depth > _DEEPEST or len(bindings) > _MOST_BINDINGS or len(sides) > _MOST_BINDINGS:
+    said = [] if any(side.where == _ANY for side in sides) else sides
+    return _joined(" OR ", said, exact=exact)._replace(drives=drives)
+
+
+def _united(drives: Iterable[Drive]) -> tuple[Drive, ...]:
+    """Return few drives that lead to all that these lead to."""
+    values: dict[str, dict[Binding, None]] = {}
+    windows: list[Window] = []
+    wanted: dict[spans.Span, None] = {}
+    for drive in drives:
+        if isinstance(drive, Among):
+            values.setdefault(drive.column, {}).update(dict.fromkeys(drive.values))
+        elif isinstance(drive, Window):
+            windows.append(drive)
+        else:
+            wanted.update(dict.fromkeys(drive.spans))
+    among = [Among(column, tuple(found)) for column, found in values.items()]
+    return (*among, *_merged(windows), *([Spans(tuple(wanted))] if wanted else []))
+
+
+def _merged(windows: list[Window]) -> list[Window]:
+    """Join windows that overlap; all of them, where they are very many."""
+    merged: list[Window] = []
+    for after, before in sorted(windows):
+        if merged and after <= merged[-1].before:
+            merged[-1] = Window(merged[-1].after, max(merged[-1].before, before))
+        else:
+            merged.append(Window(after, before))
+    if len(merged) > _MOST_WINDOWS:
+        return [Window(merged[0].after, max(window.before for window in merged))]
+    return merged
+
+
+def _joined(word: str, sides: list[Side], *, exact: bool) -> Side:
+    """Join what is said in SQL; where that is too much for SQLite, nothing is said."""
+    depth = 1 + max((side.depth for side in sides), default=0) + len(sides).bit_length()
+    bindings = tuple(value for side in sides for value in side.bindings)
+    if not sides or depth > _DEEPEST or len(bindings) > _MOST_BINDINGS:
         return _UNSAYABLE
     # SQLite nests a chain of n terms n deep: a balanced tree stays flat.
     where = _balanced(word, [side.where for side in sides])
-    return Side(where, bindings, exact, depth=depth + len(sides).bit_length())
+    return Side(where, bindings, exact, depth=depth)
 
 
 def _balanced(word: str, terms: list[str]) -> str:

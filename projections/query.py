@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from math import ceil, floor, inf
 from typing import Any, NamedTuple, TypeAlias
@@ -25,10 +25,12 @@ from .constraint import TIMESTAMPS, Constraint
 from .job import CLEANUP, DEPEND, INACTIVE, PENDING, RUN, RUNNING, Job
 from .match import Matcher
 from .pick import Picker
-from .plan import Drive, Equal, Side, Window, plan
+from .plan import Among, Drive, Side, Window, listed, plan
 from .reach import reachable
 
 _PROBE = 500  # candidates beyond which drives count as equally expensive
+_MOST_STREAMS = 200
+_GATHERED = 100  # jobs that are read at a time
 _ORDER = "ORDER BY t_inactive DESC, jobid DESC"
 # What a row has: its place in the order, the answer, and what a constraint may ask for.
 _PLACE = "t_inactive, jobid, job, answer"
@@ -86,6 +88,9 @@ def listing(
 
     With ``max_comparisons``, jobs are compared one by one as job-list does, and beyond that
     number TooManyComparisonsError is raised: nothing is found by an index then.
+
+    An inactive job that was looked at and does not match is an empty text: whoever takes
+    turns with others can pause there, however few jobs match.
     """
     matcher = Matcher(constraint, max_comparisons)
     pending, running = reachable(constraint, PENDING), reachable(constraint, RUNNING)
@@ -99,13 +104,12 @@ def listing(
         return
     if max_comparisons:
         for row in _stream(db, None, Side("1", exact=False), scope):
-            if matcher.matches(_facts(row)):
-                yield picker.text(row[1], row[3])
+            yield picker.text(row[1], row[3]) if matcher.matches(_facts(row)) else b""
         return
-    side = plan(constraint, partial(_cost, db))
+    side = plan(constraint, cache(partial(_cost, db)))
     for row in candidates(db, side, scope):
-        if side.exact or matcher.matches(_facts(row)):
-            yield picker.text(row[1], row[3])
+        fits = side.exact or matcher.matches(_facts(row))
+        yield picker.text(row[1], row[3]) if fits else b""
 
 
 def _active(
@@ -186,8 +190,11 @@ def _place(row: _Row) -> tuple[float, int, int]:
 def _streams(
     db: apsw.Connection, drive: Drive, side: Side, scope: Scope
 ) -> list[Iterator[_Row]]:
-    if isinstance(drive, Equal):
-        return [_stream(db, drive, side, scope)]
+    if isinstance(drive, Among):
+        if len(drive.values) > _MOST_STREAMS:
+            return [_gathered(db, _among(db, drive), side, scope)]
+        ones = [drive._replace(values=(value,)) for value in drive.values]
+        return [_stream(db, one, side, scope) for one in ones]
     if isinstance(drive, Window):
         odd = spans.span(spans.DISORDERED, 0, 0)
         found = overlapping(db, odd)
@@ -211,13 +218,13 @@ def _columns(side: Side) -> str:
 
 
 def _stream(
-    db: apsw.Connection, drive: Equal | Window | None, side: Side, scope: Scope
+    db: apsw.Connection, drive: Among | Window | None, side: Side, scope: Scope
 ) -> Iterator[_Row]:
-    """Read an index in the order of the list."""
+    """Read an index in the order of the list: all of it, a window, or of one value."""
     index, driven = "time", "1"
     bindings: _Bindings = ()
-    if isinstance(drive, Equal):
-        index, driven, bindings = drive.column, f"{drive.column} = ?", (drive.value,)
+    if isinstance(drive, Among):
+        index, driven, bindings = drive.column, f"{drive.column} = ?", drive.values
     elif drive is not None:
         driven, bindings = "t_inactive BETWEEN ? AND ?", drive
     where, bound = _select(side, scope)
@@ -232,15 +239,28 @@ def _stream(
 def _gathered(
     db: apsw.Connection, jobs: Iterable[tuple[float, int]], side: Side, scope: Scope
 ) -> Iterator[_Row]:
-    """Read jobs, given as (t_inactive, key), one by one in the order of the list."""
+    """Read jobs, given as (t_inactive, key), some at a time in the order of the list."""
     where, bound = _select(side, scope)
-    sql = f"SELECT {_columns(side)} FROM inactive WHERE job = ? AND {where}"
     wanted = sorted(
         ((time, key) for time, key in jobs if scope.since < time <= scope.until), reverse=True
     )
-    for _, same in groupby(wanted, key=lambda item: item[0]):
-        rows = [row for _, key in same for row in _rows(db, sql, (key, *bound))]
+    for keys in _together(wanted):
+        among, bindings = listed("job", keys)
+        sql = f"SELECT {_columns(side)} FROM inactive NOT INDEXED WHERE {among} AND {where}"
+        rows = _rows(db, sql, (*bindings, *bound))
         yield from sorted(rows, key=_place, reverse=True)
+
+
+def _together(jobs: list[tuple[float, int]]) -> Iterator[list[int]]:
+    """Return some keys at a time; those of the same time are not separated."""
+    keys: list[int] = []
+    for _, same in groupby(jobs, key=lambda item: item[0]):
+        keys += [key for _, key in same]
+        if len(keys) >= _GATHERED:
+            yield keys
+            keys = []
+    if keys:
+        yield keys
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: _Bindings) -> Iterator[_Row]:
@@ -274,14 +294,24 @@ def overlapping(
         )
 
 
+def _among(db: apsw.Connection, drive: Among, limit: int = -1) -> set[tuple[float, int]]:
+    """Return (t_inactive, key) of jobs that have one of these values."""
+    among, bindings = listed(drive.column, drive.values)
+    source = f"inactive INDEXED BY inactive_by_{drive.column}"
+    sql = f"SELECT t_inactive, job FROM {source} WHERE {among} LIMIT ?"
+    return set(fetch(db, sql, (*bindings, limit)))
+
+
 def _cost(db: apsw.Connection, drive: Drive) -> int:
     """Count candidates, up to a number beyond which it does not matter."""
-    bindings: _Bindings
-    if isinstance(drive, Equal):
-        where, bindings = f"{drive.column} = ?", (drive.value,)
-    elif isinstance(drive, Window):
-        where, bindings = "t_inactive BETWEEN ? AND ?", drive
-    else:
-        return sum(len(overlapping(db, wanted, _PROBE)) for wanted in drive.spans)
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM inactive WHERE {where} LIMIT ?)"
-    return int(value(db, sql, (*bindings, _PROBE)))
+    if isinstance(drive, Among):
+        return len(_among(db, drive, _PROBE))
+    if isinstance(drive, Window):
+        sql = "SELECT 1 FROM inactive WHERE t_inactive BETWEEN ? AND ? LIMIT ?"
+        return len(fetch(db, sql, (*drive, _PROBE)))
+    found = 0
+    for wanted in drive.spans:
+        found += len(overlapping(db, wanted, _PROBE))
+        if found >= _PROBE:
+            break
+    return found

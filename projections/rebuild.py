@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 import apsw
 
 from eventstore import read
-from eventstore.errors import StoreError
+from eventstore.errors import StoreError, translated
 from eventstore.store import Store, fetch, value
 
 from .changes import Folder, decode_state
@@ -107,7 +107,12 @@ class Rebuild:
             self._step(min(self._done + chunk, last))
             progress(self._done, last)
         with self._store.transaction() as db:
-            self._switch(db)
+            sound = _is_sound(db)
+            self._switch(db, sound=sound)
+        if not sound:
+            # Nothing of the damaged views is left but their pages.
+            with translated(self._store.path):
+                self._store.db.execute("VACUUM")
 
     def _step(self, until: int) -> None:
         with self._store.transaction() as db:
@@ -118,18 +123,18 @@ class Rebuild:
             db.execute("UPDATE rebuild SET checkpoint = ?", (until,))
         self._done = until
 
-    def _switch(self, db: apsw.Connection) -> None:
+    def _switch(self, db: apsw.Connection, *, sound: bool) -> None:
         old = stored_views(db)
         for projection in self._projections:
             for table in old[projection.name].tables if projection.name in old else ():
-                db.execute(f"DROP TABLE IF EXISTS {table}")
+                _drop(db, table, sound=sound)
             schema = schema_of(projection.schema)
             for table in schema.tables:
                 db.execute(f"ALTER TABLE {_PREFIX}{table} RENAME TO {table}")
             for statement in schema.indexes:
                 db.execute(statement)
             record_view(db, projection, self._done)
-        db.execute(f"DROP TABLE {FOLD}")
+        _drop(db, FOLD, sound=sound)
         db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
         record_fold(db, self._done)
         db.execute("DELETE FROM rebuild")
@@ -138,6 +143,25 @@ class Rebuild:
 def discard(db: apsw.Connection) -> None:
     """Drop what an unfinished rebuild left."""
     sql = "SELECT name FROM pragma_table_list WHERE type != 'shadow' AND name GLOB ?"
-    for (table,) in fetch(db, sql, (_PREFIX + "*",)):
-        db.execute(f"DROP TABLE IF EXISTS {table}")
+    tables = fetch(db, sql, (_PREFIX + "*",))
+    sound = not tables or _is_sound(db)
+    for (table,) in tables:
+        _drop(db, table, sound=sound)
     db.execute("DELETE FROM rebuild")
+
+
+def _is_sound(db: apsw.Connection) -> bool:
+    try:
+        return bool(value(db, "PRAGMA quick_check(1)") == "ok")
+    except apsw.CorruptError:
+        return False
+
+
+def _drop(db: apsw.Connection, table: str, *, sound: bool) -> None:
+    if sound:
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+        return
+    # To drop a table is to free its pages: a damaged one may name pages that hold events.
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute("DELETE FROM sqlite_schema WHERE tbl_name = ?", (table,))
+    db.execute("PRAGMA writable_schema = RESET")

@@ -76,7 +76,7 @@ def update_r(job: Job, updates: dict[str, Any]) -> None:
         except _MALFORMED:
             return
         if isinstance(r, dict) and put(r, "execution.expiration", updates["expiration"]):
-            job.R = msgspec.json.encode(r)
+            job.R, job.R_seq = msgspec.json.encode(r), 0
     read_r(job)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from . import hostlist, idset
@@ -25,10 +26,9 @@ DISORDERED: Final = -3
 """Jobs whose times are not in the order of a life: the clock was set while they lived."""
 
 UNNAMED: Final = -4
-"""Jobs with so many hosts of odd names that these are not filed one by one."""
+"""Jobs with hosts of so many spans that these are not filed one by one."""
 
-LEVELS: Final = 64
-_MOST_SINGLE: Final = 4096
+_MOST_SPANS: Final = 4096
 _LIMIT: Final = 2**62
 
 
@@ -59,19 +59,21 @@ def rank_spans(ranks: idset.Ranges) -> Iterator[Span]:
     return (span(RANKS, lo, hi) for lo, hi in ranks)
 
 
-def host_spans(hosts: hostlist.Hostlist) -> Iterator[Span]:
+def host_spans(hosts: hostlist.Hostlist) -> tuple[Span, ...]:
     """Return spans that overlap those of another list wherever the two share a host.
 
-    Names with something behind the number take a span each; a range of very many of them is
-    filed as UNNAMED instead, which whoever asks for hosts has to ask for too.
+    Names with something behind the number take a span each. A list that would take very many
+    spans is filed as UNNAMED instead: whoever asks for hosts has to ask for that too, and
+    whoever gets it here cannot ask by spans.
     """
-    for part in hosts:
-        if part.suffix and hostlist.count((part,)) > _MOST_SINGLE:
-            yield span(UNNAMED, 0, 0)
-            continue
-        for found in hostlist.spans((part,)):
-            kind = zlib.crc32(f"{found.prefix}\0{found.width}".encode())
-            yield span(kind, found.lo, found.hi)
+    found = tuple(islice(_host_spans(hosts), _MOST_SPANS + 1))
+    return found if len(found) <= _MOST_SPANS else (span(UNNAMED, 0, 0),)
+
+
+def _host_spans(hosts: hostlist.Hostlist) -> Iterator[Span]:
+    for found in hostlist.spans(hosts):
+        kind = zlib.crc32(f"{found.prefix}\0{found.width}".encode())
+        yield span(kind, found.lo, found.hi)
 
 
 def _bounded(number: float) -> int:

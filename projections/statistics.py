@@ -87,9 +87,9 @@ def stats_at(db: apsw.Connection, time: float, *, follow: bool) -> AllStats:
             stats.states[_state_name(job)] += 1
         for queue in job.queues:
             found.of(queue, 0)
-    for (queue,) in fetch(
-        db, "SELECT DISTINCT queue FROM left_queue WHERE t_submit <= ?", (time,)
-    ):
+    # Jobs that were alive have told of theirs.
+    sql = "SELECT DISTINCT l.queue FROM left_queue l JOIN inactive USING (job)"
+    for (queue,) in fetch(db, f"{sql} WHERE t_inactive <= ?", (time,)):
         found.of(queue, 0)
     _count(db, found, time, ("ended", "t_inactive"), Stats.end)
     if follow:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import apsw
+import msgspec
 
 from eventstore import read
 from eventstore.record import Notice, Record
@@ -92,9 +93,23 @@ class Views:
             self._reached = read.head(db)
 
     def _load_states(self, db: apsw.Connection) -> None:
-        states = fetch(db, "SELECT job, data FROM fold") if FOLD not in self.stale else []
+        unfinished: dict[int, Job] = {}
+        if FOLD not in self.stale:
+            try:
+                states = fetch(db, "SELECT job, data FROM fold")
+                unfinished = {key: decode_state(data) for key, data in states}
+            except (apsw.CorruptError, msgspec.DecodeError, TypeError):
+                self.stale.add(FOLD)  # damaged: it follows from the events, as all views do
         last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
-        self._folder = Folder({key: decode_state(data) for key, data in states}, last_key)
+        self._folder = Folder(unfinished, last_key)
+
+    def unfinished(self) -> list[Job]:
+        """Return the jobs that are not inactive, NEW ones included."""
+        return list(self._folder.unfinished.values())
+
+    def state(self, key: int) -> Job | None:
+        """Return the state of an unfinished job, by its key; None for any other."""
+        return self._folder.unfinished.get(key)
 
     def advance(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
         """Apply what a batch appended. Called inside its transaction."""

@@ -48,8 +48,7 @@ CREATE TABLE purged_by_hour (
 
 -- Queues that a job was in before: job-list goes on naming them, if only with zeros.
 CREATE TABLE left_queue (
-    job      INTEGER NOT NULL,
-    queue    TEXT    NOT NULL,
-    t_submit REAL    NOT NULL,
+    job   INTEGER NOT NULL,
+    queue TEXT    NOT NULL,
     PRIMARY KEY (job, queue)
 ) WITHOUT ROWID;

@@ -31,6 +31,11 @@ class Credential(msgspec.Struct, frozen=True):
         return bool(self.rolemask & (ROLE_OWNER | ROLE_USER))
 
     @property
+    def owner(self) -> bool:
+        """Whether this is the instance's owner."""
+        return bool(self.rolemask & ROLE_OWNER)
+
+    @property
     def privileged(self) -> bool:
         """Whether private mode leaves all jobs visible."""
         return bool(self.rolemask & (ROLE_OWNER | ROLE_ADMIN))

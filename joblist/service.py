@@ -7,9 +7,8 @@ events. Access is a constraint that is added before the question is put.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from errno import EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
-from itertools import islice
 from math import inf
 from typing import NamedTuple
 
@@ -28,10 +27,22 @@ from projections.query import Scope, active_jobs, listing
 
 from .config import Config
 from .errors import RpcError
-from .requests import Credential, read_constraint, read_list, read_list_id
+from .requests import Credential, ListIdRequest, read_constraint, read_list, read_list_id
+
+Counts = Callable[[], tuple[int, int, int]]
+"""What is waiting: lookups, ids that are waited for, watchers of job-stats."""
 
 MIN_HOSTS = 1024
 """How many hosts or ranks a constraint may name, in instances that are not larger."""
+
+
+class NotYet(RpcError):  # noqa: N818 - no fault of anyone
+    """The job was not seen, or not in the state asked for: that may still come."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether the job is there, if in another state."""
+        return self.errno == EAGAIN
 
 
 class Request(NamedTuple):
@@ -47,7 +58,7 @@ class Service:
     """Answers requests from a store's views.
 
     ``as_of`` asks for a past moment, in seconds since the epoch. ``active`` returns the
-    active jobs, where the caller has them at hand.
+    active jobs, where the caller has them at hand; ``waiting`` counts who waits.
     """
 
     def __init__(
@@ -57,12 +68,14 @@ class Service:
         *,
         as_of: float | None = None,
         active: Callable[[], Iterable[Job]] | None = None,
+        waiting: Counts = lambda: (0, 0, 0),
         instance_size: int = 1,
     ) -> None:
         self._store = store
         self.config = config
         self._as_of = as_of
         self._active = active
+        self._waiting = waiting
         self._max_hosts = max(instance_size, MIN_HOSTS)
         self._topics: dict[str, Callable[[apsw.Connection, Request], Iterator[bytes]]] = {
             "job-list.list": self._list,
@@ -87,7 +100,11 @@ class Service:
 
     # -- topics
 
-    def _list(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
+    def jobs(self, db: apsw.Connection, request: Request) -> Generator[bytes, None, None]:
+        """Return the jobs that a ``list`` asks for, one by one; raises RpcError.
+
+        In between there are empty texts, at which whoever reads can pause.
+        """
         wanted = read_list(request.text)
         given = read_constraint(wanted.constraint, self._max_hosts)
         found = listing(
@@ -98,14 +115,22 @@ class Service:
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
             max_comparisons=self.config.max_comparisons,
         )
+        left = wanted.max_entries or inf
         try:
-            jobs = list(islice(found, wanted.max_entries or None))
+            for job in found:
+                yield job
+                left -= bool(job)
+                if not left:
+                    return
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
         except TooManyComparisonsError as error:
             # job-list sends whatever errno was left over: by experiment, these.
             errno = EPROTO if wanted.constraint is msgspec.UNSET else EINVAL
             raise RpcError(errno, str(error)) from error
+
+    def _list(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
+        jobs = list(filter(None, self.jobs(db, request)))
         if not request.streaming:
             yield b'{"jobs":[%b]}' % b",".join(jobs)
             return
@@ -121,6 +146,15 @@ class Service:
             raise RpcError(EINVAL, str(error)) from error
         yield b'{"job":%b}' % job
 
+    def of_job(self, job: Job, wanted: ListIdRequest, asker: Credential) -> bytes:
+        """Return the answer to who waited for ``job``; raises RpcError."""
+        if self._restricted(asker) and job.userid not in _own(asker):
+            raise RpcError(ENOENT)
+        try:
+            return b'{"job":%b}' % Picker(wanted.attrs).job(job)
+        except UnknownAttributeError as error:
+            raise RpcError(EINVAL, str(error)) from error
+
     def _one(
         self, db: apsw.Connection, jobid: int, state: int, picker: Picker, asker: Credential
     ) -> bytes:
@@ -130,26 +164,24 @@ class Service:
             job = moment.job_at(db, jobid, self._as_of)
             if job is not None and self._purged(job):
                 job = None
-        if job is not None:
+        rows = [] if self._as_of is not None else self._inactive_row(db, jobid)
+        # Of several instances' jobs of this id, the newest is meant.
+        if job is not None and not (rows and rows[0][0] > job.key):
             self._check_visible(job.userid, asker)
             if job.state != INACTIVE and state and not job.states_mask & state:
-                raise RpcError(EAGAIN, "the job has not been in that state")
+                raise NotYet(EAGAIN, "the job has not been in that state")
             return picker.job(job)
-        rows = [] if self._as_of is not None else self._inactive_row(db, jobid)
-        if not rows:
-            raise RpcError(ENOENT)
-        userid, text = rows[0]
+        if not rows or (self.config.follow_purges and rows[0][1] is not None):
+            raise NotYet(ENOENT)
+        _, _, userid, text = rows[0]
         self._check_visible(userid, asker)
         return picker.text(jobid, text)
 
-    def _inactive_row(self, db: apsw.Connection, jobid: int) -> list[tuple[int, str]]:
-        kept = " AND t_purged IS NULL" if self.config.follow_purges else ""
-        return fetch(
-            db,
-            f"SELECT userid, answer FROM inactive WHERE jobid = ?{kept}"
-            " ORDER BY job DESC LIMIT 1",
-            (jobid,),
-        )
+    def _inactive_row(
+        self, db: apsw.Connection, jobid: int
+    ) -> list[tuple[int, float | None, int, str]]:
+        sql = "SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?"
+        return fetch(db, f"{sql} ORDER BY job DESC LIMIT 1", (jobid,))
 
     def _list_attrs(self, _db: apsw.Connection, _request: Request) -> Iterator[bytes]:
         yield dumps({"attrs": [*ATTRIBUTES, "all"]})
@@ -169,8 +201,9 @@ class Service:
             "running": sum(bool(job.state & RUNNING) for job in jobs),
             "inactive": self._stats(db).total.states["inactive"],
         }
-        # Nobody waits for an answer that is given at once.
-        yield dumps({"jobs": sizes, "idsync": {"lookups": 0, "waits": 0}, "stats_watchers": 0})
+        lookups, waits, watchers = self._waiting()
+        idsync = {"lookups": lookups, "waits": waits}
+        yield dumps({"jobs": sizes, "idsync": idsync, "stats_watchers": watchers})
 
     # -- the moment
 

@@ -16,16 +16,19 @@ from cli.main import REJECTED
 def command(boot: str | None, files: tuple[str, ...]) -> int:
     """Store recorded journals: one response of job-manager.events-journal a line.
 
+    Without a FILE, the journal of the instance that this runs in, until it ends or a signal
+    comes: a recorder beside Flux's own job-list.
+
     A line may also be the payload of a job-purge-inactive event. FILE may be gzipped; - is
     standard input. What is stored already is recognised: files may be given again, and in
     any order. What cannot be read is kept as a reject, and the exit status is 3.
     """
+    if not files:
+        return _record(boot)
     from cli.inputs import Input  # noqa: PLC0415
     from eventstore.append import Writer  # noqa: PLC0415
     from eventstore.batch import Counts  # noqa: PLC0415
 
-    if not files:
-        raise click.UsageError("name at least one FILE, or - for standard input")
     inputs = [Input(path) for path in files]
     total = Counts()
     with writing() as (store, views):
@@ -43,6 +46,18 @@ def command(boot: str | None, files: tuple[str, ...]) -> int:
                     writer.close(outcome)
         finally:
             click.echo(_summary(total), err=True)
+    return REJECTED if total.rejected else 0
+
+
+def _record(boot: str | None) -> int:
+    """Follow the live journal."""
+    from cli.instance import connected  # noqa: PLC0415
+    from joblist.running import record  # noqa: PLC0415
+
+    link = connected()
+    with writing() as (_, views):
+        total = record(link, views, boot)
+        click.echo(_summary(total), err=True)
     return REJECTED if total.rejected else 0
 
 

@@ -8,11 +8,25 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from cli.common import Time, db_option, reading
 
 if TYPE_CHECKING:
     from eventstore.store import Store
+    from joblist.service import Request
+
+
+class _Question(Struct):
+    """A line of a batch; ``request_raw`` stands for the payload's text itself."""
+
+    topic: str
+    userid: int = 0
+    rolemask: int = 1
+    streaming: bool = False
+    request: Raw = Raw(b"null")
+    request_raw: str | UnsetType | None = UNSET
+    config: dict[str, dict[str, Any]] = {}
 
 
 @click.command(
@@ -54,15 +68,9 @@ def command(
         if batch is not None:
             _answer_batch(store, batch, tables, as_of)
             return 0
-        text = sys.stdin.read() if request_text == "-" else request_text
-        question = {
-            "topic": topic,
-            "userid": userid,
-            "rolemask": rolemask,
-            "streaming": streaming,
-            "request_raw": text,
-        }
-        responses, error = _answer(store, question, tables, as_of)
+        text = sys.stdin.buffer.read() if request_text == "-" else _payload(request_text)
+        request = _request(str(topic), text, userid, rolemask, streaming)
+        responses, error = _answer(store, request, tables, as_of)
     for response in responses:
         click.echo(response)
     if error is not None:
@@ -71,46 +79,57 @@ def command(
     return 0
 
 
+def _payload(text: str | None) -> bytes | None:
+    return None if text is None else text.encode(errors="surrogateescape")
+
+
 def _answer_batch(store: Store, path: str, tables: dict[str, Any], as_of: float | None) -> None:
     from cli.inputs import Input  # noqa: PLC0415
 
     out = sys.stdout.buffer
+    number = 0
     for lines in Input(path).batches():
-        for number, line in enumerate(lines, start=1):
-            try:
-                question = json.loads(line)
-                topic = question["topic"]
-            except (ValueError, TypeError, KeyError) as error:
-                raise click.UsageError(
-                    f"{path}: request {number} is not a JSON object with a topic: {error}"
-                ) from error
-            del topic
-            mine = dict(tables)
-            for name, table in question.get("config", {}).items():
-                mine[name] = {**mine.get(name, {}), **table}
-            responses, error_text = _answer(store, question, mine, as_of)
+        for line in lines:
+            number += 1
+            question = _question(line, f"{path}: request {number}")
+            raw = question.request_raw
+            text = bytes(question.request) if isinstance(raw, UnsetType) else _payload(raw)
+            who = (question.userid, question.rolemask)
+            request = _request(question.topic, text, *who, question.streaming)
+            mine = {name: {**tables.get(name, {}), **t} for name, t in question.config.items()}
+            responses, error = _answer(store, request, {**tables, **mine}, as_of)
             texts = b",".join(json.dumps(r.decode()).encode() for r in responses)
-            tail = b"" if error_text is None else b',"error":' + error_text
+            tail = b"" if error is None else b',"error":' + error
             out.write(b'{"responses":[%b]%b}\n' % (texts, tail))
 
 
+def _question(line: bytes, where: str) -> _Question:
+    import msgspec  # noqa: PLC0415
+
+    try:
+        return msgspec.json.decode(line, type=_Question)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise click.UsageError(f"{where} is not of the form --batch takes: {error}") from error
+
+
+def _request(
+    topic: str, text: bytes | None, userid: int, rolemask: int, streaming: bool
+) -> Request:
+    from joblist.requests import Credential  # noqa: PLC0415
+    from joblist.service import Request  # noqa: PLC0415
+
+    return Request(topic, text, Credential(userid, rolemask), streaming)
+
+
 def _answer(
-    store: Store, question: dict[str, Any], tables: dict[str, Any], as_of: float | None
+    store: Store, request: Request, tables: dict[str, Any], as_of: float | None
 ) -> tuple[list[bytes], bytes | None]:
     """Return the responses, and the error as JSON."""
     from joblist.config import from_tables  # noqa: PLC0415
     from joblist.errors import RpcError  # noqa: PLC0415
-    from joblist.requests import Credential  # noqa: PLC0415
-    from joblist.service import Request, Service  # noqa: PLC0415
+    from joblist.service import Service  # noqa: PLC0415
     from projections.jsontext import dumps  # noqa: PLC0415
 
-    if "request_raw" in question:
-        raw = question["request_raw"]
-        text = None if raw is None else str(raw).encode()
-    else:
-        text = dumps(question.get("request"))
-    credential = Credential(int(question.get("userid", 0)), int(question.get("rolemask", 1)))
-    request = Request(question["topic"], text, credential, bool(question.get("streaming")))
     try:
         return Service(store, from_tables(tables), as_of=as_of).answer(request), None
     except RpcError as error:

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The Flux instance that the environment names, where a command needs it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from eventstore.errors import JobdbError
+
+if TYPE_CHECKING:
+    from joblist.link import Link
+
+
+def connected() -> Link:
+    """Connect to the instance; raises JobdbError where there is none to be reached."""
+    from joblist.link import connect  # noqa: PLC0415
+
+    try:
+        return connect()
+    except ImportError as error:
+        raise JobdbError(
+            f"Flux's Python bindings cannot be imported ({error}); put them on PYTHONPATH"
+        ) from error
+    except OSError as error:
+        raise JobdbError(f"{error.strerror}; run this inside of a Flux instance") from error
+
+
+def database_of_instance() -> str | None:
+    """Return the database of the instance that we are in; None where we are in none."""
+    if "FLUX_URI" not in os.environ:
+        return None
+    from joblist.running import Settings, database  # noqa: PLC0415
+
+    try:
+        link = connected()
+        return database(Settings(link).now(), link.attribute)
+    except (JobdbError, OSError):
+        return None

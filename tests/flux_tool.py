@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Runs inside a Flux instance, with Flux's Python: makes jobs, asks questions.
+
+work FIRST COUNT      submits mock jobs and meddles with them
+drain                 waits until no job is active
+ask TOPIC [REQUEST]   prints the response
+eventlogs             prints {JOBID: eventlog} of the jobs whose ids come on standard input
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import flux  # type: ignore[import-not-found]
+
+_HOLD, _DEFAULT = 0, 16
+
+
+def jobspec(number: int) -> str:
+    """Return a jobspec; its program is not run, but takes some time."""
+    system: dict[str, object] = {
+        "duration": 0,
+        "cwd": "/tmp",
+        "environment": {},
+        "shell": {},
+    }
+    attributes: dict[str, object] = {"system": system}
+    run: dict[str, object] = {"run_duration": f"{(number % 7 + 1) / 100}s"}
+    if number % 11 == 0:
+        run["mock_exception"] = "run"
+    system["exec"] = {"test": run}
+    task = {"command": [f"app{number % 5}"], "slot": "task", "count": {"per_slot": 1}}
+    core = {"type": "core", "count": 1}
+    slot = {"type": "slot", "count": 1, "label": "task", "with": [core]}
+    spec = {"version": 1, "resources": [slot], "tasks": [task], "attributes": attributes}
+    return json.dumps(spec)
+
+
+def signed(text: str) -> str:
+    """Return a jobspec as instances take it that do not look closely (mechanism "none")."""
+    header = f"version\0i1\0userid\0i{os.getuid()}\0mechanism\0snone\0".encode()
+    parts = (base64.b64encode(part).decode() for part in (header, text.encode()))
+    return ".".join([*parts, "none"])
+
+
+def work(first: int, count: int) -> None:
+    own = flux.Flux()
+    pending = []
+    for number in range(first, first + count):
+        urgency = _HOLD if number % 10 == 3 else _DEFAULT
+        request = {"J": signed(jobspec(number)), "urgency": urgency, "flags": 0}
+        pending.append((number, own.rpc("job-ingest.submit", request)))
+    ids = [(number, rpc.get()["id"]) for number, rpc in pending]
+    for number, jobid in ids:
+        meddle(own, number, jobid)
+
+
+def meddle(handle: Any, number: int, jobid: int) -> None:
+    """Change or cancel some of the jobs."""
+    if number % 20 == 3:
+        update = {"id": jobid, "updates": {"attributes.system.duration": 60.0}}
+        attempt(handle, "job-manager.update", update)
+    if number % 10 == 3:
+        attempt(handle, "job-manager.urgency", {"id": jobid, "urgency": _DEFAULT})
+    if number % 9 == 4:
+        memo = {"id": jobid, "memo": {"number": number}, "volatile": False}
+        attempt(handle, "job-manager.memo", memo)
+    if number % 8 == 5:
+        cancel = {"id": jobid, "type": "cancel", "severity": 0, "note": f"reason {number}"}
+        attempt(handle, "job-manager.raise", cancel)
+
+
+def attempt(handle: Any, topic: str, request: dict[str, object]) -> None:
+    """Ask for something that may be refused: the job may be over already."""
+    try:
+        handle.rpc(topic, request).get()
+    except OSError as error:
+        print(f"{topic} {request}: {error}", file=sys.stderr)
+
+
+def drain() -> None:
+    handle = flux.Flux()
+    handle.rpc("job-manager.drain").get()
+    # job-list learns of it a moment later.
+    while True:
+        states = handle.rpc("job-list.job-stats", {}).get()["job_states"]
+        if states["total"] == states["inactive"]:
+            return
+        time.sleep(0.05)
+
+
+def eventlogs() -> None:
+    handle = flux.Flux()
+    found = {}
+    for jobid in json.load(sys.stdin):
+        request = {"id": jobid, "keys": ["eventlog"], "flags": 0}
+        try:
+            found[jobid] = handle.rpc("job-info.lookup", request).get()["eventlog"]
+        except FileNotFoundError:
+            continue  # purged
+    print(json.dumps(found))
+
+
+def main(command: str, *words: str) -> None:
+    if command == "work":
+        work(int(words[0]), int(words[1]))
+    elif command == "drain":
+        drain()
+    elif command == "eventlogs":
+        eventlogs()
+    else:
+        request = json.loads(words[1]) if len(words) > 1 else {}
+        print(flux.Flux().rpc(words[0], request).get_str())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

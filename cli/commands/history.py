@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.common import JobId, db_option, reading
+from cli.timespec import format_moment
 
 if TYPE_CHECKING:
     from eventstore.record import Record
@@ -41,7 +41,7 @@ def command(jobid: int) -> None:
                 click.echo(_line(record, records[0].entry.timestamp))
             for seq, time in read.purges_of(db, key):
                 click.echo(
-                    f"{_moment(time)} {'':>11}  (purged by the job manager, notice {seq})"
+                    f"{format_moment(time)} {'':>11}  (purged by the job manager, notice {seq})"
                 )
 
 
@@ -50,11 +50,6 @@ def _line(record: Record, start: float) -> str:
     context = (entry.context or b"").decode()
     mark = "*" if record.replayed else " "
     offset = f"+{entry.timestamp - start:.6f}"
-    return f"{_moment(entry.timestamp)} {offset:>11} {mark}{entry.name} {context}".rstrip()
-
-
-def _moment(time: float) -> str:
-    try:
-        return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    except (ValueError, OverflowError, OSError):  # beyond the calendar
-        return repr(time)
+    return (
+        f"{format_moment(entry.timestamp)} {offset:>11} {mark}{entry.name} {context}".rstrip()
+    )

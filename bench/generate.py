@@ -70,6 +70,7 @@ def life(random_: random.Random, number: int, submitted: float) -> list[tuple[fl
     nodes = 1 << random_.randrange(7)
     first = random_.randrange(_NODES - nodes)
     cores = random_.choice((1, 8, 32))
+    core = f"0-{cores - 1}" if cores > 1 else "0"
     duration = random_.choice((600.0, 3600.0, 7200.0, 86400.0))
     run = min(random_.expovariate(1 / 120.0), duration)
     status = random_.choices((0, 256, 9), (90, 8, 2))[0]
@@ -100,12 +101,12 @@ def life(random_: random.Random, number: int, submitted: float) -> list[tuple[fl
     post(0.0108, "depend")
     post(0.00002, "priority", f'{{"priority":{random_.randrange(1_000_000)}}}')
     waits = random_.expovariate(1 / 20.0)
-    summary = f'{{"sched":{{"resource_summary":"rank[{ranks}]/core[0-{cores - 1}]"}}}}'
+    summary = f'{{"sched":{{"resource_summary":"rank[{ranks}]/core[{core}]"}}}}'
     post(waits, "annotations", f'{{"annotations":{summary}}}')
     start = now
     r = (
-        f'{{"version":1,"execution":{{"R_lite":[{{"rank":"{ranks}","children":{{"core":"0-'
-        f'{cores - 1}"}}}}],"starttime":{start!r},"expiration":{start + duration!r},"nslots":'
+        f'{{"version":1,"execution":{{"R_lite":[{{"rank":"{ranks}","children":{{"core":'
+        f'"{core}"}}}}],"starttime":{start!r},"expiration":{start + duration!r},"nslots":'
         f'{nodes},"nodelist":["{hosts}"],"properties":{{"{queue}":"{ranks}"}}}}}}'
     )
     post(0.000007, "alloc", f'{{"annotations":{summary}}}', f',"R":{r}')

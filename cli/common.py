@@ -71,9 +71,15 @@ class Time(click.ParamType["float"]):
 
 
 def database_path() -> str:
-    """Return the database that is meant: --db, else $FLUX_JOBDB, else ./jobdb.sqlite."""
+    """Return the database that is meant.
+
+    That is --db, else $FLUX_JOBDB, else the database of the instance, else ./jobdb.sqlite.
+    """
+    from .instance import database_of_instance  # noqa: PLC0415
+
     given: str | None = click.get_current_context().obj
-    return given or os.environ.get("FLUX_JOBDB") or "jobdb.sqlite"
+    named = given or os.environ.get("FLUX_JOBDB")
+    return named or database_of_instance() or "jobdb.sqlite"
 
 
 @contextmanager

@@ -15,15 +15,21 @@ from typing import cast
 import click
 
 COMMANDS: dict[str, str] = {
-    "ingest": "Store recorded journals.",
+    "ingest": "Store recorded journals, or the live one.",
     "list": "List jobs, as `flux jobs` does.",
     "history": "Show a job's events.",
     "info": "Print a job's eventlog, jobspec or R.",
     "events": "Print the stored events.",
-    "rpc": "Answer job-list's requests.",
+    "rpc": "Answer one of job-list's requests.",
+    "serve": "Answer job-list's requests, as a service of the instance.",
+    "install": "Put the broker module in job-list's place.",
     "projections": "Show the views and how far they have come.",
     "rebuild": "Make views anew from the events.",
     "verify": "Prove that nothing stored was changed.",
+    "backup": "Copy the database while it is in use.",
+    "recover": "Save what can be saved of a damaged database.",
+    "gaps": "List what the database cannot know.",
+    "accounting": "Feed finished jobs to flux-accounting.",
     "stats": "Show sizes and counts.",
 }
 

@@ -9,7 +9,7 @@ flux-core makes of a text such as 2026-01-31T10:00 is a time of the present day.
 
 import math
 import re
-from datetime import datetime
+from datetime import datetime, timezone
 from time import localtime
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -50,6 +50,14 @@ def format_duration(seconds: float) -> str:
         (u for u, limit in (("s", 60), ("m", 3600), ("h", 86400)) if seconds < limit), "d"
     )
     return f"{seconds / _UNITS[unit]:.4g}{unit}"
+
+
+def format_moment(time: float) -> str:
+    """Return a time (seconds since the epoch) in UTC, as ISO 8601, to the microsecond."""
+    try:
+        return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return repr(time)
 
 
 def parse_time(text: str, *, now: float) -> float:

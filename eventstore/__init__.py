@@ -5,7 +5,8 @@ The way of a response through this folder:
 
     journal.py    bytes of one line  ->  Response, Purge or Reject     (pure)
     merge.py      which of its events are stored already, where do the others belong   (pure)
-    append.py     one transaction per batch: rows, digest chain, and whoever derives views
+    append.py     one transaction per batch: rows, and whoever derives views
+    chain.py      the batch's own row, with the digest that binds it to those before
     read.py       stored rows in the order of seq, or of one job
     verify.py     recomputes the chain and names the first fault
 

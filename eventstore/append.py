@@ -17,6 +17,7 @@ import msgspec
 
 from . import digest
 from .batch import Counts, JobPlace, Rows, by_time
+from .chain import append_batch
 from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_line
 from .merge import Known, anchored, place
 from .read import head
@@ -38,6 +39,9 @@ class Writer:
     ``boot`` names the broker's boot that the source comes from, where that is known: a
     broker that starts again has lost what its job manager kept in memory (annotations), and
     the notice of it lets views follow.
+
+    ``expected`` is given where the source begins with a complete backlog: it returns the keys
+    of the jobs that the backlog ought to have. Those that it has not are noticed as gone.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Writer:
         derive: Derive,
         *,
         boot: str | None = None,
+        expected: Callable[[], Iterable[int]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -57,6 +62,8 @@ class Writer:
         self._last_time = 0.0  # highest timestamp of an event: the time of a notice
         # Memos that this source's backlog showed, by job: they outlive a boot.
         self._memos: dict[int, list[int]] | None = {}
+        self._expected = expected
+        self._present: set[int] = set()  # keys of the jobs in a complete backlog
         with store.transaction() as db:
             self._boot = boot
             self._history = head(db) > 0  # whether other sources came before
@@ -85,21 +92,25 @@ class Writer:
 
         Where it fails, nothing of them is stored, and they can be given again.
         """
-        before = (self._last_time, self._memos and dict(self._memos), self._rebooted)
+        before = (
+            self._last_time,
+            self._memos and dict(self._memos),
+            self._rebooted,
+            self._expected,
+        )
         self._counts = Counts()
         try:
             with self._store.transaction() as db:
                 self._db = db
+                self._reset()
                 for line in lines:
                     self._take(line)
                 self._commit()
         except BaseException:
             # What is remembered of jobs may tell of rows that were rolled back.
             self._jobs.clear()
-            self._last_time, self._memos, self._rebooted = before
-            self._reset()
+            self._last_time, self._memos, self._rebooted, self._expected = before
             raise
-        self._reset()
         self.counts.add(self._counts)
         return self._counts
 
@@ -142,6 +153,8 @@ class Writer:
             return
         replayed = response.replayed
         job = self._job_of(response.jobid, entries[0])
+        if self._expected is not None:
+            self._present.add(job.key)
         before = len(self._rows.records)
         if replayed:
             job.cursor = 0
@@ -286,6 +299,7 @@ class Writer:
 
     def _end_of_backlog(self) -> None:
         memos, self._memos = self._memos, None
+        self._take_absent()
         if not self._rebooted:
             return
         self._rebooted = False
@@ -295,6 +309,22 @@ class Writer:
         }
         # The broker started again after all that was read before this source.
         self._notice("boot", msgspec.json.encode(data), None, self._joined)
+
+    def _take_absent(self) -> None:
+        """Append a notice of the jobs that the complete backlog ought to have had."""
+        expected, self._expected = self._expected, None
+        if expected is None:
+            return
+        absent = sorted(set(expected()) - self._present)
+        if not absent:
+            return
+        self._flush()
+        data = msgspec.json.encode({"jobs": absent})
+        # When they went is not known: after all that was read before this source.
+        seq = self._notice("gone", data, None, self._joined)
+        self._db.executemany(
+            "INSERT INTO gone (job, seq) VALUES (?, ?)", [(key, seq) for key in absent]
+        )
 
     def _take_purge(self, purge: Purge) -> None:
         recognised = digest.content_digest(purge.data)
@@ -351,35 +381,8 @@ class Writer:
         self._flush()
         self._db.executemany("INSERT INTO jobspec (seq, data) VALUES (?, ?)", rows.jobspecs)
         self._db.executemany("INSERT INTO R (seq, data) VALUES (?, ?)", rows.rs)
-        contents = digest.Contents(
-            [r for r in rows.records if isinstance(r, Record)],
-            rows.jobspecs,
-            rows.rs,
-            [r for r in rows.records if isinstance(r, Notice)],
-            rows.rejects,
-        )
-        self._append_batch(contents, rows.first, rows.first + len(rows.records) - 1)
+        append_batch(self._db, rows, self.source, self._clock())
         self._derive(self._db, rows.records)
-
-    def _append_batch(self, contents: digest.Contents, first: int, last: int) -> None:
-        previous = self._db.execute(
-            "SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1"
-        )
-        number, chain = next(iter(previous), (0, digest.GENESIS))
-        committed = self._clock()
-        header = (number + 1, self.source, committed)
-        self._db.execute(
-            "INSERT INTO batch (batch, source, committed, first, last, rejects, checks, digest)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *header,
-                first,
-                last,
-                len(contents.rejects),
-                digest.checks(contents),
-                digest.batch_digest(chain, header, contents),
-            ),
-        )
 
 
 def _latest(db: apsw.Connection) -> float:

@@ -45,7 +45,7 @@ _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, "no space left; free some, then repeat: what was committed is safe"),
     (apsw.ReadOnlyError, "it cannot be written; check its permissions and its folder's"),
     (apsw.CantOpenError, "it cannot be opened; check the path and the permissions"),
-    (apsw.CorruptError, "it is damaged; run `flux-jobdb verify`"),
+    (apsw.CorruptError, "it is damaged; `flux-jobdb recover` saves what can be saved"),
     (apsw.IOError, "reading or writing failed; check the disk, then repeat"),
     (apsw.BusyError, "another process holds it; wait for that one to end"),
 )

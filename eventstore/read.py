@@ -96,6 +96,21 @@ def purges_of(db: apsw.Connection, job: int) -> list[tuple[int, float]]:
     )
 
 
+def gone_since(db: apsw.Connection, job: int, upto: int) -> list[tuple[int, float]]:
+    """Return (seq, time) of the notices up to a seq that the job manager lost this job."""
+    return fetch(
+        db,
+        "SELECT n.seq, time FROM gone g JOIN notice n ON n.seq = g.seq"
+        " WHERE job = ? AND g.seq <= ? ORDER BY g.seq",
+        (job, upto),
+    )
+
+
+def ever_gone(db: apsw.Connection) -> list[int]:
+    """Keys of the jobs that the job manager lost at some time."""
+    return [key for (key,) in fetch(db, "SELECT DISTINCT job FROM gone")]
+
+
 def by_seq(db: apsw.Connection, seqs: Iterable[int]) -> list[Record]:
     """Return the events of these seqs, in that order, without jobspec and R."""
     return [_record(row) for seq in seqs for row in fetch(db, _EVENTS, (seq - 1, seq))]

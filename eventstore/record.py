@@ -35,7 +35,7 @@ class Record(Struct, gc=False):
 
 
 class Notice(NamedTuple):
-    """What bears on several jobs at once: kind 'purge' or 'boot' (see schema.sql)."""
+    """What bears on several jobs at once: kind 'purge', 'boot' or 'gone' (see schema.sql)."""
 
     seq: int
     time: float

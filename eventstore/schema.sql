@@ -28,7 +28,8 @@ CREATE TABLE jobspec (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
 
 -- What bears on jobs and is no event of theirs: 'purge' (the payload of a
--- job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}).
+-- job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),
+-- 'gone' (the job manager no longer has these: {"jobs":[KEY,…]}).
 CREATE TABLE notice (
     seq    INTEGER PRIMARY KEY,
     time   REAL NOT NULL,        -- seconds since the epoch
@@ -36,11 +37,20 @@ CREATE TABLE notice (
     digest BLOB UNIQUE,          -- of a purge, to recognise it; NULL for others
     data   BLOB NOT NULL
 );
+CREATE INDEX notice_by_kind ON notice (kind);
 
 -- Which jobs a purge named, of those known then.
 CREATE TABLE purged (
     job INTEGER PRIMARY KEY,     -- job.key
     seq INTEGER NOT NULL         -- notice.seq
+);
+
+-- Jobs that a complete backlog did not have: lost, or finished and purged unseen. It holds
+-- until an event of the job comes after it.
+CREATE TABLE gone (
+    job INTEGER NOT NULL,        -- job.key
+    seq INTEGER NOT NULL,        -- notice.seq
+    PRIMARY KEY (job, seq)
 );
 
 -- One run of reading: a file, or a connection to a broker.

@@ -24,10 +24,12 @@ APPLICATION_ID = 0x464A4442  # "FJDB"
 SCHEMA_VERSION = 1
 MEMORY = ":memory:"
 SYNCHRONOUS = ("normal", "full")
-"""What may be asked of `synchronous`: normal survives the program's death, full also the
-machine's (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
+"""What may be asked of `synchronous`. The death of the program loses nothing with either. A
+power loss loses nothing with `full`; with `normal` it may take the last batches, those that
+came since the write-ahead log was last synced, and never leaves a part of one. The journal's
+next backlog brings them again (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
 
-APPEND_ONLY = ("job", "event", "jobspec", "R", "notice", "purged", "batch", "reject")
+APPEND_ONLY = ("job", "event", "jobspec", "R", "notice", "purged", "gone", "batch", "reject")
 
 
 class Store:
@@ -44,11 +46,13 @@ class Store:
 
     def close(self) -> None:
         """Close the connection, then give up the lock."""
-        with translated(self.path):
-            self.db.close()
-        if self._lock is not None and self._lock >= 0:
-            os.close(self._lock)
-        self._lock = None
+        try:
+            with translated(self.path):
+                self.db.close()
+        finally:
+            if self._lock is not None and self._lock >= 0:
+                os.close(self._lock)
+            self._lock = None
 
     def __enter__(self) -> Store:
         return self
@@ -56,11 +60,17 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def set_synchronous(self, level: str) -> None:
+        """Take another level, one of `SYNCHRONOUS`."""
+        assert level in SYNCHRONOUS
+        with translated(self.path):
+            self.db.execute(f"PRAGMA synchronous = {level}")
+
     @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[apsw.Connection]:
+    def transaction(self) -> Iterator[apsw.Connection]:
         """All or nothing; errors of SQLite come out as StoreError."""
         with translated(self.path):
-            self.db.execute(f"BEGIN {kind}")
+            self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
                 self.db.execute("COMMIT")
@@ -76,8 +86,14 @@ class Store:
         if self.db.in_transaction:
             yield self.db
             return
-        with self.transaction("DEFERRED") as db:
-            yield db
+        with translated(self.path):
+            self.db.execute("BEGIN DEFERRED")
+            try:
+                yield self.db
+            finally:
+                # Nothing was written. A COMMIT would report damage once more, and fail.
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
 
 
 def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
@@ -93,6 +109,9 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
         with translated(path):
             db = apsw.Connection(path)
             _configure(db)
+            # Until WAL is on, there is a rollback journal: one that came back after a power
+            # loss, because its deletion was not synced, would undo what WAL has written since.
+            db.execute("PRAGMA synchronous = EXTRA")
             if _empty(path, db):
                 _create(db)
             _check(path, db)

@@ -15,12 +15,17 @@ from typing import NamedTuple
 import apsw
 
 from . import digest
+from .integrity import notice_fault, schema_fault, structure_fault
 from .journal import Entry, decode_event
 from .record import Notice, Record
 from .store import Store, fetch, value
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) batches."""
+
+
+NO_EVENT = "no event is concerned"
+"""How a fault ends that leaves all events as they came."""
 
 
 class Verified(NamedTuple):
@@ -37,51 +42,67 @@ class _Fault(Exception):  # noqa: N818 - never leaves this file
 
 
 def verify_chain(store: Store, progress: Progress = lambda done, total: None) -> Verified:
-    """Recompute everything that ``digest.py`` covers, and SQLite's own integrity check."""
-    chain, events, done = digest.GENESIS, 0, 0
+    """Recompute everything that ``digest.py`` covers, and check what it does not.
+
+    That is SQLite's own integrity check, and the tables that follow from notices.
+    """
     with store.snapshot() as db:
+        structure = structure_fault(db)
+        found = _verify_batches(db, progress)
+        if found.fault is not None:
+            both = filter(None, (found.fault, structure))
+            return found._replace(fault="; ".join(both))
         try:
-            _check_integrity(db)
-            total = value(db, "SELECT count(*) FROM batch")
-            expected_first = 1
-            for row in db.execute(
-                "SELECT batch, source, committed, first, last, rejects, checks, digest"
-                " FROM batch ORDER BY batch"
-            ):
-                number, source, committed, first, last, rejects, checks, stored = row
-                if number != done + 1:
-                    raise _Fault(f"batch {done + 1} is missing")
-                if first != expected_first:
-                    raise _Fault(
-                        f"batch {number}: begins at seq {first}, not at {expected_first}"
-                    )
-                contents = _contents(db, number, first, last)
-                where = f"batch {number} (seq {first} to {last})"
-                _compare_checks(contents, checks, where)
-                if len(contents.rejects) != rejects:
-                    raise _Fault(f"{where}: {len(contents.rejects)} rejects, not {rejects}")
-                chain = digest.batch_digest(chain, (number, source, committed), contents)
-                if chain != stored:
-                    raise _Fault(
-                        f"{where}: its digest differs: a column or the batch was changed"
-                    )
-                events += len(contents.events)
-                expected_first, done = last + 1, number
-                progress(done, total)
-            _check_nothing_else(db, expected_first - 1, done)
-        except _Fault as fault:
-            return Verified(done, events, chain, str(fault))
-        except (TypeError, AttributeError, struct.error) as error:
-            return Verified(done, events, chain, f"batch {done + 1}: a column changed: {error}")
-        except apsw.CorruptError as error:
-            return Verified(done, events, chain, f"behind batch {done}: SQLite: {error}")
+            other = structure or schema_fault(db) or notice_fault(db)
+        except apsw.Error as error:
+            other = f"SQLite: {error}"
+    if other is None:
+        return found
+    return found._replace(fault=f"{other}; {NO_EVENT}")
+
+
+def _verify_batches(db: apsw.Connection, progress: Progress) -> Verified:
+    chain, events, done, expected_first = digest.GENESIS, 0, 0, 1
+    try:
+        total = value(db, "SELECT count(*) FROM batch")
+        for row in db.execute(
+            "SELECT batch, source, committed, first, last, rejects, checks, digest"
+            " FROM batch ORDER BY batch"
+        ):
+            number, source, committed, first, last, rejects, checks, stored = row
+            if number != done + 1:
+                raise _Fault(f"batch {done + 1} is missing")
+            if first != expected_first:
+                raise _Fault(f"batch {number}: begins at seq {first}, not at {expected_first}")
+            where = f"batch {number} (seq {first} to {last})"
+            contents = _read(db, number, first, last)
+            _compare_checks(contents, checks, where)
+            if len(contents.rejects) != rejects:
+                raise _Fault(f"{where}: {len(contents.rejects)} rejects, not {rejects}")
+            chain = digest.batch_digest(chain, (number, source, committed), contents)
+            if chain != stored:
+                raise _Fault(f"{where}: its digest differs: a column or the batch was changed")
+            events += len(contents.events)
+            expected_first, done = last + 1, number
+            progress(done, total)
+        _check_nothing_else(db, expected_first - 1, done)
+    except _Fault as fault:
+        return Verified(done, events, chain, str(fault))
+    except (TypeError, AttributeError, struct.error) as error:
+        return Verified(done, events, chain, f"batch {done + 1}: a column changed: {error}")
+    except apsw.Error as error:
+        where = f"batch {done + 1}, from seq {expected_first} on"
+        return Verified(done, events, chain, f"{where}: cannot be read: {error}")
     return Verified(done, events, chain, None)
 
 
-def _check_integrity(db: apsw.Connection) -> None:
-    problem = value(db, "PRAGMA integrity_check(1)")
-    if problem != "ok":
-        raise _Fault("SQLite: " + str(problem).replace("\n", ": "))
+def _read(db: apsw.Connection, number: int, first: int, last: int) -> digest.Contents:
+    try:
+        return _contents(db, number, first, last)
+    except apsw.Error as error:
+        raise _Fault(
+            f"batch {number} (seq {first} to {last}): cannot be read: {error}"
+        ) from error
 
 
 _NOTICES = "SELECT seq, time, kind, data FROM notice"

@@ -25,13 +25,17 @@ REJECT = b"not JSON"
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    """A database with a few jobs, a purge and a reject, closed."""
+    """A database with a few jobs, a purge, a reject and a job that is gone, closed."""
     name = str(tmp_path / "jobs.sqlite")
     with create_or_open(name) as store:
-        writer = Writer(store, "test", Views(store).advance)
+        views = Views(store)
+        writer = Writer(store, "test", views.advance)
         writer.append(journal(20))
         writer.append([PURGE, REJECT])
         writer.close()
+        live = Writer(store, "live", views.advance, expected=lambda: [1])
+        live.append([b'{"id":-1,"events":[]}'])
+        live.close()
     return name
 
 

@@ -30,12 +30,17 @@ _COUNTS = {
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def command(as_json: bool) -> None:
-    """Show how much is stored: counts, sizes in bytes, times in seconds since the epoch."""
+    """Show how much is stored: counts, sizes in bytes, times in seconds since the epoch.
+
+    Gaps are counted by kind; `flux-jobdb gaps` lists them.
+    """
+    from eventstore.gaps import counts  # noqa: PLC0415
     from eventstore.store import open_readonly, value  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store, store.snapshot() as db:
         found = {name: value(db, sql) for name, sql in _COUNTS.items()}
+        found |= {f"gaps_{kind}": count for kind, count in counts(db, path).items()}
     for name, suffix in (("bytes", ""), ("wal_bytes", "-wal")):
         file = Path(path + suffix)
         found[name] = file.stat().st_size if file.exists() else 0

@@ -4,25 +4,32 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.common import database_path, db_option, progress
 
+if TYPE_CHECKING:
+    from eventstore.store import Store
+
+_REMEDY = "restore a backup, or `flux-jobdb recover` what can be saved"
+_LIGHT_REMEDY = "`flux-jobdb rebuild` mends views, `flux-jobdb recover` the rest"
+
 
 @click.command(epilog="Example: flux-jobdb verify --json | jq -r .head")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="The result as a JSON object.")
-def command(as_json: bool) -> int:
-    """Prove that nothing stored was changed since.
+@click.option("--quick", is_flag=True, help="Leave the views' rows out.")
+def command(as_json: bool, quick: bool) -> int:
+    """Prove that nothing stored was changed since, and that the views follow from it.
 
-    Recomputes the digest chain, SQLite's own integrity check and the views' checkpoints, and
-    prints the head digest: a site that logs it elsewhere will notice any later change. Exit
-    status 1 at the first fault, which is named.
+    Recomputes the digest chain, SQLite's own integrity check, the views' checkpoints and
+    their rows, and prints the head digest: a site that logs it elsewhere will notice any later
+    change. Exit status 1 at the first fault, which is named with what mends it.
     """
     from eventstore.store import open_readonly  # noqa: PLC0415
-    from eventstore.verify import verify_chain  # noqa: PLC0415
-    from projections.views import first_fault  # noqa: PLC0415
+    from eventstore.verify import NO_EVENT, verify_chain  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store:
@@ -30,8 +37,9 @@ def command(as_json: bool) -> int:
             found = verify_chain(store, advance)
         fault = found.fault
         if fault is None:
-            with store.snapshot() as db:
-                fault = first_fault(db)
+            fault = _views_fault(store, quick=quick)
+        else:
+            fault += f"; {_LIGHT_REMEDY if fault.endswith(NO_EVENT) else _REMEDY}"
     if as_json:
         result = {
             "ok": fault is None,
@@ -45,5 +53,21 @@ def command(as_json: bool) -> int:
         click.echo(f"{path}: {found.events} events in {found.batches} batches are as they came")
         click.echo(f"head {found.head.hex()}")
     if fault is not None:
-        click.echo(f"flux-jobdb: {path}: {fault}; restore it from a backup", err=True)
+        click.echo(f"flux-jobdb: {path}: {fault}", err=True)
     return 0 if fault is None else 1
+
+
+def _views_fault(store: Store, *, quick: bool) -> str | None:
+    from eventstore.errors import translated  # noqa: PLC0415
+    from projections.check import differing  # noqa: PLC0415
+    from projections.views import first_fault  # noqa: PLC0415
+
+    with translated(store.path):
+        # What the views are compared with may be large.
+        store.db.execute("PRAGMA temp_store = FILE")
+    with store.snapshot() as db:
+        fault = first_fault(db)
+        if fault is not None or quick:
+            return fault
+        with progress("verifying views") as advance:
+            return differing(db, advance)

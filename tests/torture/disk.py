@@ -67,10 +67,11 @@ class _File(apsw.VFSFile):
 class _Disk(apsw.VFS):
     def __init__(self, log: Log, name: str) -> None:
         self._log = log
-        super().__init__(name, "", makedefault=True)
+        self._base = apsw.vfs_names()[0]
+        super().__init__(name, self._base, makedefault=True)
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
-        return _File(self._log, "", name, flags)
+        return _File(self._log, self._base, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         super().xDelete(filename, syncdir)

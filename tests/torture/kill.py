@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""kill -9: a writer is killed at random moments, and started again with the whole journal.
+
+``python -m tests.torture.kill --seconds 60``; tests/test_kill.py for a moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import struct
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from eventstore.append import Writer
+from eventstore.store import open_readonly
+from eventstore.verify import verify_chain
+from projections.rebuild import rebuild
+
+from .workload import batches, contents, count, ingest, opened, remove
+
+Task = Callable[[Callable[[int], None]], None]
+"""Done in the child; is given a function that tells the parent what is acknowledged."""
+
+
+class Killed(NamedTuple):
+    """How a child ended: whether it was killed before its end, and what it had acknowledged."""
+
+    early: bool
+    acknowledged: int
+
+
+def run_and_kill(task: Task, delay: float) -> Killed:
+    """Fork a child that does ``task``; kill -9 it if it lives after ``delay`` seconds."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            task(lambda number: _tell(writer, number))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writer)
+    status = _wait(child, delay)
+    told = b""
+    while part := os.read(reader, 65536):
+        told += part
+    os.close(reader)
+    assert status in {0, signal.SIGKILL}, f"the child failed by itself: status {status}"
+    numbers = struct.unpack(f"{len(told) // 8}q", told[: len(told) // 8 * 8])
+    return Killed(status != 0, numbers[-1] if numbers else 0)
+
+
+def _tell(pipe: int, number: int) -> None:
+    os.write(pipe, struct.pack("q", number))
+
+
+def _wait(child: int, delay: float) -> int:
+    deadline = time.monotonic() + delay
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(min(0.002, delay / 10))
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+def ingesting(path: str, parts: Sequence[Sequence[bytes]]) -> Task:
+    """Return the task of ingesting a journal from its beginning."""
+
+    def task(acknowledge: Callable[[int], None]) -> None:
+        store, views = opened(path)
+        with store:
+            writer = Writer(store, "journal", views.advance)
+            for part in parts:
+                writer.append(part)
+                acknowledge(count(store))
+            writer.close()
+
+    return task
+
+
+def rebuilding(path: str, chunk: int) -> Task:
+    """Return the task of making all views anew."""
+
+    def task(acknowledge: Callable[[int], None]) -> None:
+        store, views = opened(path)
+        with store:
+            rebuild(views, None, lambda done, total: acknowledge(done), chunk=chunk)
+
+    return task
+
+
+class Figures(NamedTuple):
+    """Kills that hit a child at work, and how often its work was done to the end."""
+
+    kills: int
+    rounds: int
+
+
+def torture_ingest(folder: Path, seconds: float, seed: int, jobs: int) -> Figures:
+    """Kill a child that ingests, again and again; raises AssertionError where one is lost."""
+    parts = batches(jobs, 50)
+    whole, path = str(folder / "whole.sqlite"), str(folder / "killed.sqlite")
+    ingest(whole, parts)
+    expected = contents(whole)
+    acknowledged = 0
+
+    def survived(killed: Killed) -> None:
+        nonlocal acknowledged
+        acknowledged = max(acknowledged, killed.acknowledged)
+        if acknowledged:
+            with open_readonly(path) as store:
+                there = count(store)
+                assert acknowledged <= there, f"{acknowledged} acknowledged, {there} there"
+                assert verify_chain(store).fault is None
+        if not killed.early:
+            assert expected == contents(path)
+            remove(path)
+            acknowledged = 0
+
+    return _torture(lambda: ingesting(path, parts), survived, seconds, seed)
+
+
+def torture_rebuild(folder: Path, seconds: float, seed: int, jobs: int) -> Figures:
+    """Kill a child that makes views anew: they stay as they were, and it goes on."""
+    path = str(folder / "rebuilt.sqlite")
+    ingest(path, batches(jobs, 500))
+    expected = contents(path)
+
+    def survived(_: Killed) -> None:
+        assert expected == contents(path)
+
+    return _torture(lambda: rebuilding(path, 200), survived, seconds, seed)
+
+
+def _torture(
+    task: Callable[[], Task], survived: Callable[[Killed], None], seconds: float, seed: int
+) -> Figures:
+    random_ = random.Random(seed)
+    kills = rounds = 0
+    end = time.monotonic() + seconds
+    while not rounds or time.monotonic() < end:
+        early, patience = True, random_.choice((0.02, 0.05, 0.2))
+        while early:
+            in_time = time.monotonic() < end
+            killed = run_and_kill(task(), random_.uniform(0, patience) if in_time else 60.0)
+            survived(killed)
+            early = killed.early
+            kills += early
+            patience *= 1.05  # so that there is an end, on a slow machine as well
+        rounds += 1
+    return Figures(kills, rounds)
+
+
+def main() -> None:
+    """Kill for a while, and print how often that was survived."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    for name, torture in (("ingest", torture_ingest), ("rebuild", torture_rebuild)):
+        with tempfile.TemporaryDirectory() as folder:
+            figures = torture(Path(folder), options.seconds / 2, options.seed, options.jobs)
+        print(
+            f"kill -9 of {name}: {figures.kills} kills, {figures.rounds} times to the end: "
+            "no event lost, none twice, views as they should be"
+        )
+
+
+if __name__ == "__main__":
+    main()

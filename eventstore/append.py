@@ -17,10 +17,11 @@ import msgspec
 
 from . import digest
 from .batch import Counts, JobPlace, Rows, by_time
-from .chain import append_batch
-from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_line
+from .chain import Payloads, append_batch, append_events, event_row
+from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_any, decode_live
 from .merge import Known, anchored, place
-from .read import head
+from .read import entry as entry_of
+from .read import head, knows_boot, latest
 from .record import Notice, Record
 from .store import Store, fetch, value
 
@@ -59,6 +60,7 @@ class Writer:
         self._clock = clock
         self.counts = Counts()
         self._jobs: dict[int, list[JobPlace]] = {}
+        self._payloads = Payloads()
         self._last_time = 0.0  # highest timestamp of an event: the time of a notice
         # Memos that this source's backlog showed, by job: they outlive a boot.
         self._memos: dict[int, list[int]] | None = {}
@@ -67,13 +69,13 @@ class Writer:
         with store.transaction() as db:
             self._boot = boot
             self._history = head(db) > 0  # whether other sources came before
-            self._rebooted = self._history and boot is not None and _unseen(db, boot)
+            self._rebooted = self._history and boot is not None and not knows_boot(db, boot)
             db.execute(
                 "INSERT INTO source (name, boot, started) VALUES (?, ?, ?)",
                 (name, boot, clock()),
             )
             self.source = db.last_insert_rowid()
-            self._last_time = self._joined = _latest(db)
+            self._last_time = self._joined = latest(db)
         self._loaded: list[
             JobPlace
         ] = []  # jobs with their stored events at hand, in this batch
@@ -109,6 +111,7 @@ class Writer:
         except BaseException:
             # What is remembered of jobs may tell of rows that were rolled back.
             self._jobs.clear()
+            self._payloads = Payloads()
             self._last_time, self._memos, self._rebooted, self._expected = before
             raise
         self.counts.add(self._counts)
@@ -126,7 +129,13 @@ class Writer:
             self._jobs = dict(list(self._jobs.items())[-_CACHED_JOBS // 2 :])
 
     def _take(self, line: bytes) -> None:
-        message = decode_line(line)
+        live = decode_live(line)
+        if live is not None:
+            self._counts.responses += 1
+            if not self._take_next(*live):
+                self._take_response(Response(live[0], [live[1]], None, None, []))
+            return
+        message = decode_any(line)
         if isinstance(message, Response):
             self._counts.responses += 1
             if message.jobid == SENTINEL:
@@ -171,10 +180,13 @@ class Writer:
         jobs = self._jobs.get(jobid)
         if jobs is None or len(jobs) > 1 or entry.name == "submit":
             return False
-        job = jobs[0]
-        if entry.timestamp <= job.latest or job.known is not None:
+        job, timestamp = jobs[0], entry.timestamp
+        if timestamp <= job.latest or job.known is not None:
             return False
-        self._add(job, entry, job.count, replayed=False)
+        job.latest = timestamp
+        job.count = job.cursor = job.count + 1
+        self._last_time = max(self._last_time, timestamp)
+        self._append_row(job, entry, None, replayed=False)
         return True
 
     def _merge(self, job: JobPlace, entries: list[Entry], *, replayed: bool) -> None:
@@ -206,18 +218,22 @@ class Writer:
         if entry.name == "submit" and job.submitted is None:
             job.submitted = entry.timestamp
         self._last_time = max(self._last_time, entry.timestamp)
-        data = entry.data
-        row = (seq, job.key, entry.timestamp, entry.name, replayed, anchor, data)
-        rows.events.append(row)
-        rows.records.append(
-            Record(seq, job.key, job.jobid, job.stream, replayed, anchor, entry)
-        )
-        self._counts.new += 1
+        self._append_row(job, entry, anchor, replayed=replayed)
         if replayed:
             self._remember_memo(job, entry, seq)
             if entry.name == "flux-restart":
                 # The job manager posts this when it starts again, and at no other time.
                 self._rebooted = self._rebooted or self._history
+
+    def _append_row(
+        self, job: JobPlace, entry: Entry, anchor: int | None, *, replayed: bool
+    ) -> None:
+        rows = self._rows
+        seq = rows.first + len(rows.records)
+        record = Record(seq, job.key, job.jobid, job.stream, replayed, anchor, entry)
+        rows.records.append(record)
+        rows.events.append(event_row(record))
+        self._counts.new += 1
 
     def _attach(self, response: Response, first: int) -> None:
         """Store jobspec and R with the new event that carries them (RFC 21), else the first."""
@@ -279,13 +295,14 @@ class Writer:
             self._flush()
             rows = fetch(
                 self._db,
-                "SELECT seq, anchor, timestamp, name, replayed, data FROM event"
+                "SELECT seq, anchor, timestamp, name, replayed, form, data FROM event"
                 " WHERE job = ? ORDER BY seq",
                 (job.key,),
             )
             found = [
-                Known(timestamp, name, seq, None if replayed else data)
-                for seq, _, timestamp, name, replayed, data in rows
+                Known(timestamp, name, seq, None if replayed else stored.data)
+                for seq, _, timestamp, name, replayed, form, kept in rows
+                if (stored := entry_of(timestamp, name, form, kept))
             ]
             job.known = [found[i] for i in anchored([(row[0], row[1]) for row in rows])]
             self._loaded.append(job)
@@ -367,11 +384,7 @@ class Writer:
         """Hand SQLite the jobs and events that it does not have yet."""
         rows = self._rows
         self._db.executemany("INSERT INTO job (key, jobid, stream) VALUES (?, ?, ?)", rows.jobs)
-        self._db.executemany(
-            "INSERT INTO event (seq, job, timestamp, name, replayed, anchor, data)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            rows.events,
-        )
+        append_events(self._db, rows.events)
         rows.jobs, rows.events = [], []
 
     def _commit(self) -> None:
@@ -379,17 +392,7 @@ class Writer:
         if not rows.records and not rows.rejects:
             return
         self._flush()
-        self._db.executemany("INSERT INTO jobspec (seq, data) VALUES (?, ?)", rows.jobspecs)
-        self._db.executemany("INSERT INTO R (seq, data) VALUES (?, ?)", rows.rs)
+        self._payloads.append(self._db, "jobspec", rows.jobspecs)
+        self._payloads.append(self._db, "R", rows.rs)
         append_batch(self._db, rows, self.source, self._clock())
         self._derive(self._db, rows.records)
-
-
-def _latest(db: apsw.Connection) -> float:
-    """Return the time that events have reached; jobs interleave, but not by much."""
-    recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
-    return float(value(db, f"SELECT max(timestamp) FROM ({recent})") or 0.0)
-
-
-def _unseen(db: apsw.Connection, boot: str) -> bool:
-    return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is None

@@ -1,13 +1,50 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The end of a batch: its row, with the digest that binds it to the batches before it."""
+"""The rows that a batch appends, and at last its own, with its digest in the chain."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import apsw
 
 from . import digest
 from .batch import Rows
+from .compact import Deflater
 from .record import Notice, Record
+
+_EVENT = (
+    "INSERT INTO event (seq, job, timestamp, name, replayed, anchor, data, form)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def event_row(record: Record) -> tuple[object, ...]:
+    """Return an event's row, as `append_events` takes it."""
+    entry = record.entry
+    where = (record.seq, record.job, entry.timestamp, entry.name)
+    return (*where, record.replayed, record.anchor, entry.kept, entry.form)
+
+
+def append_events(db: apsw.Connection, rows: Iterable[tuple[object, ...]]) -> None:
+    """Append events."""
+    db.executemany(_EVENT, rows)
+
+
+class Payloads:
+    """Appends jobspecs and Rs, deflated with those that came before them."""
+
+    def __init__(self) -> None:
+        self._deflaters = {"jobspec": Deflater(), "R": Deflater()}
+
+    def append(
+        self, db: apsw.Connection, table: str, payloads: Iterable[tuple[int, bytes]]
+    ) -> None:
+        """Append (seq, bytes) to ``table``, in the order of seq."""
+        keep = self._deflaters[table].keep
+        db.executemany(
+            f"INSERT INTO {table} (seq, base, data) VALUES (?, ?, ?)",
+            [keep(seq, data) for seq, data in payloads],
+        )
 
 
 def append_batch(db: apsw.Connection, rows: Rows, source: int, committed: float) -> None:
@@ -30,7 +67,6 @@ def append_batch(db: apsw.Connection, rows: Rows, source: int, committed: float)
             rows.first,
             rows.first + len(rows.records) - 1,
             len(rows.rejects),
-            digest.checks(contents),
-            digest.batch_digest(chain, header, contents),
+            *digest.prove(chain, header, contents),
         ),
     )

@@ -34,10 +34,21 @@ class Contents(NamedTuple):
     rejects: Sequence[tuple[int | None, str, bytes]]
 
 
-def batch_digest(previous: bytes, header: tuple[int, int, float], rows: Contents) -> bytes:
-    """Digest of a batch; ``header`` is (batch, source, committed)."""
+class Proof(NamedTuple):
+    """What proves a batch: a CRC-32 a row, and the digest."""
+
+    checks: bytes
+    digest: bytes
+
+
+def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Proof:
+    """Return the proof of a batch; ``header`` is (batch, source, committed).
+
+    Checks are those of each event, of each jobspec, of each R: 4 bytes each, little-endian.
+    """
+    texts = [row.entry.data for row in rows.events]
     digest = hashlib.sha256(previous)
-    digest.update("{} {} {!r} {}\n".format(*header, len(rows.events)).encode())
+    digest.update("{} {} {!r} {}\n".format(*header, len(texts)).encode())
     # Column by column: a thousand rows cost little more than their bytes.
     for column in (
         [row.seq for row in rows.events],
@@ -45,10 +56,10 @@ def batch_digest(previous: bytes, header: tuple[int, int, float], rows: Contents
         [row.stream for row in rows.events],
         [row.replayed for row in rows.events],
         [_or(row.anchor) for row in rows.events],
-        [len(row.entry.data) for row in rows.events],
+        [len(text) for text in texts],
     ):
         digest.update(struct.pack(f"<{len(column)}q", *column))
-    digest.update(b"".join([row.entry.data for row in rows.events]))
+    digest.update(b"".join(texts))
     for letter, payloads in ((b"j", rows.jobspecs), (b"R", rows.Rs)):
         for seq, data in payloads:
             digest.update(b"%b%d %d\n" % (letter, seq, len(data)))
@@ -61,14 +72,9 @@ def batch_digest(previous: bytes, header: tuple[int, int, float], rows: Contents
         digest.update(b"r%d %d %d\n" % (_or(jobid_or_none), len(text), len(data)))
         digest.update(text)
         digest.update(data)
-    return digest.digest()
-
-
-def checks(rows: Contents) -> bytes:
-    """CRC-32 of each event, of each jobspec, of each R: 4 bytes each, little-endian."""
-    numbers = [zlib.crc32(event.entry.data) for event in rows.events]
+    numbers = list(map(zlib.crc32, texts))
     numbers += [zlib.crc32(data) for _, data in (*rows.jobspecs, *rows.Rs)]
-    return struct.pack(f"<{len(numbers)}I", *numbers)
+    return Proof(struct.pack(f"<{len(numbers)}I", *numbers), digest.digest())
 
 
 def content_digest(data: bytes) -> bytes:

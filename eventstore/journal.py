@@ -17,22 +17,37 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from .compact import lengthen, shorten
+
 SENTINEL = -1
 """The id of the response that ends the backlog (FLUX_JOBID_ANY)."""
 
 _INT64 = range(-(2**63), 2**63)
+_HIGHEST = 2**63 - 1
 
 
-class Entry(NamedTuple):
-    """One event: RFC 18's members, and the bytes they came in.
+class Entry(Struct, gc=False):
+    """One event: RFC 18's members, and how the bytes they came in are kept.
 
     ``timestamp`` is in seconds since the epoch (UTC); ``context`` is JSON text or None.
+    ``form`` and ``kept`` are what ``compact.shorten`` made of the event's text, ``text`` is
+    that text itself where it is at hand.
     """
 
     timestamp: float
     name: str
     context: bytes | None
-    data: bytes
+    form: int
+    kept: bytes
+    text: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The event's text, to the byte as it came."""
+        text = self.text
+        return (
+            lengthen(self.form, self.timestamp, self.name, self.kept) if text is None else text
+        )
 
 
 class Reject(NamedTuple):
@@ -98,17 +113,19 @@ _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def decode_line(line: bytes) -> Response | Purge | Reject:
     """Decode one line, without its line end."""
-    return _decode_live(line) or _decode_any(line)
+    live = decode_live(line)
+    return decode_any(line) if live is None else Response(live[0], [live[1]], None, None, [])
 
 
-def _decode_live(line: bytes) -> Response | None:
+def decode_live(line: bytes) -> tuple[int, Entry] | None:
     """Decode what most lines are: one event, nothing with it, as the job manager writes it.
 
-    The event is cut out by its place. Where it is not alone there, it does not decode.
+    Returns job id and event, None where the line is anything else. The event is cut out by
+    its place. Where it is not alone there, it does not decode.
     """
     if line[:6] != b'{"id":' or line[-3:] != b"}]}" or not line.isascii():
         return None
-    end = line.find(b',"events":[', 6, 27)
+    end = line.find(b',"events":[', 6, 36)
     digits = line[6:end]
     if not digits.isdigit():
         return None
@@ -119,12 +136,18 @@ def _decode_live(line: bytes) -> Response | None:
     except _MALFORMED:
         return None
     context = None if form.context is UNSET else bytes(form.context)
-    if jobid not in _INT64 or (context is not None and context[:1] != b"{"):
+    if jobid > _HIGHEST or (context is not None and context[:1] != b"{"):
         return None
-    return Response(jobid, [Entry(form.timestamp, form.name, context, data)], None, None, [])
+    return jobid, _entry(data, form.timestamp, form.name, context)
 
 
-def _decode_any(line: bytes) -> Response | Purge | Reject:
+def _entry(data: bytes, timestamp: float, name: str, context: bytes | None) -> Entry:
+    form, kept = shorten(data, timestamp, name, context)
+    return Entry(timestamp, name, context, form, kept, data)
+
+
+def decode_any(line: bytes) -> Response | Purge | Reject:
+    """Decode any line, `decode_live`'s too."""
     try:
         form = _decode_response(line)
     except _MALFORMED as error:
@@ -158,11 +181,11 @@ def decode_event(data: bytes) -> Entry | Reject:
     except _MALFORMED as error:
         return Reject(f"event: {error}", data)
     if form.context is UNSET:
-        return Entry(form.timestamp, form.name, None, data)
+        return _entry(data, form.timestamp, form.name, None)
     context = bytes(form.context)
     if context[:1] != b"{":
         return Reject("event: context is not an object", data)
-    return Entry(form.timestamp, form.name, context, data)
+    return _entry(data, form.timestamp, form.name, context)
 
 
 def _decode_other(line: bytes, error: Exception) -> Purge | Reject:

@@ -8,27 +8,38 @@ from typing import Any
 
 import apsw
 
+from .compact import WHOLE, inflate
 from .journal import Entry, decode_event
 from .merge import anchored
 from .record import Notice, Record
 from .store import fetch, value
 
 _CHUNK = 10_000  # rows held at a time
+_COLUMNS = "e.seq, job, jobid, stream, replayed, anchor, timestamp, name, form, e.data"
 _EVENTS = (
-    "SELECT seq, job, jobid, stream, replayed, anchor, data FROM event JOIN job ON key = job "
-    "WHERE seq > ? AND seq <= ? ORDER BY seq"
+    f"SELECT {_COLUMNS} FROM event e JOIN job ON key = job"
+    " WHERE e.seq > ? AND e.seq <= ? ORDER BY e.seq"
+)
+_PAYLOADS = (
+    "SELECT p.seq, p.data, b.data FROM {0} p LEFT JOIN {0} b ON b.seq = p.base"
+    " WHERE p.seq > ? AND p.seq <= ? ORDER BY p.seq"
 )
 
 
 def head(db: apsw.Connection) -> int:
-    """Highest seq that is stored; 0 where nothing is."""
-    return int(
-        value(
-            db,
-            "SELECT max(coalesce((SELECT max(seq) FROM event), 0),"
-            " coalesce((SELECT max(seq) FROM notice), 0))",
-        )
-    )
+    """Highest seq that was given out; 0 where nothing is stored."""
+    return int(value(db, "SELECT last FROM batch ORDER BY batch DESC LIMIT 1") or 0)
+
+
+def latest(db: apsw.Connection) -> float:
+    """Time that events have reached, 0.0 where there are none; jobs interleave, a little."""
+    recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
+    return float(value(db, f"SELECT max(timestamp) FROM ({recent})") or 0.0)
+
+
+def knows_boot(db: apsw.Connection, boot: str) -> bool:
+    """Whether a source came from this boot of the broker."""
+    return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is not None
 
 
 def records(
@@ -45,10 +56,8 @@ def records(
 def _chunk(db: apsw.Connection, after: int, until: int) -> Iterator[Record | Notice]:
     window = (after, until)
     within = "FROM {} WHERE seq > ? AND seq <= ? ORDER BY seq"
-    jobspecs: dict[int, bytes] = dict(
-        db.execute("SELECT seq, data " + within.format("jobspec"), window)
-    )
-    rs: dict[int, bytes] = dict(db.execute("SELECT seq, data " + within.format("R"), window))
+    jobspecs = dict(payloads(db, "jobspec", *window))
+    rs = dict(payloads(db, "R", *window))
     notices = [
         Notice(*row)
         for row in db.execute("SELECT seq, time, kind, data " + within.format("notice"), window)
@@ -61,18 +70,35 @@ def _chunk(db: apsw.Connection, after: int, until: int) -> Iterator[Record | Not
     yield from notices
 
 
+def payloads(
+    db: apsw.Connection, table: str, after: int, upto: int
+) -> Iterator[tuple[int, bytes]]:
+    """Return (seq, bytes as they came) of jobspecs or Rs, ``after`` < seq <= ``upto``."""
+    for seq, data, base in db.execute(_PAYLOADS.format(table), (after, upto)):
+        yield seq, payload(data, base)
+
+
+def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None
+    """Return a jobspec or R as it came; raises CorruptError where it was changed since."""
+    try:
+        return inflate(data, base)
+    except ValueError as error:
+        raise apsw.CorruptError(f"a stored payload cannot be inflated ({error})") from error
+
+
 def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[Record]:
     """One job's events up to a seq, in the job's order."""
     bound = 2**63 - 1 if upto is None else upto
     rows = fetch(
         db,
-        "SELECT e.seq, e.job, jobid, stream, replayed, anchor, e.data, j.data, r.data"
-        " FROM event e JOIN job ON key = e.job"
-        " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN R r ON r.seq = e.seq"
-        " WHERE e.job = ? AND e.seq <= ? ORDER BY e.seq",
+        f"SELECT {_COLUMNS}, j.data, jb.data, r.data, rb.data"
+        " FROM event e JOIN job ON key = job"
+        " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN jobspec jb ON jb.seq = j.base"
+        " LEFT JOIN R r ON r.seq = e.seq LEFT JOIN R rb ON rb.seq = r.base"
+        " WHERE job = ? AND e.seq <= ? ORDER BY e.seq",
         (job, bound),
     )
-    found = [_record(row, row[7], row[8]) for row in rows]
+    found = [_record(row, payload(*row[10:12]), payload(*row[12:])) for row in rows]
     if not any(record.late for record in found):
         return found
     return [
@@ -131,17 +157,21 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
 
 
 def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
-    seq, job, jobid, stream, replayed, anchor, data = row[:7]
-    return Record(seq, job, jobid, stream, bool(replayed), anchor, _entry(data), jobspec, r)
+    seq, job, jobid, stream, replayed, anchor, timestamp, name, form, kept = row[:10]
+    stored = entry(timestamp, name, form, kept)
+    return Record(seq, job, jobid, stream, replayed == 1, anchor, stored, jobspec, r)
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, int]) -> Iterator[Any]:
     yield from db.execute(sql, bindings)
 
 
-def _entry(data: bytes) -> Entry:
-    entry = decode_event(data)
-    if not isinstance(entry, Entry):
+def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
+    """Return a stored event; raises CorruptError where its columns cannot be one's."""
+    if form != WHOLE:
+        return Entry(timestamp, name, kept or None, form, kept)
+    found = decode_event(kept)
+    if not isinstance(found, Entry):
         # Only an event that decoded was appended, so this one was changed since.
-        raise apsw.CorruptError(f"a stored event cannot be decoded ({entry.reason})")
-    return entry
+        raise apsw.CorruptError(f"a stored event cannot be decoded ({found.reason})")
+    return found

@@ -13,6 +13,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +22,11 @@ import apsw
 import msgspec
 
 from . import digest
+from .chain import Payloads, append_events, event_row
+from .compact import FORMS, inflate
 from .errors import StoreError
 from .integrity import purge_key
-from .journal import Entry, decode_event
+from .read import entry
 from .record import Notice, Record
 from .salvage import Row, Salvage, salvage
 from .store import Store, create_or_open
@@ -35,7 +38,7 @@ Rejected = tuple["int | None", str, bytes]
 """A job id, a reason, and bytes."""
 
 _SPAN = 10_000  # seqs a batch that stands in for lost ones has at most
-_EVENT = "job, timestamp, name, replayed, anchor, data"
+_EVENT = "job, timestamp, name, replayed, anchor, form, data"
 _decode_jobs = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
@@ -83,6 +86,7 @@ class _Recovery:
         self._store = store
         self._result = Recovered()
         self._jobs: dict[int, tuple[int, int]] = {}  # key -> (jobid, stream)
+        self._payload_rows = Payloads()
         self._loose: list[Rejected] = []  # what cannot be trusted, or has no job
 
     def run(self, path: str, progress: Progress) -> Recovered:
@@ -140,14 +144,14 @@ class _Recovery:
         window = batch.first, batch.last
         events = self._found.rows("event", _EVENT, *window)
         notices = self._found.rows("notice", "time, kind, data", *window)
-        jobspecs = self._found.rows("jobspec", "data", *window)
-        rs = self._found.rows("R", "data", *window)
+        jobspecs = self._inflated("jobspec", *window)
+        rs = self._inflated("R", *window)
         sql = f"SELECT jobid, reason, data, reject FROM reject WHERE batch = {batch.number}"
         rejects = sorted(self._found.every(sql), key=lambda row: int(row[3]))
         contents = digest.Contents(
             [e for rows in events.values() if (e := self._record(rows[0])) is not None],
-            [(seq, rows[0][1]) for seq, rows in jobspecs.items()],
-            [(seq, rows[0][1]) for seq, rows in rs.items()],
+            [(seq, copies[0]) for seq, copies in jobspecs.items() if copies],
+            [(seq, copies[0]) for seq, copies in rs.items() if copies],
             [Notice(*rows[0]) for rows in notices.values()],
             [row[:3] for row in rejects],
         )
@@ -162,12 +166,33 @@ class _Recovery:
             notices=[n for n in contents.notices if self._is_readable(n)],
         )
 
+    def _inflated(self, table: str, first: int, last: int) -> dict[int, list[bytes]]:
+        """Return jobspecs or Rs by seq: each as it may have come, nothing where none can."""
+        return {
+            seq: [data for _, base, kept in copies for data in self._copies(table, base, kept)]
+            for seq, copies in self._found.rows(table, "base, data", first, last).items()
+        }
+
+    def _copies(self, table: str, base: object, kept: object) -> list[bytes]:
+        if not isinstance(kept, bytes):
+            return []
+        if not isinstance(base, int):
+            return [kept]
+        found = []
+        for _, base_of, data in self._found.rows(table, "base, data", base, base).get(base, ()):
+            with suppress(ValueError):
+                found.append(inflate(kept, data if base_of is None else b""))
+        return found
+
     def _record(self, row: Row) -> Record | None:
-        seq, job, _, _, replayed, anchor, data = row
-        entry = decode_event(data) if isinstance(data, bytes) else None
-        if not isinstance(entry, Entry) or job not in self._jobs:
+        seq, job, timestamp, name, replayed, anchor, form, data = row
+        if not isinstance(data, bytes) or form not in FORMS or job not in self._jobs:
             return None
-        return Record(seq, job, *self._jobs[job], bool(replayed), anchor, entry)
+        try:
+            found = entry(float(timestamp), str(name), form, data)
+        except (apsw.CorruptError, TypeError, ValueError):
+            return None
+        return Record(seq, job, *self._jobs[job], bool(replayed), anchor, found)
 
     def _trusted(self, rows: list[Row], sums: set[int] | None) -> Record | None:
         """Return the event from a reading that has it as it was appended."""
@@ -177,21 +202,22 @@ class _Recovery:
                 return record
         seq, job = rows[0][:2]
         why = "its bytes were changed" if job in self._jobs else "its job is not known"
-        self._set_aside(f"event {seq}", why, rows[0][-1], self._jobs.get(job, (None,))[0])
+        changed = self._record(rows[0])
+        data = rows[0][-1] if changed is None else changed.entry.data
+        self._set_aside(f"event {seq}", why, data, self._jobs.get(job, (None,))[0])
         return None
 
     def _payloads(
-        self, table: str, found: dict[int, list[Row]], sums: set[int] | None
+        self, table: str, found: dict[int, list[bytes]], sums: set[int] | None
     ) -> list[tuple[int, bytes]]:
         kept: list[tuple[int, bytes]] = []
-        for seq, rows in found.items():
-            good = [data for _, data in rows if _is_among(data, sums)]
+        for seq, copies in found.items():
+            good = [data for data in copies if _is_among(data, sums)]
             if good:
                 kept.append((seq, good[0]))
             else:
-                self._set_aside(
-                    f"{table} of event {seq}", "its bytes were changed", rows[0][-1]
-                )
+                changed = copies[0] if copies else None
+                self._set_aside(f"{table} of event {seq}", "its bytes were changed", changed)
         return kept
 
     def _is_readable(self, notice: Notice) -> bool:
@@ -221,35 +247,21 @@ class _Recovery:
     # -- writing
 
     def _append(self, db: apsw.Connection, batch: _Batch, contents: digest.Contents) -> None:
-        db.executemany(
-            f"INSERT INTO event (seq, {_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    e.seq,
-                    e.job,
-                    e.entry.timestamp,
-                    e.entry.name,
-                    e.replayed,
-                    e.anchor,
-                    e.entry.data,
-                )
-                for e in contents.events
-            ],
-        )
-        db.executemany("INSERT INTO jobspec (seq, data) VALUES (?, ?)", contents.jobspecs)
-        db.executemany("INSERT INTO R (seq, data) VALUES (?, ?)", contents.Rs)
+        append_events(db, map(event_row, contents.events))
+        self._payload_rows.append(db, "jobspec", contents.jobspecs)
+        self._payload_rows.append(db, "R", contents.Rs)
         for notice in contents.notices:
             _append_notice(db, notice)
         rejects = [row for row in contents.rejects if _append_reject(db, batch.number, row)]
         contents = contents._replace(rejects=rejects)
         header = (batch.number, batch.source, batch.committed)
-        self._result.head = digest.batch_digest(self._result.head, header, contents)
+        proof = digest.prove(self._result.head, header, contents)
+        self._result.head = proof.digest
         self._result.events += len(contents.events)
         db.execute(
             "INSERT INTO batch (batch, source, committed, first, last, rejects, checks, digest)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*header, batch.first, batch.last, len(rejects), digest.checks(contents),
-             self._result.head),
+            (*header, batch.first, batch.last, len(rejects), *proof),
         )  # fmt: skip
 
     def _finish(self, db: apsw.Connection, path: str, batches: list[_Batch]) -> None:
@@ -299,7 +311,7 @@ def _proven(batch: _Batch, contents: digest.Contents) -> bool:
         return False
     header = (batch.number, batch.source, batch.committed)
     try:
-        return batch.digest == digest.batch_digest(batch.previous, header, contents)
+        return batch.digest == digest.prove(batch.previous, header, contents).digest
     except (TypeError, AttributeError, struct.error):
         return False  # a column has another type than was written
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from .store import APPLICATION_ID, fetch, value
+from .store import APPLICATION_ID, fetch, migrate, value
 
 Row = tuple[Any, ...]
 
@@ -100,6 +100,7 @@ def _reading(path: str) -> apsw.Connection:
         if db.pragma("application_id") != APPLICATION_ID:
             raise apsw.NotADBError("another program's")
         value(db, "SELECT count(*) FROM sqlite_schema")
+        migrate(db)  # a copy
     except BaseException:
         db.close()
         raise

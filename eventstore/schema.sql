@@ -10,7 +10,8 @@ CREATE TABLE job (
     UNIQUE (jobid, stream)
 );
 
--- An event, verbatim. `seq` is the order of arrival, shared with `notice`.
+-- An event, verbatim: what `data` leaves out follows from the other columns, to the byte
+-- (compact.py). `seq` is the order of arrival, shared with `notice`.
 CREATE TABLE event (
     seq       INTEGER PRIMARY KEY,
     job       INTEGER NOT NULL,  -- job.key
@@ -19,13 +20,15 @@ CREATE TABLE event (
     replayed  INTEGER NOT NULL,  -- 1: known from a backlog only, whose contexts may be edited
     anchor    INTEGER,           -- in the job's order it stands behind this seq, 0: first;
                                  -- NULL: behind all of the job's events that were there
-    data      BLOB    NOT NULL
+    data      BLOB    NOT NULL,
+    form      INTEGER NOT NULL DEFAULT 0 -- 0: `data` is the text; else it is the context's
 );
 CREATE INDEX event_by_job ON event (job);
 
--- The jobspec that came with an event (submit), and the R (alloc), verbatim.
-CREATE TABLE jobspec (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
+-- The jobspec that came with an event (submit), and the R (alloc), verbatim: as it came, or
+-- deflated with the one of seq `base` as dictionary (compact.py).
+CREATE TABLE jobspec (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER);
+CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER);
 
 -- What bears on jobs and is no event of theirs: 'purge' (the payload of a
 -- job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),

@@ -21,7 +21,7 @@ import apsw
 from .errors import Locked, NotOurs, StoreError, TooNew, translated
 
 APPLICATION_ID = 0x464A4442  # "FJDB"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEMORY = ":memory:"
 SYNCHRONOUS = ("normal", "full")
 """What may be asked of `synchronous`. The death of the program loses nothing with either. A
@@ -115,6 +115,7 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
             if _empty(path, db):
                 _create(db)
             _check(path, db)
+            migrate(db)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA synchronous = {synchronous}")
     except BaseException:
@@ -125,7 +126,10 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
 
 
 def open_readonly(path: str) -> Store:
-    """Open ``path`` for reading; raises StoreError where there is no database."""
+    """Open ``path`` for reading; raises StoreError where there is no database.
+
+    One with an older schema is brought up to date first, for which it must be writable.
+    """
     if not Path(path).exists():
         raise StoreError(f"{path}: there is no such database; `flux-jobdb ingest` makes one")
     with translated(path):
@@ -144,6 +148,10 @@ def open_readonly(path: str) -> Store:
             db = apsw.Connection(uri, flags=flags)
             _configure(db)
             _check(path, db)
+    if db.pragma("user_version") < SCHEMA_VERSION:
+        db.close()
+        create_or_open(path).close()
+        return open_readonly(path)
     return Store(path, db, None)
 
 
@@ -171,6 +179,14 @@ def _check(path: str, db: apsw.Connection) -> None:
             f"{path}: written by a newer flux-jobdb (schema {version}, this one knows "
             f"{SCHEMA_VERSION}); upgrade the program"
         )
+
+
+def migrate(db: apsw.Connection) -> None:
+    """Bring an older schema up to date, a version at a time, each all or not at all."""
+    for version in range(db.pragma("user_version") + 1, SCHEMA_VERSION + 1):
+        with db:
+            db.execute(sql_script("eventstore", f"migrations/{version}.sql"))
+            db.execute(f"PRAGMA user_version = {version}")
 
 
 def fetch(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:

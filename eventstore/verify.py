@@ -10,11 +10,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
 from . import digest
+from .compact import FORMS, WHOLE, inflate
 from .integrity import notice_fault, schema_fault, structure_fault
 from .journal import Entry, decode_event
 from .record import Notice, Record
@@ -76,10 +77,12 @@ def _verify_batches(db: apsw.Connection, progress: Progress) -> Verified:
                 raise _Fault(f"batch {number}: begins at seq {first}, not at {expected_first}")
             where = f"batch {number} (seq {first} to {last})"
             contents = _read(db, number, first, last)
-            _compare_checks(contents, checks, where)
+            proof = digest.prove(chain, (number, source, committed), contents)
+            if proof.checks != checks:
+                raise _changed(contents, checks, where)
             if len(contents.rejects) != rejects:
                 raise _Fault(f"{where}: {len(contents.rejects)} rejects, not {rejects}")
-            chain = digest.batch_digest(chain, (number, source, committed), contents)
+            chain = proof.digest
             if chain != stored:
                 raise _Fault(f"{where}: its digest differs: a column or the batch was changed")
             events += len(contents.events)
@@ -115,52 +118,78 @@ def _contents(db: apsw.Connection, batch: int, first: int, last: int) -> digest.
     events = []
     for row in fetch(
         db,
-        "SELECT seq, job, jobid, stream, replayed, anchor, timestamp, name, data"
+        "SELECT seq, job, jobid, stream, replayed, anchor, timestamp, name, form, data"
         " FROM event LEFT JOIN job ON key = job" + within,
         window,
     ):
-        seq, job, jobid, stream, replayed, anchor, timestamp, name, data = row
-        entry = decode_event(data) if isinstance(data, bytes) else None
-        if not isinstance(entry, Entry):
-            # Its bytes are compared next, and will differ.
-            entry = Entry(timestamp, name, None, data)
-        elif (entry.timestamp, entry.name) != (timestamp, name):
-            raise _Fault(f"batch {batch}: event {seq}: its columns differ from its bytes")
-        if not isinstance(data, bytes):
-            raise _Fault(f"batch {batch}: event {seq}: its bytes were changed")
+        seq, job, jobid, stream, replayed, anchor, *columns = row
+        where = f"batch {batch}: event {seq}"
         if jobid is None:
-            raise _Fault(f"batch {batch}: event {seq}: its job is missing")
-        events.append(Record(seq, job, jobid, stream, replayed, anchor, entry))
+            raise _Fault(f"{where}: its job is missing")
+        events.append(Record(seq, job, jobid, stream, replayed, anchor, _entry(columns, where)))
     contents = digest.Contents(
         events,
-        fetch(db, "SELECT seq, data FROM jobspec" + within, window),
-        fetch(db, "SELECT seq, data FROM R" + within, window),
+        _payloads(db, "jobspec", batch, window),
+        _payloads(db, "R", batch, window),
         [Notice(*row) for row in fetch(db, _NOTICES + within, window)],
         fetch(db, _REJECTS, (batch,)),
     )
-    for name, rows in (
-        ("jobspec of event", contents.jobspecs),
-        ("R of event", contents.Rs),
-        ("notice", contents.notices),
-        ("reject", contents.rejects),
-    ):
+    for name, rows in (("notice", contents.notices), ("reject", contents.rejects)):
         for row in rows:
             if not isinstance(row[-1], bytes):
                 raise _Fault(f"batch {batch}: {name} {row[0]}: its bytes were changed")
     return contents
 
 
-def _compare_checks(contents: digest.Contents, checks: bytes, where: str) -> None:
-    if digest.checks(contents) == checks:
-        return
+def _entry(columns: list[Any], where: str) -> Entry:
+    """Return an event as its columns have it; its bytes are compared later."""
+    timestamp, name, form, data = columns
+    if not isinstance(data, bytes) or form not in FORMS:
+        raise _Fault(f"{where}: its bytes were changed")
+    if form != WHOLE:
+        return Entry(timestamp, name, None, form, data)
+    found = decode_event(data)
+    if not isinstance(found, Entry):
+        return Entry(timestamp, name, None, WHOLE, data)
+    if (found.timestamp, found.name) != (timestamp, name):
+        raise _Fault(f"{where}: its columns differ from its bytes")
+    return found
+
+
+def _payloads(
+    db: apsw.Connection, table: str, batch: int, window: tuple[int, int]
+) -> list[tuple[int, bytes]]:
+    found = []
+    for seq, data, base, base_data in fetch(
+        db,
+        f"SELECT p.seq, p.data, p.base, b.data FROM {table} p"
+        f" LEFT JOIN {table} b ON b.seq = p.base WHERE p.seq BETWEEN ? AND ? ORDER BY p.seq",
+        window,
+    ):
+        where = f"batch {batch}: {table} of event {seq}"
+        if base is not None and base_data is None:
+            raise _Fault(f"{where}: that of event {base}, its base, is missing")
+        try:
+            found.append((seq, inflate(data, base_data)))
+        except ValueError as error:
+            of = f" or those of its base, of event {base}," if base is not None else ""
+            raise _Fault(f"{where}: its bytes{of} were changed") from error
+    return found
+
+
+def _changed(contents: digest.Contents, checks: bytes, where: str) -> _Fault:
+    """Return which row differs from its check."""
     named = [(f"event {event.seq}", event.entry.data) for event in contents.events]
     named += [(f"jobspec of event {seq}", data) for seq, data in contents.jobspecs]
     named += [(f"R of event {seq}", data) for seq, data in contents.Rs]
     if len(named) * 4 != len(checks):
-        raise _Fault(f"{where}: holds {len(named)} rows, {len(checks) // 4} were appended")
-    for index, (name, data) in enumerate(named):
-        if zlib.crc32(data).to_bytes(4, "little") != checks[index * 4 : index * 4 + 4]:
-            raise _Fault(f"{where}: {name}: its bytes were changed")
+        return _Fault(f"{where}: holds {len(named)} rows, {len(checks) // 4} were appended")
+    name = next(
+        name
+        for index, (name, data) in enumerate(named)
+        if zlib.crc32(data).to_bytes(4, "little") != checks[index * 4 : index * 4 + 4]
+    )
+    return _Fault(f"{where}: {name}: its bytes were changed")
 
 
 def _check_nothing_else(db: apsw.Connection, last: int, batch: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from eventstore.read import payload
 from eventstore.store import sql_script
 
 from .answer import ATTRIBUTES
@@ -68,8 +69,10 @@ class JobRecord(NamedTuple):
 
 _ROWS = """
 SELECT a.seq, id, userid, t_submit, t_run, t_inactive, ranks,
-       r.data, j.data, a.R, updates
-FROM accounting a LEFT JOIN R r ON r.seq = R_seq LEFT JOIN jobspec j ON j.seq = jobspec_seq
+       r.data, rb.data, j.data, jb.data, a.R, updates
+FROM accounting a
+LEFT JOIN R r ON r.seq = R_seq LEFT JOIN R rb ON rb.seq = r.base
+LEFT JOIN jobspec j ON j.seq = jobspec_seq LEFT JOIN jobspec jb ON jb.seq = j.base
 WHERE a.seq > ? AND a.seq <= ? AND t_inactive > ? ORDER BY a.seq
 """
 
@@ -82,11 +85,12 @@ def job_records(
     Only those that became inactive after ``since`` (seconds since the epoch).
     """
     for row in db.execute(_ROWS, (after, upto, since)):
-        seq, jobid, userid, t_submit, t_run, t_inactive, ranks, r, jobspec = row[:9]
-        if row[9] is not None:
-            r = dumps(msgspec.json.decode(row[9]))
-        if row[10] is not None:
-            jobspec = _updated(jobspec, row[10])
+        seq, jobid, userid, t_submit, t_run, t_inactive, ranks = row[:7]
+        r, jobspec = payload(*row[7:9]), payload(*row[9:11])
+        if row[11] is not None:
+            r = dumps(msgspec.json.decode(row[11]))
+        if row[12] is not None:
+            jobspec = _updated(jobspec, row[12])
         yield seq, JobRecord(
             jobid, userid, t_submit, t_run, t_inactive, ranks, _spaced(r), _spaced(jobspec),
             *requested(jobspec), t_inactive - t_run,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .job import CLEANUP, DEPEND, INACTIVE, RUN, SCHED, Job
+from .jsontext import dumps, real
 
 _Value = Callable[[Job], Any]
 
@@ -108,3 +109,24 @@ def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str,
         if value is not None:
             found[name] = value
     return found
+
+
+_PREFIXES = tuple((f',"{name}":', value) for name, value in ATTRIBUTES.items())
+
+
+def answer_text(job: Job) -> str:
+    """Return the job with all attributes as JSON text: what ``dumps(answer(job))`` writes."""
+    parts = [f'{{"id":{job.id}']
+    for prefix, get in _PREFIXES:
+        value = get(job)
+        if value is None:
+            continue
+        kind = type(value)
+        if kind is int:
+            parts.append(f"{prefix}{value}")
+        elif kind is float:
+            parts.append(prefix + real(value))
+        else:
+            parts.append(prefix + dumps(value).decode())
+    parts.append("}")
+    return "".join(parts)

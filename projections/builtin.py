@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import ceil, floor
 
-import msgspec
-
+from eventstore.memo import remembered
 from eventstore.store import sql_script
 
 from . import hostlist, idset, spans
 from .accounting import Accounting
-from .answer import ATTRIBUTES, answer
+from .answer import ATTRIBUTES, answer_text
 from .job import CANCELED, COMPLETED, FAILED, INACTIVE, NEW, STATES, TIMEOUT, Job
-from .jsontext import dumps
 from .projection import Add, Projection, Put
 
 _TIMES = ("t_depend", "t_priority", "t_sched", "t_run", "t_cleanup")
@@ -27,17 +26,20 @@ def _schema(name: str) -> str:
 
 
 class Active:
-    """The active-jobs view: jobs between ``validate`` and ``clean``."""
+    """The active-jobs view: jobs between ``validate`` and ``clean``.
+
+    Answers are made from their states, which the fold keeps under the same key.
+    """
 
     name = "active"
-    version = 1
+    version = 2
     schema = _schema("active")
-    encode = staticmethod(msgspec.msgpack.Encoder().encode)
 
-    def rows(self, job: Job) -> Iterator[Put]:
-        """One row, of the whole state: answers are made from it."""
-        if job.state not in {NEW, INACTIVE}:
-            yield Put("active", (job.key, job.id, job.userid, job.state, self.encode(job)))
+    def rows(self, job: Job) -> Sequence[Put]:
+        """One row, by which the job is found."""
+        if job.state in {NEW, INACTIVE}:
+            return ()
+        return (Put("active", (job.key, job.id)),)
 
 
 class Inactive:
@@ -54,8 +56,10 @@ class Inactive:
         values = (job.key, job.id, job.userid, job.name, job.queue, job.result, job.t_submit)
         times = tuple(ATTRIBUTES[name](job) for name in _TIMES)
         ended = (job.t_inactive, job.t_purged or None)
-        text = dumps(answer(job)).decode()
-        yield Put("inactive", (*values, *times, *ended, job.ranks, job.nodelist, text))
+        yield Put(
+            "inactive",
+            (*values, *times, *ended, job.ranks, job.nodelist, answer_text(job)),
+        )
         for kind, level, bucket, lo, hi in set(_spans(job, times)):
             yield Put("span", (kind, level, bucket, job.t_inactive, job.key, lo, hi))
 
@@ -67,9 +71,19 @@ def _spans(job: Job, times: tuple[float | None, ...]) -> Iterator[spans.Span]:
     else:
         yield spans.span(spans.DISORDERED, 0, 0)
     if job.ranks:
-        yield from spans.rank_spans(idset.decode(job.ranks))
+        yield from _rank_spans(job.ranks)
     if job.nodelist:
-        yield from spans.host_spans(hostlist.decode(job.nodelist))
+        yield from _host_spans(job.nodelist)
+
+
+@remembered(4096)
+def _rank_spans(ranks: str) -> tuple[spans.Span, ...]:
+    return tuple(spans.rank_spans(idset.decode(ranks)))
+
+
+@remembered(4096)
+def _host_spans(nodelist: str) -> tuple[spans.Span, ...]:
+    return spans.host_spans(hostlist.decode(nodelist))
 
 
 class Stats:
@@ -81,22 +95,39 @@ class Stats:
 
     def rows(self, job: Job) -> Iterator[Add | Put]:
         """One for all jobs, one for the job's queue, and the queues that it was in before."""
-        keys = [("", 1)] if job.queue is None else [("", 1), (job.queue, 0)]
-        ended = tuple(int(job.state == INACTIVE and job.result == r) for r in _RESULTS)
-        purged = ended if job.t_purged else _NONE_ENDED
+        over = job.state == INACTIVE
         if job.state != NEW:
-            states = tuple(int(job.state == state) for state in STATES.values())
-            for key in keys:
-                yield Add("stats", key, states + ended + purged)
+            result = job.result if over else 0
+            yield from _counted(job.queue, job.state, result, bool(job.t_purged))
         for queue in job.queues:
             if queue != job.queue or job.state == NEW:
                 yield Put("left_queue", (job.key, queue))
-        if job.state != INACTIVE:
-            return
-        for key in keys:
-            yield Add("ended", (hour(job.t_inactive), *key), ended)
+        if over:
+            yield from _ended("ended", hour(job.t_inactive), job.queue, job.result)
             if job.t_purged:
-                yield Add("purged_by_hour", (hour(job.t_purged), *key), purged)
+                yield from _ended("purged_by_hour", hour(job.t_purged), job.queue, job.result)
+
+
+# The same few rows, over and over. There are as many as there are queues: few.
+
+
+@lru_cache(256)
+def _counted(queue: str | None, state: int, result: int, purged: bool) -> tuple[Add, ...]:
+    states = tuple(int(state == one) for one in STATES.values())
+    ended = tuple(int(result == one) for one in _RESULTS)
+    amounts = states + ended + (ended if purged else _NONE_ENDED)
+    return tuple(Add("stats", key, amounts) for key in _sums_of(queue))
+
+
+@lru_cache(256)
+def _ended(table: str, hour: int, queue: str | None, result: int) -> tuple[Add, ...]:
+    ended = tuple(int(result == one) for one in _RESULTS)
+    return tuple(Add(table, (hour, *key), ended) for key in _sums_of(queue))
+
+
+def _sums_of(queue: str | None) -> tuple[tuple[str, int], ...]:
+    """Return the keys of the sums that a job is counted in: of all jobs, and of its queue."""
+    return (("", 1),) if queue is None else (("", 1), (queue, 0))
 
 
 def hour(time: float) -> int:

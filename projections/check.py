@@ -17,7 +17,8 @@ from eventstore.store import fetch, value
 
 from .changes import Folder
 from .projection import Projection, installed, schema_of
-from .views import FOLD, apply_changes, save_states, stale
+from .tables import Tables
+from .views import FOLD, save_states, stale
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
@@ -78,12 +79,13 @@ def _create(db: apsw.Connection, name: str, statement: str) -> None:
 
 def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> None:
     folder = Folder({}, 0)
+    tables = Tables(projections, _PREFIX)
     done, last = 0, read.head(db)
     while done < last:
         until = min(done + _CHUNK, last)
         records = list(read.records(db, done, until))
         changes = folder.changes(db, records)
-        apply_changes(db, projections, changes, _PREFIX)
+        tables.apply(db, changes)
         save_states(db, _PREFIX + FOLD, changes)
         done = until
         progress(done, last)

@@ -5,10 +5,9 @@ The authority is flux-core's src/common/libhostlist. A list is kept as ranges of
 names and never expanded: a range of a million hosts costs what a single host does.
 
 Ranges written with a suffix, as ``n[1-9]-ib``, are single hosts to libhostlist: they don't
-coalesce, and are encoded one by one. Here too, but `decode` leaves them together.
-
-Where libhostlist overflows, this module does not follow: see `decode` and `hosts`. Lengths are
-in characters, as RFC 29 has ASCII only, and there in bytes.
+coalesce, and are encoded one by one. Here too, but `decode` leaves them together. Where
+libhostlist overflows, this module does not follow: see `decode` and `hosts`. Lengths are in
+characters (RFC 29 has ASCII only), and there in bytes.
 """
 
 import re
@@ -18,6 +17,7 @@ from functools import lru_cache
 from itertools import chain, groupby, takewhile
 from typing import NamedTuple, TypeAlias
 
+from eventstore.memo import remembered
 from projections import idset
 
 
@@ -88,6 +88,7 @@ _STRTOUL = re.compile("[ \t\n\v\f\r]*[+]?([0-9]+)")
 _MARK = re.compile(r"[\[\], \t]")  # in a name that has one, find() sees no name
 
 
+@remembered(4096)
 def decode(text: str) -> Hostlist:
     """Read a hostlist as hostlist_decode() does; raise HostlistError where that fails.
 

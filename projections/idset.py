@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TypeAlias
 
+from eventstore.memo import remembered
+
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Inclusive (lo, hi) pairs, ascending, disjoint and coalesced; ``()`` is the empty set."""
 
@@ -37,6 +39,7 @@ class IdsetError(ValueError):
         super().__init__(text)
 
 
+@remembered(4096)
 def decode(text: str) -> Ranges:
     """Read one idset; raise IdsetError as idset_decode_add() fails.
 
@@ -96,14 +99,14 @@ def encode(ranges: Ranges, *, brackets: bool = True) -> str:
 
     With `brackets` (IDSET_FLAG_BRACKETS) a set of two ids or more is put into brackets.
     """
-    text = ",".join(str(lo) if lo == hi else f"{lo}-{hi}" for lo, hi in ranges)
-    several = len(ranges) > 1 or any(lo < hi for lo, hi in ranges)
+    text = ",".join([str(lo) if lo == hi else f"{lo}-{hi}" for lo, hi in ranges])
+    several = len(ranges) > 1 or (bool(ranges) and ranges[0][0] < ranges[0][1])
     return f"[{text}]" if brackets and several else text
 
 
 def count(ranges: Ranges) -> int:
     """Count the ids of a set."""
-    return sum(hi - lo + 1 for lo, hi in ranges)
+    return sum([hi - lo for lo, hi in ranges]) + len(ranges)
 
 
 def contains(ranges: Ranges, member: int) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from .job import Job
 from .jsonpath import put
 from .jsontext import c_string
+from .usualspec import read_usual
 
 _UPDATABLE = ("resources", "tasks", "attributes")
 
@@ -25,9 +26,11 @@ class _Wrong(Exception):  # noqa: N818 - never leaves this file
 
 def read_jobspec(job: Job) -> None:
     """Set the members of ``job`` that follow from its jobspec, in place."""
+    if job.name is None and job.jobspec is not None and read_usual(job, job.jobspec):
+        return
     spec = _decode(job.jobspec)
     if spec is not None:
-        _read(job, spec)
+        read(job, spec)
 
 
 def update_jobspec(job: Job, updates: dict[str, Any]) -> None:
@@ -37,7 +40,7 @@ def update_jobspec(job: Job, updates: dict[str, Any]) -> None:
         return
     apply_updates(spec, updates)
     job.jobspec = msgspec.json.encode(spec)
-    _read(job, spec)
+    read(job, spec)
 
 
 def apply_updates(spec: dict[str, Any], updates: dict[str, Any]) -> None:
@@ -57,7 +60,8 @@ def _decode(text: bytes | None) -> dict[str, Any] | None:
     return spec if isinstance(spec, dict) else None
 
 
-def _read(job: Job, spec: dict[str, Any]) -> None:
+def read(job: Job, spec: dict[str, Any]) -> None:
+    """Set what follows from any jobspec, as far as it can be read."""
     try:
         system = _system(spec)
         _read_attributes(job, spec, system)

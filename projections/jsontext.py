@@ -26,7 +26,8 @@ def dumps(value: object) -> bytes:
     lone surrogate.
     """
     try:
-        text = _encoder.encode(_exact(value))
+        plain = value if type(value) is str else _exact(value)
+        text = _encoder.encode(plain)
     except RecursionError:
         text = _dumps_deep(value)
     return escaped(text)
@@ -45,7 +46,7 @@ def _upper_hex(escape: re.Match[bytes]) -> bytes:
 def _exact(value: object) -> object:
     """Return `value` with every real replaced by its text."""
     if isinstance(value, float):
-        return msgspec.Raw(_real(value))
+        return msgspec.Raw(real(value))
     if isinstance(value, dict):
         return {
             name: member if type(member) in _PLAIN else _exact(member)
@@ -56,14 +57,15 @@ def _exact(value: object) -> object:
     return value
 
 
-def _real(value: float) -> str:
+def real(value: float) -> str:
+    """Return a real's text; raises ValueError for one that is not finite."""
+    text = "%.17g" % value  # noqa: UP031 - takes less time than a format string
+    if "." in text and "e" not in text:
+        return text
     if not math.isfinite(value):
         raise ValueError(f"{value} cannot be written in JSON")
-    text = f"{value:.17g}"
     digits, e, exponent = text.partition("e")
-    if e:
-        return f"{digits}e{int(exponent)}"
-    return text if "." in text else text + ".0"
+    return f"{digits}e{int(exponent)}" if e else text + ".0"
 
 
 def _dumps_deep(value: object) -> bytes:

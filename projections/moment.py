@@ -41,7 +41,6 @@ def job_at(db: apsw.Connection, jobid: int, time: float) -> Job | None:
 
 def job_now(db: apsw.Connection, jobid: int) -> Job | None:
     """Return the active job of this id."""
-    rows = fetch(
-        db, "SELECT data FROM active WHERE jobid = ? ORDER BY job DESC LIMIT 1", (jobid,)
-    )
+    sql = "SELECT data FROM active JOIN fold USING (job) WHERE jobid = ?"
+    rows = fetch(db, f"{sql} ORDER BY job DESC LIMIT 1", (jobid,))
     return decode_state(rows[0][0]) if rows else None

@@ -68,7 +68,8 @@ class Scope(NamedTuple):
 
 def active_jobs(db: apsw.Connection) -> list[Job]:
     """Return all active jobs."""
-    return [decode_state(data) for (data,) in fetch(db, "SELECT data FROM active")]
+    sql = "SELECT data FROM active JOIN fold USING (job)"
+    return [decode_state(data) for (data,) in fetch(db, sql)]
 
 
 def listing(

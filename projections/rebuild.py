@@ -21,10 +21,10 @@ from eventstore.store import Store, fetch, value
 from .changes import Folder, decode_state
 from .fold import FOLD_VERSION
 from .projection import Projection, schema_of
+from .tables import Tables
 from .views import (
     FOLD,
     Views,
-    apply_changes,
     record_fold,
     record_view,
     save_states,
@@ -83,6 +83,7 @@ class Rebuild:
             sql = "SELECT coalesce(max(job), 0) FROM event WHERE seq <= ?"
             last_key = value(db, sql, (self._done,))
         self._folder = Folder({key: decode_state(data) for key, data in states}, last_key)
+        self._tables = Tables(projections, _PREFIX)
 
     def _begin(self, db: apsw.Connection) -> int:
         """Return the checkpoint to go on from, with the tables for it."""
@@ -118,7 +119,7 @@ class Rebuild:
         with self._store.transaction() as db:
             records = list(read.records(db, self._done, until))
             changes = self._folder.changes(db, records)
-            apply_changes(db, self._projections, changes, _PREFIX)
+            self._tables.apply(db, changes)
             save_states(db, _PREFIX + FOLD, changes)
             db.execute("UPDATE rebuild SET checkpoint = ?", (until,))
         self._done = until

@@ -22,7 +22,8 @@ class _Lite(msgspec.Struct, gc=False):
 
 
 class _Execution(msgspec.Struct, gc=False):
-    R_lite: Any
+    # What is no array has no entries, to librlist.
+    R_lite: list[_Lite] | dict[str, Any] | str | int | float | bool | None
     nodelist: list[str] | None = None
     properties: dict[str, str] | None = None
     nslots: int = -1
@@ -44,6 +45,7 @@ class Allocation(NamedTuple):
     expiration: float
 
 
+_NO_PROPERTY = frozenset("^&'\"`|()")
 _decode_r = msgspec.json.Decoder(_R).decode
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
@@ -95,19 +97,25 @@ def _allocation(execution: _Execution) -> Allocation:
     ranks, cores = _ranks_and_cores(execution.R_lite)
     hosts = None
     if execution.nodelist is not None:
-        hosts = hostlist.concat(*map(hostlist.decode, execution.nodelist))
+        lists = [hostlist.decode(names) for names in execution.nodelist]
+        hosts = lists[0] if len(lists) == 1 else hostlist.concat(*lists)
         if hostlist.count(hosts) != idset.count(ranks):
             raise ValueError("as many hosts as ranks")
     for name, targets in (execution.properties or {}).items():
         target = idset.decode(targets)
-        if set(name) & set("^&'\"`|()") or idset.union(ranks, target) != ranks:
+        if not _NO_PROPERTY.isdisjoint(name) or (
+            target != ranks and idset.union(ranks, target) != ranks
+        ):
             raise ValueError("properties of other ranks")
     return Allocation(ranks, hosts, cores, max(execution.expiration, 0.0))
 
 
-def _ranks_and_cores(r_lite: Any) -> tuple[idset.Ranges, int]:  # noqa: ANN401 - any JSON
-    entries = msgspec.convert(r_lite, list[_Lite]) if isinstance(r_lite, list) else []
+def _ranks_and_cores(r_lite: object) -> tuple[idset.Ranges, int]:
+    entries: list[_Lite] = r_lite if isinstance(r_lite, list) else []
     parts = [(idset.decode(e.rank), idset.decode(_core_ids(e.children))) for e in entries]
+    if len(parts) == 1:
+        ranks, cores = parts[0]
+        return ranks, idset.count(ranks) * idset.count(cores)
     ranks = idset.union(*(part for part, _ in parts))
     if idset.count(ranks) == sum(idset.count(part) for part, _ in parts):
         return ranks, sum(idset.count(part) * idset.count(cores) for part, cores in parts)

@@ -12,7 +12,6 @@ A view whose projection has another version than the one it was made with does n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import apsw
@@ -25,7 +24,8 @@ from eventstore.store import Store, fetch, value
 from .changes import Change, Folder, decode_state, encode_states
 from .fold import FOLD_VERSION
 from .job import INACTIVE, Job
-from .projection import Add, Projection, installed, schema_of
+from .projection import Projection, installed, schema_of
+from .tables import Tables
 
 FOLD = "fold"
 """The name under which the states of unfinished jobs are kept, and their version."""
@@ -40,10 +40,6 @@ CREATE TABLE IF NOT EXISTS view (
 CREATE TABLE IF NOT EXISTS fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS rebuild (plan TEXT NOT NULL, checkpoint INTEGER NOT NULL);
 """
-
-
-Columns = tuple[tuple[str, bool], ...]
-"""A table's columns: name, and whether it is part of the PRIMARY KEY."""
 
 
 class View(NamedTuple):
@@ -88,7 +84,7 @@ class Views:
         """Take up views and the states of unfinished jobs as they are stored."""
         with self.store.snapshot() as db:
             self.stale = stale(db, self.projections)
-            self._current = [p for p in self.projections if p.name not in self.stale]
+            self._tables = Tables(p for p in self.projections if p.name not in self.stale)
             self._load_states(db)
             self._reached = read.head(db)
 
@@ -102,6 +98,7 @@ class Views:
                 self.stale.add(FOLD)  # damaged: it follows from the events, as all views do
         last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
         self._folder = Folder(unfinished, last_key)
+        self._tables.forget()
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that are not inactive, NEW ones included."""
@@ -120,9 +117,9 @@ class Views:
             self._load_states(db)
         self._reached = -1  # until all of this batch is applied
         changes = self._folder.changes(db, records)
-        apply_changes(db, self._current, changes)
+        self._tables.apply(db, changes)
         save_states(db, "fold", changes)
-        names = [FOLD, *(projection.name for projection in self._current)]
+        names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
             "UPDATE view SET checkpoint = ? WHERE name = ?",
             [(records[-1].seq, name) for name in names],
@@ -231,85 +228,3 @@ def save_states(db: apsw.Connection, table: str, changes: dict[int, Change]) -> 
     db.executemany(
         f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", encode_states(unfinished)
     )
-
-
-def apply_changes(
-    db: apsw.Connection,
-    projections: Iterable[Projection],
-    changes: dict[int, Change],
-    prefix: str = "",
-) -> None:
-    """Replace the rows of old states by those of new ones, in tables named prefix + name."""
-    for projection in projections:
-        gone: dict[str, list[tuple[object, ...]]] = {}
-        come: dict[str, list[tuple[object, ...]]] = {}
-        sums: dict[str, dict[tuple[object, ...], list[float]]] = {}
-        for before, after in changes.values():
-            old = list(projection.rows(before)) if before is not None else []
-            new = list(projection.rows(after)) if after is not None else []
-            if old == new:
-                continue
-            for sign, rows, puts in ((-1, old, gone), (1, new, come)):
-                for row in rows:
-                    if isinstance(row, Add):
-                        _add(sums.setdefault(row.table, {}), row, sign)
-                    else:
-                        puts.setdefault(row.table, []).append(row.values)
-        tables = schema_of(projection.schema).tables
-        for name, values in gone.items():
-            _delete(db, prefix + name, _columns(name, tables[name]), values)
-        for name, values in come.items():
-            marks = ", ".join("?" * len(_columns(name, tables[name])))
-            db.executemany(f"INSERT INTO {prefix}{name} VALUES ({marks})", values)
-        for name, amounts in sums.items():
-            _write_sums(db, prefix + name, _columns(name, tables[name]), amounts)
-
-
-def _delete(
-    db: apsw.Connection, table: str, columns: Columns, rows: list[tuple[object, ...]]
-) -> None:
-    keys = [index for index, (_, key) in enumerate(columns) if key]
-    where = " AND ".join(f"{columns[index][0]} = ?" for index in keys)
-    db.executemany(
-        f"DELETE FROM {table} WHERE {where}", [[row[index] for index in keys] for row in rows]
-    )
-
-
-def _add(sums: dict[tuple[object, ...], list[float]], row: Add, sign: int) -> None:
-    amounts = sums.get(row.key)
-    if amounts is None:
-        sums[row.key] = [sign * amount for amount in row.amounts]
-    else:
-        for index, amount in enumerate(row.amounts):
-            amounts[index] += sign * amount
-
-
-def _write_sums(
-    db: apsw.Connection,
-    table: str,
-    columns: Columns,
-    sums: dict[tuple[object, ...], list[float]],
-) -> None:
-    keys = [name for name, key in columns if key]
-    others = [name for name, key in columns if not key]
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in others)
-    marks = ", ".join("?" * len(columns))
-    db.executemany(
-        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({', '.join(keys)})"
-        f" DO UPDATE SET {added}",
-        [(*key, *amounts) for key, amounts in sums.items()],
-    )
-    # A row that nothing is left of goes: it must not matter that it was there for a batch.
-    where = " AND ".join([f"{name} = ?" for name in keys] + [f"{name} = 0" for name in others])
-    taken = [key for key, amounts in sums.items() if min(amounts) < 0 or not any(amounts)]
-    db.executemany(f"DELETE FROM {table} WHERE {where}", taken)
-
-
-@lru_cache
-def _columns(table: str, statement: str) -> Columns:
-    """Name a table's columns and say which make its PRIMARY KEY, as SQLite understands it."""
-    scratch = apsw.Connection(":memory:")
-    scratch.execute(statement)
-    rows = fetch(scratch, "SELECT name, pk > 0 FROM pragma_table_info(?)", (table,))
-    scratch.close()
-    return tuple((name, bool(key)) for name, key in rows)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from eventstore.append import Writer
+from eventstore.read import records
+from eventstore.record import Record
 from eventstore.store import Store, create_or_open
 from joblist.config import Config, from_tables
 from joblist.errors import RpcError
@@ -170,3 +172,9 @@ def put(service: Service, query: dict[str, Any]) -> dict[str, Any]:
         return {"responses": [response.decode() for response in service.answer(request)]}
     except RpcError as error:
         return {"responses": [], "error": {"errno": error.errno, "errstr": error.text}}
+
+
+def events_of(store: Store) -> list[Record]:
+    """Return all stored events, in the order of seq."""
+    with store.snapshot() as db:
+        return [record for record in records(db) if isinstance(record, Record)]

@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("eventstore", "projections", "joblist", "cli")
 FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 PURE = {
-    "eventstore": {"journal", "merge", "digest", "record", "batch"},
+    "eventstore": {"journal", "merge", "digest", "record", "batch", "compact", "memo"},
     "projections": {
-        "job", "jobspec", "jsonpath", "jsontext", "resources", "fold", "answer", "hostlist",
+        "job", "jobspec", "usualspec", "jsonpath", "jsontext", "resources", "fold", "answer", "hostlist",
         "idset", "constraint", "match", "reach", "plan", "spans", "pick",
     },
     "joblist": {"jansson", "payload", "requests", "errors"},

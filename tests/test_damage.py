@@ -97,7 +97,7 @@ def test_a_flipped_byte_is_found_or_matters_to_nothing(path: str) -> None:
     before = contents(path)
     random_ = random.Random(1)
     found = 0
-    for _ in range(60):
+    for _ in range(100):
         Path(path).write_bytes(whole)
         flip(path, random_.randrange(100, len(whole)), 1 << random_.randrange(8))
         try:
@@ -118,7 +118,7 @@ def test_a_flipped_byte_is_found_or_matters_to_nothing(path: str) -> None:
          "rebuild"),
         ("DELETE FROM span", "table span", "rebuild"),
         ("UPDATE stats SET failed = failed + 1", "projection stats", "rebuild"),
-        ("INSERT INTO active VALUES (999, 1, 1, 1, x'00')", "table active", "rebuild"),
+        ("INSERT INTO active VALUES (999, 1)", "table active", "rebuild"),
         ("DROP INDEX inactive_by_name", "index inactive_by_name is missing", "rebuild"),
         ("DROP INDEX event_by_job", "index event_by_job of table event is missing", "recover"),
         ("DELETE FROM purged", "notice", "recover"),
@@ -210,14 +210,14 @@ def test_nothing_is_lost_of_what_is_not_damaged(
 def test_a_changed_event_is_set_aside(damaged: Callable[[], str], tmp_path: Path) -> None:
     path, to = damaged(), str(tmp_path / "new.sqlite")
     page = pages_of(path, "event")[-1]
-    flip(path, Path(path).read_bytes().index(b'"name":"finish"', page) + 8)
+    flip(path, Path(path).read_bytes().index(b'{"status":', page) + 4)
     done = run(path, "verify")
     assert done.return_value == 1
     (seq,) = check_recovery(path, to, 1)
     with open_readonly(to) as store:
         (reject,) = fetch(store.db, "SELECT reason, data FROM reject WHERE reason GLOB 'rec*'")
     assert f"event {seq}: its bytes were changed" in reject[0]
-    assert b'"name":"ginish"' in reject[1]
+    assert b'"context":{"st`tus":' in reject[1]
     assert f"event {seq}:" in done.stderr
 
 
@@ -229,7 +229,7 @@ def test_damaged_pages_cost_what_they_held(
     pages = pages_of(path, table)
     flip(path, pages[len(pages) // 2], 0x70)
     assert run(path, "verify").return_value in {1, None}
-    check_recovery(path, str(tmp_path / "new.sqlite"), 120)
+    check_recovery(path, str(tmp_path / "new.sqlite"), 200)
 
 
 def test_a_truncated_file(damaged: Callable[[], str], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from eventstore import read
 from eventstore.append import Writer
 from eventstore.journal import Response, decode_line
 from eventstore.record import Record
@@ -24,14 +25,12 @@ from projections.job import INACTIVE, NEW, Job
 from projections.rebuild import rebuild
 from projections.views import Views
 
-from .recordings import new_store
+from .recordings import events_of, new_store
 from .strategies import backlog_of, journals
 
 
 def contents(store: Store) -> Counter[tuple[int, int, bytes]]:
-    return Counter(
-        fetch(store.db, "SELECT jobid, stream, data FROM event JOIN job ON key = job")
-    )
+    return Counter((event.jobid, event.stream, event.entry.data) for event in events_of(store))
 
 
 def rows(store: Store) -> dict[str, list[Any]]:
@@ -41,7 +40,10 @@ def rows(store: Store) -> dict[str, list[Any]]:
         for name in ("stats", "ended", "purged_by_hour")
     }
     found["inactive"] = sorted(fetch(store.db, "SELECT jobid, answer FROM inactive"))
-    active = [decode_state(data) for (data,) in fetch(store.db, "SELECT data FROM active")]
+    active = [
+        decode_state(data)
+        for (data,) in fetch(store.db, "SELECT data FROM active JOIN fold USING (job)")
+    ]
     for job in active:
         job.entered = job.key = 0
     found["active"] = sorted(active, key=lambda job: (job.id, job.stream))
@@ -190,8 +192,7 @@ class StoreAndModel(RuleBasedStateMachine):
     @invariant()
     def events_are_those_of_the_model(self) -> None:
         for jobid, events in self.model.items():
-            sql = "SELECT data FROM event JOIN job ON key = job WHERE jobid = ? ORDER BY seq"
-            stored = [json.loads(data) for (data,) in fetch(self.store.db, sql, (jobid,))]
+            stored = [json.loads(e.entry.data) for e in read.of_jobid(self.store.db, jobid)]
             assert events == stored
 
     @invariant()

@@ -19,6 +19,7 @@ from .recordings import (
     Recording,
     ask,
     checkpoints_on_the_way,
+    events_of,
     everything,
     new_store,
     play,
@@ -174,9 +175,7 @@ def test_bytes_are_kept_and_nothing_is_stored_twice(recording: Recording) -> Non
                     break
             sent.append(text[start:end])
     play(store, views, recording, [1])
-    assert sent == [
-        row[0].decode() for row in fetch(store.db, "SELECT data FROM event ORDER BY seq")
-    ]
+    assert sent == [event.entry.data.decode() for event in events_of(store)]
 
     play(store, views, recording, recording.boots[1:])
     before = (stored_events(store), view_rows(store))

@@ -1,10 +1,7 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Active jobs: as many rows as there are jobs that are not finished.
+-- Active jobs: as many rows as there are jobs that are not finished. Their states are in `fold`.
 CREATE TABLE active (
-    job      INTEGER PRIMARY KEY,
-    jobid    INTEGER NOT NULL,
-    userid   INTEGER NOT NULL,
-    state    INTEGER NOT NULL,
-    data     BLOB    NOT NULL   -- the Job, as MessagePack
+    job   INTEGER PRIMARY KEY,
+    jobid INTEGER NOT NULL
 );
 CREATE INDEX active_by_jobid ON active (jobid);

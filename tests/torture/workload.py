@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.generate import EPOCH, journal
 from eventstore import read
 from eventstore.append import Writer
+from eventstore.record import Record
 from eventstore.store import Store, create_or_open, fetch, value
 from eventstore.verify import verify_chain
 from projections.check import differing
@@ -76,11 +77,17 @@ def contents(path: str) -> dict[str, list[tuple[object, ...]]]:
     """Return all rows of events and views, but for what tells when they were stored."""
     with create_or_open(path) as store:
         views = Views(store)
-        tables = ["job", "event", "jobspec", "R", "notice", "purged", "fold"]
+        tables = ["job", "notice", "purged", "fold"]
         for projection in views.projections:
             tables += schema_of(projection.schema).tables
         found = {name: sorted(fetch(store.db, f"SELECT * FROM {name}"), key=repr)
                  for name in tables}  # fmt: skip
+        with store.snapshot() as db:
+            # As they came: how they are kept depends on how they were cut into batches.
+            events = [record for record in read.records(db) if isinstance(record, Record)]
+        found["event"] = [
+            (e.seq, e.job, e.replayed, e.anchor, e.entry.data, e.jobspec, e.R) for e in events
+        ]
         found["reject"] = sorted(fetch(store.db, "SELECT jobid, reason, data FROM reject"))
         return found
 

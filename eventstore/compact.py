@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Keeping the bytes that came in fewer bytes, to give them back exactly as they were: pure.
+
+*Events.* A text repeats what its row has as columns, timestamp and name. Where the text is
+what composing these gives again, which is tried before anything is stored, the context alone
+is kept. All other texts are kept whole.
+
+*jobspec and R.* Those of different jobs resemble each other. One of many is kept as it came;
+those that follow are deflated with it as the dictionary (RFC 1950), and name it as their base.
+Damage to a base concerns these only.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+FORMS = range(3)
+WHOLE, DIGITS, SHORTEST = FORMS
+"""How an event's text is kept: as it came; or its context, with the timestamp in the text
+written in 17 significant digits, as the job manager does (jansson), or in as few as tell it."""
+
+_NAME_MOST = 64  # characters; what is remembered of names is bounded
+_DEFLATED_MOST = 2**18  # bytes; longer payloads are kept as they came
+_FOLLOWERS = 255  # payloads that share a base, at the most
+# A window of 8 KiB: state that is small enough to be copied for each payload.
+_WINDOW, _MEMORY, _LEVEL = -13, 6, 1
+
+
+def shorten(
+    data: bytes, timestamp: float, name: str, context: bytes | None
+) -> tuple[int, bytes]:
+    """Return how an event is kept, and the bytes to keep."""
+    if len(name) > _NAME_MOST:
+        return WHOLE, data
+    middle, end = _after_timestamp(name, context is None)
+    rest = middle if context is None else middle + context + end
+    kept = context or b""
+    if data == b'{"timestamp":%b%b' % (_digits(timestamp), rest):
+        return DIGITS, kept
+    if data == b'{"timestamp":%b%b' % (repr(timestamp).encode(), rest):
+        return SHORTEST, kept
+    return WHOLE, data
+
+
+def lengthen(form: int, timestamp: float, name: str, kept: bytes) -> bytes:
+    """Return an event's text, given what `shorten` returned."""
+    if form == WHOLE:
+        return kept
+    middle, end = _after_timestamp(name, not kept)
+    rest = middle + kept + end
+    text = _digits(timestamp) if form == DIGITS else repr(timestamp).encode()
+    return b'{"timestamp":%b%b' % (text, rest)
+
+
+def _digits(timestamp: float) -> bytes:
+    text = b"%.17g" % timestamp
+    return text if b"." in text else text + b".0"
+
+
+@lru_cache(1024)
+def _after_timestamp(name: str, bare: bool) -> tuple[bytes, bytes]:
+    """Return what stands before the context and after it."""
+    named = b',"name":"%b"' % name.encode(errors="surrogatepass")
+    return (named + b"}", b"") if bare else (named + b',"context":', b"}")
+
+
+class Deflater:
+    """Deflates the payloads of one kind, given in the order of their keys."""
+
+    def __init__(self) -> None:
+        self._base = 0
+        self._left = 0  # payloads that may still follow the base
+        self._primed: Callable[[], Any]
+
+    def keep(self, key: int, data: bytes) -> tuple[int, int | None, bytes]:
+        """Return the row to keep: key, the base's key or None, bytes."""
+        if len(data) > _DEFLATED_MOST:
+            return key, None, data
+        if not self._left:
+            self._base, self._left = key, _FOLLOWERS
+            primed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, 0, data)
+            self._primed = primed.copy
+            return key, None, data
+        self._left -= 1
+        deflate = self._primed()
+        return key, self._base, deflate.compress(data) + deflate.flush()
+
+
+def inflate(data: bytes, base: bytes | None) -> bytes:
+    """Return a payload as it came; ``base`` is its base's bytes, None where it has none.
+
+    Raises ValueError where the bytes are not what was kept.
+    """
+    if base is None:
+        if not isinstance(data, bytes | None):
+            raise ValueError("not bytes")
+        return data
+    try:
+        inflated = zlib.decompressobj(_WINDOW, base)
+        found = inflated.decompress(data, _DEFLATED_MOST)
+    except (zlib.error, TypeError) as error:
+        raise ValueError(str(error)) from error
+    if not inflated.eof or inflated.unused_data:
+        raise ValueError("not deflated with this base")
+    return found

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Fewer bytes are kept than came, and those that came are given back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstore.append import Writer
+from eventstore.compact import DIGITS, SHORTEST, WHOLE, Deflater, inflate
+from eventstore.journal import Entry, decode_event
+from eventstore.read import entry
+from eventstore.store import SCHEMA_VERSION, create_or_open, open_readonly
+from eventstore.verify import verify_chain
+from projections.rebuild import refresh
+from projections.views import Views
+
+from .recordings import events_of, recordings
+
+OLD = Path(__file__).parent / "data" / "schema-1.sqlite.gz"
+
+
+def again(data: bytes) -> Entry:
+    """Decode an event, and read it back from what would be stored of it."""
+    found = decode_event(data)
+    assert isinstance(found, Entry)
+    back = entry(found.timestamp, found.name, found.form, found.kept)
+    assert data == back.data
+    assert (found.timestamp, found.name, found.context) == (
+        back.timestamp,
+        back.name,
+        back.context,
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (b'{"timestamp":1795390190.5213618,"name":"validate"}', DIGITS),
+        (b'{"timestamp":1795390190.0,"name":"x","context":{}}', DIGITS),
+        (b'{"timestamp":0.10000000000000001,"name":"x","context":{"a":[1]}}', DIGITS),
+        (b'{"timestamp":0.1,"name":"x","context":{"a":[1]}}', SHORTEST),
+        (b'{"timestamp":1795390190,"name":"x"}', WHOLE),
+        (b'{"timestamp":1e300,"name":"x"}', WHOLE),
+        (b'{"timestamp":1.0,"name":"\\u0078"}', WHOLE),
+        (b'{"timestamp":1.0,"name":"a\\"b"}', WHOLE),
+        (b'{"name":"x","timestamp":1.0}', WHOLE),
+        (b'{"timestamp":1.0, "name":"x"}', WHOLE),
+        (b'{"timestamp":1.0,"name":"x","context":{},"more":1}', WHOLE),
+        (b'{"timestamp":1.0,"name":"x","name":"y"}', WHOLE),
+        ('{"timestamp":1.0,"name":"ƒ","context":{"ƒ":1}}'.encode(), DIGITS),
+        (b'{"timestamp":1.0,"name":"%b"}' % (b"n" * 1000), WHOLE),
+    ],
+)
+def test_an_events_text_comes_back(data: bytes, form: int) -> None:
+    assert form == again(data).form
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=80),
+    st.none() | st.dictionaries(st.text(), st.integers() | st.text()),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.booleans(),
+)
+def test_any_events_text_comes_back(
+    timestamp: float,
+    name: str,
+    context: dict[str, object] | None,
+    separators: tuple[str, str],
+    ascii_only: bool,
+) -> None:
+    event = {"timestamp": timestamp, "name": name}
+    if context is not None:
+        event["context"] = context
+    text = json.dumps(event, separators=separators, ensure_ascii=ascii_only)
+    again(text.encode(errors="replace"))
+
+
+@given(st.lists(st.binary(max_size=200), max_size=30))
+def test_payloads_come_back(payloads: list[bytes]) -> None:
+    deflater = Deflater()
+    kept = {key: row for key, *row in (deflater.keep(k, p) for k, p in enumerate(payloads))}
+    for key, (base, data) in kept.items():
+        base_data = None if base is None else kept[base][1]
+        assert base is None or kept[base][0] is None
+        assert payloads[key] == inflate(data, base_data)
+
+
+def test_a_damaged_payload_is_refused_and_a_large_one_is_kept_as_it_came() -> None:
+    deflater = Deflater()
+    large = bytes(2**20)
+    assert (1, None, large) == deflater.keep(1, large)
+    base, other = b'{"version":1,"resources":[1,2,3]}', b'{"version":1,"resources":[1,2,4]}'
+    deflater.keep(2, base)
+    _, of, data = deflater.keep(3, other)
+    assert of == 2
+    assert len(data) < len(other) / 2
+    for wrong in (data[:-1], data + b"x", b"", b"\xff" * 9):
+        with pytest.raises(ValueError, match=r"."):
+            inflate(wrong, base)
+
+
+def test_recorded_events_leave_most_of_their_text_out() -> None:
+    for recording in recordings():
+        with create_or_open(":memory:") as store:
+            Writer(store, "test", lambda db, records: None).append(recording.journal(1))
+            events = events_of(store)
+            whole = sum(event.entry.form == WHOLE for event in events)
+            assert whole == 0, recording.name
+
+
+def test_an_older_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = str(tmp_path / "old.sqlite")
+    (recording,) = (found for found in recordings() if found.name == "private")
+    Path(path).write_bytes(gzip.decompress(OLD.read_bytes()))
+    with open_readonly(path) as store:
+        assert store.db.pragma("user_version") == SCHEMA_VERSION
+        before = verify_chain(store)
+        assert before.fault is None
+        assert len(events_of(store)) == before.events > 1000
+    with create_or_open(path) as store:
+        views = Views(store)
+        refresh(views)
+        counts = Writer(store, "again", views.advance).append(recording.journal(1))
+        assert (0, before.events) == (counts.new, counts.known)
+        Writer(store, "more", views.advance).append([b'{"id":7,"events":[]}', b"what?"])
+        assert verify_chain(store).fault is None

@@ -28,7 +28,9 @@ _PAYLOADS = (
 
 def head(db: apsw.Connection) -> int:
     """Highest seq that was given out; 0 where nothing is stored."""
-    return int(value(db, "SELECT last FROM batch ORDER BY batch DESC LIMIT 1") or 0)
+    return int(
+        value(db, "SELECT last FROM batch WHERE batch = (SELECT max(batch) FROM batch)") or 0
+    )
 
 
 def latest(db: apsw.Connection) -> float:
@@ -86,19 +88,29 @@ def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays 
         raise apsw.CorruptError(f"a stored payload cannot be inflated ({error})") from error
 
 
+def _based(
+    db: apsw.Connection, table: str, data: bytes | None, base: int | None
+) -> bytes | None:
+    if data is None or base is None:
+        return data
+    found = value(db, f"SELECT data FROM {table} WHERE seq = ?", (base,))
+    return bytes(payload(data, found or b""))
+
+
 def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[Record]:
     """One job's events up to a seq, in the job's order."""
     bound = 2**63 - 1 if upto is None else upto
     rows = fetch(
         db,
-        f"SELECT {_COLUMNS}, j.data, jb.data, r.data, rb.data"
-        " FROM event e JOIN job ON key = job"
-        " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN jobspec jb ON jb.seq = j.base"
-        " LEFT JOIN R r ON r.seq = e.seq LEFT JOIN R rb ON rb.seq = r.base"
+        f"SELECT {_COLUMNS}, j.data, j.base, r.data, r.base FROM event e JOIN job ON key = job"
+        " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN R r ON r.seq = e.seq"
         " WHERE job = ? AND e.seq <= ? ORDER BY e.seq",
         (job, bound),
     )
-    found = [_record(row, payload(*row[10:12]), payload(*row[12:])) for row in rows]
+    found = [
+        _record(row, _based(db, "jobspec", *row[10:12]), _based(db, "R", *row[12:]))
+        for row in rows
+    ]
     if not any(record.late for record in found):
         return found
     return [

@@ -111,22 +111,30 @@ def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str,
     return found
 
 
-_PREFIXES = tuple((f',"{name}":', value) for name, value in ATTRIBUTES.items())
+SEPARATOR = "\x1f"
+"""Stands between packed values; in JSON text it is escaped."""
+
+_GETTERS = tuple((1 << bit, get) for bit, get in enumerate(ATTRIBUTES.values()))
 
 
-def answer_text(job: Job) -> str:
-    """Return the job with all attributes as JSON text: what ``dumps(answer(job))`` writes."""
-    parts = [f'{{"id":{job.id}']
-    for prefix, get in _PREFIXES:
+def packed(job: Job) -> str:
+    """Return the values of all attributes, from which ``pick.Picker`` makes JSON text.
+
+    First a number whose bits say which attributes there are, then their values as JSON.
+    """
+    mask = 0
+    values = [""]
+    for bit, get in _GETTERS:
         value = get(job)
         if value is None:
             continue
+        mask |= bit
         kind = type(value)
         if kind is int:
-            parts.append(f"{prefix}{value}")
+            values.append(str(value))
         elif kind is float:
-            parts.append(prefix + real(value))
+            values.append(real(value))
         else:
-            parts.append(prefix + dumps(value).decode())
-    parts.append("}")
-    return "".join(parts)
+            values.append(dumps(value).decode())
+    values[0] = str(mask)
+    return SEPARATOR.join(values)

@@ -12,7 +12,7 @@ from eventstore.store import sql_script
 
 from . import hostlist, idset, spans
 from .accounting import Accounting
-from .answer import ATTRIBUTES, answer_text
+from .answer import ATTRIBUTES, packed
 from .job import CANCELED, COMPLETED, FAILED, INACTIVE, NEW, STATES, TIMEOUT, Job
 from .projection import Add, Projection, Put
 
@@ -46,7 +46,7 @@ class Inactive:
     """The inactive job list: an answer that is ready, and what it is found by."""
 
     name = "inactive"
-    version = 1
+    version = 2
     schema = _schema("inactive")
 
     def rows(self, job: Job) -> Iterator[Put]:
@@ -58,7 +58,7 @@ class Inactive:
         ended = (job.t_inactive, job.t_purged or None)
         yield Put(
             "inactive",
-            (*values, *times, *ended, job.ranks, job.nodelist, answer_text(job)),
+            (*values, *times, *ended, job.ranks, job.nodelist, packed(job)),
         )
         for kind, level, bucket, lo, hi in set(_spans(job, times)):
             yield Put("span", (kind, level, bucket, job.t_inactive, job.key, lo, hi))

@@ -2,12 +2,11 @@
 """Lists of host names in the text form of RFC 29, with the behaviour of libhostlist.
 
 The authority is flux-core's src/common/libhostlist. A list is kept as ranges of consecutive
-names and never expanded: a range of a million hosts costs what a single host does.
-
-Ranges written with a suffix, as ``n[1-9]-ib``, are single hosts to libhostlist: they don't
-coalesce, and are encoded one by one. Here too, but `decode` leaves them together. Where
-libhostlist overflows, this module does not follow: see `decode` and `hosts`. Lengths are in
-characters (RFC 29 has ASCII only), and there in bytes.
+names and never expanded: a range of a million hosts costs what a single host does. Ranges
+written with a suffix, as ``n[1-9]-ib``, are single hosts to libhostlist: they don't coalesce,
+and are encoded one by one. Here too, but `decode` leaves them together. Where libhostlist
+overflows, this module does not follow: see `decode` and `hosts`. Lengths are in characters
+(RFC 29 has ASCII only), and there in bytes.
 """
 
 import re

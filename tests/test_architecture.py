@@ -16,8 +16,8 @@ FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"
 PURE = {
     "eventstore": {"journal", "merge", "digest", "record", "batch", "compact", "memo"},
     "projections": {
-        "job", "jobspec", "usualspec", "jsonpath", "jsontext", "resources", "fold", "answer", "hostlist",
-        "idset", "constraint", "match", "reach", "plan", "spans", "pick",
+        "job", "jobspec", "usualspec", "jsonpath", "jsontext", "resources", "fold", "answer",
+        "hostlist", "idset", "constraint", "match", "reach", "plan", "spans", "pick",
     },
     "joblist": {"jansson", "payload", "requests", "errors"},
 }  # fmt: skip

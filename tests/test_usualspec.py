@@ -44,7 +44,7 @@ def test_recorded_jobspecs() -> None:
 USUAL: dict[str, Any] = {
     "version": 1,
     "resources": [{"type": "node", "count": 2, "exclusive": False, "with": [
-        {"type": "slot", "count": 3, "label": "task", "with": [{"type": "core", "count": 4}]}]}],
+        {"type": "slot", "count": 3, "label": "t", "with": [{"type": "core", "count": 4}]}]}],
     "tasks": [{"command": ["/bin/true"], "slot": "task", "count": {"per_slot": 1}}],
     "attributes": {"system": {"duration": 60, "cwd": "/", "queue": "a", "bank": "b", "project":
         "p", "job": {"name": "n"}, "shell": {"options": {"per-resource": {"type": "node"}}}}},

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Inactive jobs: what constraints ask for as columns, and job-list's answer ready as text.
+-- Inactive jobs: what constraints ask for as columns, and what job-list answers as JSON texts.
 CREATE TABLE inactive (
     job        INTEGER PRIMARY KEY,
     jobid      INTEGER NOT NULL,
@@ -17,7 +17,7 @@ CREATE TABLE inactive (
     t_purged   REAL,            -- when the job manager forgot it
     ranks      TEXT,            -- also where the job never reached RUN and shows none
     nodelist   TEXT,
-    answer     TEXT    NOT NULL -- all attributes, JSON
+    answer     TEXT    NOT NULL -- all attributes, packed: see answer.py
 );
 CREATE INDEX inactive_by_time ON inactive (t_inactive, jobid);
 CREATE INDEX inactive_by_jobid ON inactive (jobid);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -89,6 +90,8 @@ def writing() -> Iterator[tuple[Store, Views]]:
     from projections.rebuild import refresh  # noqa: PLC0415
     from projections.views import Views  # noqa: PLC0415
 
+    # A batch makes many objects, none of which is garbage before it is stored.
+    gc.set_threshold(200_000, 10, 10)
     with create_or_open(database_path()) as store:
         views = Views(store)
         with progress("rebuilding views") as advance:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from eventstore.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_MOST_LINES = 10_000
+_MOST_LINES = 50_000  # most jobs live within one batch, whose states are not kept
 _MOST_BYTES = 16 * 2**20
 
 

@@ -18,7 +18,7 @@ _CHUNK = 10_000  # rows held at a time
 _COLUMNS = "e.seq, job, jobid, stream, replayed, anchor, timestamp, name, form, e.data"
 _EVENTS = (
     f"SELECT {_COLUMNS} FROM event e JOIN job ON key = job"
-    " WHERE e.seq > ? AND e.seq <= ? ORDER BY e.seq"
+    " WHERE e.seq > ? AND e.seq <= ? AND e.job % ? = ? ORDER BY e.seq"
 )
 _PAYLOADS = (
     "SELECT p.seq, p.data, b.data FROM {0} p LEFT JOIN {0} b ON b.seq = p.base"
@@ -44,40 +44,48 @@ def knows_boot(db: apsw.Connection, boot: str) -> bool:
     return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is not None
 
 
+Part = tuple[int, int]
+"""Of so many parts of the jobs, which one: those with key % parts == part."""
+
+ALL: Part = (1, 0)
+
+
 def records(
-    db: apsw.Connection, after: int = 0, upto: int | None = None
+    db: apsw.Connection, after: int = 0, upto: int | None = None, part: Part = ALL
 ) -> Iterator[Record | Notice]:
-    """Everything stored with ``after`` < seq <= ``upto``, in the order of seq."""
+    """Everything stored with ``after`` < seq <= ``upto``, in the order of seq.
+
+    Of the events, those of the jobs of ``part``.
+    """
     last = head(db) if upto is None else upto
     while after < last:
         until = min(after + _CHUNK, last)
-        yield from _chunk(db, after, until)
+        yield from _chunk(db, after, until, part)
         after = until
 
 
-def _chunk(db: apsw.Connection, after: int, until: int) -> Iterator[Record | Notice]:
+def _chunk(
+    db: apsw.Connection, after: int, until: int, part: Part
+) -> Iterator[Record | Notice]:
     window = (after, until)
-    within = "FROM {} WHERE seq > ? AND seq <= ? ORDER BY seq"
-    jobspecs = dict(payloads(db, "jobspec", *window))
-    rs = dict(payloads(db, "R", *window))
+    jobspecs, rs = (
+        {seq: row for seq, *row in db.execute(_PAYLOADS.format(table), window)}
+        for table in ("jobspec", "R")
+    )
+    within = "FROM notice WHERE seq > ? AND seq <= ? ORDER BY seq"
     notices = [
-        Notice(*row)
-        for row in db.execute("SELECT seq, time, kind, data " + within.format("notice"), window)
+        Notice(*row) for row in db.execute(f"SELECT seq, time, kind, data {within}", window)
     ]
-    for row in _rows(db, _EVENTS, window):
+    for row in _rows(db, _EVENTS, (*window, *part)):
         seq = row[0]
         while notices and notices[0].seq < seq:
             yield notices.pop(0)
-        yield _record(row, jobspecs.get(seq), rs.get(seq))
+        jobspec, r = jobspecs.get(seq, _NONE), rs.get(seq, _NONE)
+        yield _record(row, payload(*jobspec), payload(*r))
     yield from notices
 
 
-def payloads(
-    db: apsw.Connection, table: str, after: int, upto: int
-) -> Iterator[tuple[int, bytes]]:
-    """Return (seq, bytes as they came) of jobspecs or Rs, ``after`` < seq <= ``upto``."""
-    for seq, data, base in db.execute(_PAYLOADS.format(table), (after, upto)):
-        yield seq, payload(data, base)
+_NONE = (None, None)
 
 
 def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None
@@ -151,7 +159,7 @@ def ever_gone(db: apsw.Connection) -> list[int]:
 
 def by_seq(db: apsw.Connection, seqs: Iterable[int]) -> list[Record]:
     """Return the events of these seqs, in that order, without jobspec and R."""
-    return [_record(row) for seq in seqs for row in fetch(db, _EVENTS, (seq - 1, seq))]
+    return [_record(row) for seq in seqs for row in fetch(db, _EVENTS, (seq - 1, seq, *ALL))]
 
 
 def boots(db: apsw.Connection) -> list[Notice]:
@@ -174,7 +182,7 @@ def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> R
     return Record(seq, job, jobid, stream, replayed == 1, anchor, stored, jobspec, r)
 
 
-def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, int]) -> Iterator[Any]:
+def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, ...]) -> Iterator[Any]:
     yield from db.execute(sql, bindings)
 
 

@@ -42,11 +42,17 @@ _decode_jobs = msgspec.json.Decoder(_JobsForm).decode
 
 
 class Folder:
-    """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state."""
+    """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state.
 
-    def __init__(self, unfinished: dict[int, Job], last_key: int) -> None:
+    Jobs of other parts than ``part`` are left alone.
+    """
+
+    def __init__(
+        self, unfinished: dict[int, Job], last_key: int, part: read.Part = read.ALL
+    ) -> None:
         self.unfinished = unfinished
         self._last_key = last_key  # jobs beyond it have not been met
+        self._part = part
 
     def changes(
         self, db: apsw.Connection, records: Sequence[Record | Notice]
@@ -98,7 +104,7 @@ class Folder:
         self, db: apsw.Connection, notice: Notice, found: dict[int, Change]
     ) -> None:
         for jobid in _decode_jobs(notice.data).jobs:
-            for key in read.keys(db, jobid):
+            for key in filter(self._mine, read.keys(db, jobid)):
                 if value(db, "SELECT seq FROM purged WHERE job = ?", (key,)) != notice.seq:
                     continue
                 before = self._state(db, key, notice.seq - 1)
@@ -106,10 +112,14 @@ class Folder:
                     self._note(found, key, before, purged(before, notice.time))
 
     def _fold_gone(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
-        for key in _decode_jobs(notice.data).jobs:
+        for key in filter(self._mine, _decode_jobs(notice.data).jobs):
             before = self._state(db, key, notice.seq - 1)
             if before is not None:
                 self._note(found, key, before, gone(before, notice.time))
+
+    def _mine(self, key: int) -> bool:
+        parts, mine = self._part
+        return key % parts == mine
 
     def _state(self, db: apsw.Connection, key: int, upto: int) -> Job | None:
         state = self.unfinished.get(key)

@@ -18,7 +18,7 @@ from eventstore.store import fetch, value
 from .changes import Folder
 from .projection import Projection, installed, schema_of
 from .tables import Tables
-from .views import FOLD, save_states, stale
+from .views import FOLD, save_states, stale, states_of
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
@@ -86,7 +86,7 @@ def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress
         records = list(read.records(db, done, until))
         changes = folder.changes(db, records)
         tables.apply(db, changes)
-        save_states(db, _PREFIX + FOLD, changes)
+        save_states(db, _PREFIX + FOLD, states_of(changes))
         done = until
         progress(done, last)
 

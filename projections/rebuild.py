@@ -10,17 +10,17 @@ ones their names and makes their indexes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import apsw
 
 from eventstore import read
 from eventstore.errors import StoreError, translated
-from eventstore.store import Store, fetch, value
+from eventstore.store import MEMORY, Store, fetch, value
 
-from .changes import Folder, decode_state
 from .fold import FOLD_VERSION
-from .projection import Projection, schema_of
+from .projection import Projection, installed, schema_of
+from .shards import Shard, Step, Workers
 from .tables import Tables
 from .views import (
     FOLD,
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
 
 _PREFIX = "rebuild_"
-_CHUNK = 20_000  # events a transaction
+_CHUNK = 50_000  # events a transaction
 
 
 def rebuild(
@@ -45,18 +45,20 @@ def rebuild(
     progress: Progress = lambda done, total: None,
     *,
     chunk: int = _CHUNK,
+    processes: int = 1,
 ) -> list[str]:
     """Rebuild the named views, all where none are named; returns their names.
 
-    Raises StoreError for a name that there is not. Nothing may be appended meanwhile but
-    by the caller, who holds the writer's lock.
+    With several ``processes``, that many share the folding, where the projections are
+    installed ones. Raises StoreError for a name that there is not. Nothing may be appended
+    meanwhile but by the caller, who holds the writer's lock.
     """
     known = {projection.name: projection for projection in views.projections}
     wanted = list(names or known)
     for name in wanted:
         if name not in known:
             raise StoreError(f"projection {name}: there is none; known are {', '.join(known)}")
-    Rebuild(views.store, [known[name] for name in wanted]).run(progress, chunk)
+    Rebuild(views.store, [known[name] for name in wanted]).run(progress, chunk, processes)
     views.reload()
     return wanted
 
@@ -79,10 +81,6 @@ class Rebuild:
         self._plan = json.dumps({FOLD: FOLD_VERSION, **plan}, sort_keys=True)
         with store.transaction() as db:
             self._done = self._begin(db)
-            states = fetch(db, f"SELECT job, data FROM {_PREFIX}{FOLD}")
-            sql = "SELECT coalesce(max(job), 0) FROM event WHERE seq <= ?"
-            last_key = value(db, sql, (self._done,))
-        self._folder = Folder({key: decode_state(data) for key, data in states}, last_key)
         self._tables = Tables(projections, _PREFIX)
 
     def _begin(self, db: apsw.Connection) -> int:
@@ -100,13 +98,15 @@ class Rebuild:
                 db.execute(statement.replace(name, _PREFIX + name, 1))
         return 0
 
-    def run(self, progress: Progress, chunk: int) -> None:
+    def run(self, progress: Progress, chunk: int, processes: int = 1) -> None:
         """Fill the new tables up to the last event, then switch."""
         with self._store.snapshot() as db:
             last = read.head(db)
-        while self._done < last:
-            self._step(min(self._done + chunk, last))
-            progress(self._done, last)
+        few = last - self._done <= 2 * chunk  # processes take longer to start
+        if processes < 2 or few or self._store.path == MEMORY or not self._are_installed():
+            self._fill_alone(last, chunk, progress)
+        else:
+            self._fill_together(last, chunk, progress, processes)
         with self._store.transaction() as db:
             sound = _is_sound(db)
             self._switch(db, sound=sound)
@@ -115,13 +115,39 @@ class Rebuild:
             with translated(self._store.path):
                 self._store.db.execute("VACUUM")
 
-    def _step(self, until: int) -> None:
-        with self._store.transaction() as db:
-            records = list(read.records(db, self._done, until))
-            changes = self._folder.changes(db, records)
-            self._tables.apply(db, changes)
-            save_states(db, _PREFIX + FOLD, changes)
-            db.execute("UPDATE rebuild SET checkpoint = ?", (until,))
+    def _are_installed(self) -> bool:
+        found = {projection.name: projection for projection in installed()}
+        return all(type(found.get(p.name)) is type(p) for p in self._projections)
+
+    def _fill_alone(self, last: int, chunk: int, progress: Progress) -> None:
+        with self._store.snapshot() as db:
+            shard = Shard(db, self._projections, _PREFIX + FOLD, self._done)
+        for after, until in _windows(self._done, last, chunk):
+            with self._store.transaction() as db:
+                self._write(db, until, [shard.step(after, until)])
+            progress(until, last)
+
+    def _fill_together(self, last: int, chunk: int, progress: Progress, count: int) -> None:
+        names = [projection.name for projection in self._projections]
+        workers = Workers(self._store.path, names, _PREFIX + FOLD, self._done, count)
+        try:
+            windows = list(_windows(self._done, last, chunk))
+            workers.ask(*windows[0])
+            for number, (_, until) in enumerate(windows, 1):
+                if number < len(windows):
+                    workers.ask(*windows[number])
+                steps = workers.steps()
+                with self._store.transaction() as db:
+                    self._write(db, until, steps)
+                progress(until, last)
+        finally:
+            workers.close()
+
+    def _write(self, db: apsw.Connection, until: int, steps: list[Step]) -> None:
+        for step in steps:
+            self._tables.write(db, step.delta)
+            save_states(db, _PREFIX + FOLD, step.states)
+        db.execute("UPDATE rebuild SET checkpoint = ?", (until,))
         self._done = until
 
     def _switch(self, db: apsw.Connection, *, sound: bool) -> None:
@@ -139,6 +165,13 @@ class Rebuild:
         db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
         record_fold(db, self._done)
         db.execute("DELETE FROM rebuild")
+
+
+def _windows(done: int, last: int, chunk: int) -> Iterator[tuple[int, int]]:
+    while done < last:
+        until = min(done + chunk, last)
+        yield done, until
+        done = until
 
 
 def discard(db: apsw.Connection) -> None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import apsw
+from msgspec import Struct
 
 from eventstore.store import fetch
 
@@ -21,7 +22,15 @@ from .job import INACTIVE, Job
 from .projection import Add, Projection, Put, schema_of
 
 Rows = Sequence["Put | Add"]
-Values = Sequence[Any]
+Values = tuple[Any, ...]
+
+
+class Delta(Struct, gc=False, array_like=True):
+    """What changes in tables, by their names; ``sums``: (table, key, amounts, times)."""
+
+    gone: dict[str, list[Values]]
+    come: dict[str, list[Values]]
+    sums: list[tuple[str, Values, Values, int]]
 
 
 class Tables:
@@ -43,19 +52,27 @@ class Tables:
 
     def apply(self, db: apsw.Connection, changes: Mapping[int, Change]) -> None:
         """Let the tables follow jobs that changed."""
+        self.write(db, self.delta(changes))
+
+    def delta(self, changes: Mapping[int, Change]) -> Delta:
+        """Return what jobs that changed change in the tables."""
+        delta = Delta({}, {}, [])
+        sums: Counter[Add] = Counter()
         for projection in self.projections:
-            gone: dict[str, list[Values]] = {}
-            come: dict[str, list[Values]] = {}
-            sums: Counter[Add] = Counter()
             for old, new in self._differences(projection, changes):
-                _sort(old, gone, sums, -1)
-                _sort(new, come, sums, 1)
-            for name, rows in gone.items():
-                self._tables[name].delete(db, rows)
-            for name, rows in come.items():
-                self._tables[name].insert(db, rows)
-            for name, amounts in _added(sums).items():
-                self._tables[name].add(db, amounts)
+                _sort(old, delta.gone, sums, -1)
+                _sort(new, delta.come, sums, 1)
+        delta.sums += [(*row, times) for row, times in sums.items() if times]
+        return delta
+
+    def write(self, db: apsw.Connection, delta: Delta) -> None:
+        """Change the tables: what goes first, then what comes, then the sums."""
+        for name, rows in delta.gone.items():
+            self._tables[name].delete(db, rows)
+        for name, rows in delta.come.items():
+            self._tables[name].insert(db, rows)
+        for name, amounts in _added(delta.sums).items():
+            self._tables[name].add(db, amounts)
 
     def _differences(
         self, projection: Projection, changes: Mapping[int, Change]
@@ -85,14 +102,14 @@ def _rows_of(projection: Projection, job: Job | None) -> Rows:
     return () if job is None else tuple(projection.rows(job))
 
 
-def _added(sums: Mapping[Add, int]) -> dict[str, dict[tuple[Any, ...], list[float]]]:
+def _added(
+    sums: Iterable[tuple[str, Values, Values, int]],
+) -> dict[str, dict[tuple[Any, ...], list[float]]]:
     """Return what is to be added, by table and key."""
     found: dict[str, dict[tuple[Any, ...], list[float]]] = {}
-    for row, times in sums.items():
-        if not times:
-            continue
-        amounts = found.setdefault(row.table, {}).setdefault(row.key, [0] * len(row.amounts))
-        for index, amount in enumerate(row.amounts):
+    for table, key, added, times in sums:
+        amounts = found.setdefault(table, {}).setdefault(tuple(key), [0] * len(added))
+        for index, amount in enumerate(added):
             amounts[index] += times * amount
     return found
 

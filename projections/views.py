@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import apsw
 import msgspec
+from msgspec import Struct
 
 from eventstore import read
 from eventstore.record import Notice, Record
@@ -118,7 +119,7 @@ class Views:
         self._reached = -1  # until all of this batch is applied
         changes = self._folder.changes(db, records)
         self._tables.apply(db, changes)
-        save_states(db, "fold", changes)
+        save_states(db, FOLD, states_of(changes))
         names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
             "UPDATE view SET checkpoint = ? WHERE name = ?",
@@ -215,16 +216,26 @@ def record_fold(db: apsw.Connection, checkpoint: int) -> None:
     )
 
 
-def save_states(db: apsw.Connection, table: str, changes: dict[int, Change]) -> None:
-    """Keep the states of unfinished jobs, drop those of others."""
+class States(Struct, gc=False, array_like=True):
+    """States of unfinished jobs to be kept, by job key, and the keys of those to be dropped."""
+
+    kept: list[tuple[int, bytes]]
+    dropped: list[tuple[int]]
+
+
+def states_of(changes: dict[int, Change]) -> States:
+    """Return what jobs that changed change in the table ``fold``."""
     unfinished: list[Job] = []
-    gone: list[tuple[int]] = []
+    dropped: list[tuple[int]] = []
     for key, (before, after) in changes.items():
         if after is not None and after.state != INACTIVE:
             unfinished.append(after)
         elif before is not None:
-            gone.append((key,))
-    db.executemany(f"DELETE FROM {table} WHERE job = ?", gone)
-    db.executemany(
-        f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", encode_states(unfinished)
-    )
+            dropped.append((key,))
+    return States(encode_states(unfinished), dropped)
+
+
+def save_states(db: apsw.Connection, table: str, states: States) -> None:
+    """Keep the states of unfinished jobs, drop those of others."""
+    db.executemany(f"DELETE FROM {table} WHERE job = ?", states.dropped)
+    db.executemany(f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", states.kept)

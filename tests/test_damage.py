@@ -114,7 +114,7 @@ def test_a_flipped_byte_is_found_or_matters_to_nothing(path: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "named", "mended"),
     [
-        ("UPDATE inactive SET answer = replace(answer, 'id', 'di') WHERE job = 5", "inactive",
+        ("UPDATE inactive SET answer = answer || '1' WHERE job = 5", "inactive",
          "rebuild"),
         ("DELETE FROM span", "table span", "rebuild"),
         ("UPDATE stats SET failed = failed + 1", "projection stats", "rebuild"),

@@ -53,6 +53,41 @@ def rows(store: Store) -> list[object]:
     return [fetch(store.db, f"SELECT * FROM {name} ORDER BY 1, 2") for name in names]
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_several_processes_make_the_same_rows(path: str, interrupted: bool) -> None:
+    def stop_in_the_middle(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with create_or_open(path) as store:
+        views = Views(store)
+        # Jobs that are purged, gone, and taken up again concern all parts.
+        writer = Writer(store, "more", views.advance, boot="b", expected=lambda: [1, 2, 299])
+        ids = [jobid for (jobid,) in fetch(store.db, "SELECT jobid FROM job LIMIT 99")]
+        writer.append([b'{"jobs":%b}' % str(ids).encode(), b'{"id":-1,"events":[]}'])
+        writer.append(journal(200, seed=7, start=EPOCH + 1e6))
+        before = rows(store)
+        if interrupted:
+            with pytest.raises(KeyboardInterrupt):
+                rebuild(views, None, stop_in_the_middle, chunk=500, processes=3)
+        rebuild(views, chunk=500, processes=3)
+        assert before == rows(store)
+
+
+def test_a_part_that_fails_is_reported(path: str) -> None:
+    with create_or_open(path) as store:
+        views = Views(store)
+        before = rows(store)
+        store.db.execute("DROP TRIGGER event_no_update")
+        (kept,) = fetch(store.db, "SELECT data FROM jobspec WHERE base IS NOT NULL LIMIT 1")[0]
+        store.db.execute("DROP TRIGGER jobspec_no_update")
+        store.db.execute("UPDATE jobspec SET data = x'00' WHERE base IS NOT NULL")
+        with pytest.raises(StoreError, match="cannot be inflated"):
+            rebuild(views, chunk=500, processes=2)
+        assert before == rows(store)
+        assert kept
+
+
 def test_a_raised_version_is_rebuilt_while_another_process_reads(path: str) -> None:
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, path],

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from cli.common import database_path, db_option, progress
@@ -26,5 +28,5 @@ def command(names: tuple[str, ...]) -> None:
     with create_or_open(path) as store:
         views = Views(store)
         with progress("rebuilding") as advance:
-            done = rebuild(views, names, advance)
+            done = rebuild(views, names, advance, processes=min(os.cpu_count() or 1, 4))
     click.echo(f"rebuilt: {', '.join(done)}")

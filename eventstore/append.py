@@ -15,22 +15,17 @@ from math import inf, nextafter
 import apsw
 import msgspec
 
-from . import digest
+from . import digest, known
 from .batch import Counts, JobPlace, Rows, by_time
 from .chain import Payloads, append_batch, append_events, event_row
-from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_any, decode_live
-from .merge import Known, anchored, place
-from .read import entry as entry_of
+from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_any, decode_live, glimpse
+from .merge import Known, place
 from .read import head, knows_boot, latest
 from .record import Notice, Record
-from .store import Store, fetch, value
+from .store import Store, value
 
 Derive = Callable[[apsw.Connection, "Sequence[Record | Notice]"], None]
 
-_PLACE = (
-    "SELECT count(*), max(timestamp), min(CASE WHEN name = 'submit' THEN timestamp END)"
-    " FROM event WHERE job = ?"
-)
 _CACHED_JOBS = 100_000  # jobs whose place is remembered between batches
 
 
@@ -135,6 +130,8 @@ class Writer:
             if not self._take_next(*live):
                 self._take_response(Response(live[0], [live[1]], None, None, []))
             return
+        if self._take_known(line):
+            return
         message = decode_any(line)
         if isinstance(message, Response):
             self._counts.responses += 1
@@ -189,15 +186,29 @@ class Writer:
         self._append_row(job, entry, None, replayed=False)
         return True
 
+    def _take_known(self, line: bytes) -> bool:
+        """Recognise a backlog response of which all is stored: what most of a replay is."""
+        seen = glimpse(line)
+        if seen is None or seen.id > self._highest or seen.id in self._jobs:
+            return False
+        key = known.all_known(self._db, seen)
+        if key is None:
+            return False
+        self._counts.responses += 1
+        self._counts.known += len(seen.events)
+        if self._expected is not None:
+            self._present.add(key)
+        return True
+
     def _merge(self, job: JobPlace, entries: list[Entry], *, replayed: bool) -> None:
-        known = self._known(job)
+        there = self._known(job)
         for entry in entries:
-            stored, index = place(known, entry, job.cursor, replayed=replayed)
+            stored, index = place(there, entry, job.cursor, replayed=replayed)
             if stored:
                 self._counts.known += 1
                 job.cursor = max(job.cursor, index + 1)
                 if replayed:
-                    self._remember_memo(job, entry, known[index].seq)
+                    self._remember_memo(job, entry, there[index].seq)
             else:
                 self._add(job, entry, index, replayed=replayed)
 
@@ -207,8 +218,7 @@ class Writer:
         seq = rows.first + len(rows.records)
         anchor = None
         if index < job.count:
-            known = self._known(job)
-            anchor = known[index - 1].seq if index else 0
+            anchor = self._known(job)[index - 1].seq if index else 0
         if job.known is not None:
             seen = None if replayed else entry.data
             job.known.insert(index, Known(entry.timestamp, entry.name, seq, seen))
@@ -258,7 +268,9 @@ class Writer:
         """The job of this id that ``entry`` belongs to; a new one where it is none of them."""
         jobs = self._jobs.get(jobid)
         if jobs is None:
-            jobs = self._jobs[jobid] = self._load(jobid)
+            # Ids grow, so that most are new without a look.
+            jobs = [] if jobid > self._highest else known.places(self._db, jobid)
+            self._jobs[jobid] = jobs
         if entry.name == "submit":
             for job in jobs:
                 if job.submitted == entry.timestamp:
@@ -278,33 +290,10 @@ class Writer:
         self._rows.jobs.append((job.key, jobid, stream))
         return job
 
-    def _load(self, jobid: int) -> list[JobPlace]:
-        jobs: list[JobPlace] = []
-        if jobid > self._highest:  # ids grow, so that most are new without a look
-            return jobs
-        sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
-        for key, stream in fetch(self._db, sql, (jobid,)):
-            job = JobPlace(key, jobid, stream)
-            job.count, latest, job.submitted = fetch(self._db, _PLACE, (key,))[0]
-            job.latest = float("-inf") if latest is None else latest
-            jobs.append(job)
-        return jobs
-
     def _known(self, job: JobPlace) -> list[Known]:
         if job.known is None:
             self._flush()
-            rows = fetch(
-                self._db,
-                "SELECT seq, anchor, timestamp, name, replayed, form, data FROM event"
-                " WHERE job = ? ORDER BY seq",
-                (job.key,),
-            )
-            found = [
-                Known(timestamp, name, seq, None if replayed else stored.data)
-                for seq, _, timestamp, name, replayed, form, kept in rows
-                if (stored := entry_of(timestamp, name, form, kept))
-            ]
-            job.known = [found[i] for i in anchored([(row[0], row[1]) for row in rows])]
+            job.known = known.events(self._db, job.key)
             self._loaded.append(job)
         return job.known
 

@@ -9,7 +9,7 @@ import apsw
 
 from . import digest
 from .batch import Rows
-from .compact import Deflater
+from .compact import Deflater, shorten
 from .record import Notice, Record
 
 _EVENT = (
@@ -21,8 +21,9 @@ _EVENT = (
 def event_row(record: Record) -> tuple[object, ...]:
     """Return an event's row, as `append_events` takes it."""
     entry = record.entry
-    where = (record.seq, record.job, entry.timestamp, entry.name)
-    return (*where, record.replayed, record.anchor, entry.kept, entry.form)
+    timestamp, name = entry.timestamp, entry.name
+    form, kept = shorten(entry.data, timestamp, name, entry.context)
+    return (record.seq, record.job, timestamp, name, record.replayed, record.anchor, kept, form)
 
 
 def append_events(db: apsw.Connection, rows: Iterable[tuple[object, ...]]) -> None:

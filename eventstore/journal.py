@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from .compact import lengthen, shorten
+from .compact import WHOLE, lengthen
 
 SENTINEL = -1
 """The id of the response that ends the backlog (FLUX_JOBID_ANY)."""
@@ -27,19 +27,18 @@ _HIGHEST = 2**63 - 1
 
 
 class Entry(Struct, gc=False):
-    """One event: RFC 18's members, and how the bytes they came in are kept.
+    """One event: RFC 18's members, and the bytes they came in.
 
     ``timestamp`` is in seconds since the epoch (UTC); ``context`` is JSON text or None.
-    ``form`` and ``kept`` are what ``compact.shorten`` made of the event's text, ``text`` is
-    that text itself where it is at hand.
+    ``text`` is the event's text, or None where ``form`` and ``kept`` say it (compact.py).
     """
 
     timestamp: float
     name: str
     context: bytes | None
-    form: int
-    kept: bytes
-    text: bytes | None = None
+    text: bytes | None
+    form: int = WHOLE
+    kept: bytes = b""
 
     @property
     def data(self) -> bytes:
@@ -138,12 +137,39 @@ def decode_live(line: bytes) -> tuple[int, Entry] | None:
     context = None if form.context is UNSET else bytes(form.context)
     if jobid > _HIGHEST or (context is not None and context[:1] != b"{"):
         return None
-    return jobid, _entry(data, form.timestamp, form.name, context)
+    return jobid, Entry(form.timestamp, form.name, context, data)
 
 
-def _entry(data: bytes, timestamp: float, name: str, context: bytes | None) -> Entry:
-    form, kept = shorten(data, timestamp, name, context)
-    return Entry(timestamp, name, context, form, kept, data)
+class _Glimpsed(Struct, gc=False):
+    timestamp: float
+    name: str
+    context: Raw = Raw(b"{}")
+
+
+class Glimpse(Struct, gc=False):
+    """A response of which only times and names of events were read."""
+
+    id: int
+    events: list[_Glimpsed]
+
+
+_decode_glimpse = msgspec.json.Decoder(Glimpse).decode
+
+
+def glimpse(line: bytes) -> Glimpse | None:
+    """Read times and names of a backlog response; None where it is anything else, or odd.
+
+    What it is read from is a response that `decode_any` takes without a reject.
+    """
+    try:
+        found = _decode_glimpse(line)
+        line.decode()
+    except _MALFORMED:
+        return None
+    if len(found.events) < 2 or found.id not in _INT64:
+        return None
+    whole = all(bytes(event.context)[:1] == b"{" for event in found.events)
+    return found if whole else None
 
 
 def decode_any(line: bytes) -> Response | Purge | Reject:
@@ -181,11 +207,11 @@ def decode_event(data: bytes) -> Entry | Reject:
     except _MALFORMED as error:
         return Reject(f"event: {error}", data)
     if form.context is UNSET:
-        return _entry(data, form.timestamp, form.name, None)
+        return Entry(form.timestamp, form.name, None, data)
     context = bytes(form.context)
     if context[:1] != b"{":
         return Reject("event: context is not an object", data)
-    return _entry(data, form.timestamp, form.name, context)
+    return Entry(form.timestamp, form.name, context, data)
 
 
 def _decode_other(line: bytes, error: Exception) -> Purge | Reject:

@@ -189,7 +189,7 @@ def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, ...]) -> Iterator[
 def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
     """Return a stored event; raises CorruptError where its columns cannot be one's."""
     if form != WHOLE:
-        return Entry(timestamp, name, kept or None, form, kept)
+        return Entry(timestamp, name, kept or None, None, form, kept)
     found = decode_event(kept)
     if not isinstance(found, Entry):
         # Only an event that decoded was appended, so this one was changed since.

@@ -147,10 +147,10 @@ def _entry(columns: list[Any], where: str) -> Entry:
     if not isinstance(data, bytes) or form not in FORMS:
         raise _Fault(f"{where}: its bytes were changed")
     if form != WHOLE:
-        return Entry(timestamp, name, None, form, data)
+        return Entry(timestamp, name, None, None, form, data)
     found = decode_event(data)
     if not isinstance(found, Entry):
-        return Entry(timestamp, name, None, WHOLE, data)
+        return Entry(timestamp, name, None, data)
     if (found.timestamp, found.name) != (timestamp, name):
         raise _Fault(f"{where}: its columns differ from its bytes")
     return found

@@ -10,13 +10,13 @@ import json
 import random
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import apsw
 
-from joblist.service import Service
+from joblist.requests import Credential
+from joblist.service import Request, Service
 
-from .common import Bench, Row, ask, put, repeat
+from .common import Bench, Row, ask, repeat
 from .questions import ALL, newest
 
 _MANY = 500
@@ -26,29 +26,33 @@ def measure(bench: Bench) -> Iterator[Row]:
     """Ask for jobs here and there in each history."""
     for history in bench.histories():
         with history.service() as service:
-            wanted = _some(service, history.jobs)
-            answers = _all(service, wanted)
+            ids = _some(service, history.jobs)
+            requests = [_request(jobid) for jobid in ids]
+            answers = _all(service, requests)
             db = apsw.Connection(":memory:")
             db.execute("CREATE TABLE text (jobid INTEGER PRIMARY KEY, data BLOB NOT NULL)")
-            for one, answer in zip(wanted, answers, strict=True):
-                db.execute("INSERT INTO text VALUES (?, ?)", (one["id"], answer))
-            taken, floor = repeat(partial(_all, service, wanted), partial(_bare, db, wanted))
-        micro = 1e6 / len(wanted)
+            db.executemany("INSERT INTO text VALUES (?, ?)", zip(ids, answers, strict=True))
+            taken, floor = repeat(partial(_all, service, requests), partial(_bare, db, ids))
+        micro = 1e6 / len(ids)
         yield Row("list-id", f"one job of {history.jobs:,}", taken.best * micro, "us",
                   floor=floor.best * micro, floor_of="bare reading")  # fmt: skip
 
 
-def _some(service: Service, jobs: int) -> list[dict[str, Any]]:
-    """Return requests for jobs of all times."""
+def _some(service: Service, jobs: int) -> list[int]:
+    """Return ids of jobs of all times."""
     found = json.loads(ask(service, newest(most=jobs, attrs=[]))[0])["jobs"]
-    chosen = random.Random(1).sample(found, min(_MANY, len(found)))
-    return [{"id": job["id"], "attrs": ALL} for job in chosen]
+    return [job["id"] for job in random.Random(1).sample(found, min(_MANY, len(found)))]
 
 
-def _all(service: Service, wanted: list[dict[str, Any]]) -> list[bytes]:
-    return [put(service, "job-list.list-id", request)[0] for request in wanted]
+def _request(jobid: int) -> Request:
+    text = json.dumps({"id": jobid, "attrs": ALL}).encode()
+    return Request("job-list.list-id", text, Credential(), streaming=False)
 
 
-def _bare(db: apsw.Connection, wanted: list[dict[str, Any]]) -> None:
-    for request in wanted:
-        db.execute("SELECT data FROM text WHERE jobid = ?", (request["id"],)).fetchall()
+def _all(service: Service, requests: list[Request]) -> list[bytes]:
+    return [service.answer(request)[0] for request in requests]
+
+
+def _bare(db: apsw.Connection, ids: list[int]) -> None:
+    for jobid in ids:
+        db.execute("SELECT data FROM text WHERE jobid = ?", (jobid,)).fetchall()

@@ -21,12 +21,15 @@ from bench.memory import LIMIT
 
 PARTS = ("compare", "throughput", "alone")
 _BARE = ("-Sbroker.rc1_path=", "-Sbroker.rc3_path=")
-_ABSENT, _OTHER = "a name that does not occur", 0.2
+_OTHER = 0.2
 _TARGETS = {
+    "1,000 active, all attributes": None,
+    "list-id": 1.0,
     "newest 1,000, as flux jobs asks": 0.5,
     "20,000 streamed, all attributes": 0.3,
     "20,000 streamed, as flux jobs asks": 0.3,
     "replay": 0.5,
+    "replay, processor time": 0.5,
 }
 _LOADS = {
     "C": "true",
@@ -87,8 +90,8 @@ def _compared(found: dict[str, Any], jobs: int) -> Iterator[Row]:
         if theirs is None:
             yield Row("live", f"{what}, {jobs:,}", ours, "s")
             continue
-        target = 1.0 if what.startswith("list-id") else _TARGETS.get(what, _OTHER)
-        yield Row("live", f"{what}, of {jobs:,}", ours / theirs, "x C", target,
+        yield Row("live", f"{what}, of {jobs:,}", ours / theirs, "x C",
+                  _TARGETS.get(what, _OTHER),
                   floor=theirs * 1e3, floor_of=f"ms, C; ours {number(ours * 1e3)}")  # fmt: skip
     theirs, ours = found["memory"]
     yield Row("live", f"peak memory, of {jobs:,}", ours, "MB", LIMIT,

@@ -66,6 +66,12 @@ class Instance:
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024 / 1e6
 
+    def processor(self, name: str) -> float:
+        """Return the seconds of processor time that a module's process has had."""
+        fields = Path(f"/proc/{self._pids[name]}/stat").read_text("ascii").rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def ask(self, topic: str, payload: Payload) -> str:
         """Return a response, as text."""
         text: str = self.handle.rpc(topic, payload).get_str()
@@ -148,12 +154,17 @@ def compare(jobs: int, folder: str) -> Payload:
     instance.remove(OURS)
     theirs = started(instance, THEIRS, first, THEIRS)
     taken["replay"] = [theirs, started(instance, OURS, first, *ours(folder))]
+    taken["replay, processor time"] = [instance.processor(name) for name in (THEIRS, OURS)]
     moment = generate.EPOCH + jobs / RATE / 2
     asked = questions(instance, moment)
-    asked[f"list-id of {_IDS} jobs"] = ids(instance, OURS)
+    asked["list-id"] = ids(instance, OURS)
     for what, question in asked.items():
         both = repeat(partial(question, THEIRS), partial(question, OURS))
-        taken[what] = [timing.best for timing in both]
+        taken[what] = [timing.best / (_IDS if what == "list-id" else 1) for timing in both]
+    instance.ask("job-manager.play", {"file": f"{folder}/active.jsonl"})
+    question = questions(instance, moment)["newest 1,000, all attributes"]
+    both = repeat(partial(question, THEIRS), partial(question, OURS))
+    taken["1,000 active, all attributes"] = [timing.best for timing in both]
     memory = [instance.peak(THEIRS), instance.peak(OURS)]
     instance.remove(THEIRS)
     instance.remove(OURS)

@@ -46,8 +46,10 @@ def mod_main(handle: Any, *arguments: str) -> None:  # noqa: ANN401 - flux.Flux
         send(message, b"{}")
 
     def cancel(_handle: Any, _kind: int, message: Any, _arg: Any) -> None:  # noqa: ANN401
-        tag = message.payload["matchtag"] if message.payload else None
-        followers[:] = [f for f in followers if tag is not None and _tag(lib, ffi, f) != tag]
+        sender, tag = _sender(core, message), message.payload["matchtag"]
+        followers[:] = [
+            f for f in followers if (_sender(core, f), _tag(core, f)) != (sender, tag)
+        ]
 
     watchers = [
         handle.msg_watcher_create(callback, requests, f"job-manager.{name}")
@@ -62,7 +64,11 @@ def mod_main(handle: Any, *arguments: str) -> None:  # noqa: ANN401 - flux.Flux
     handle.reactor_run()
 
 
-def _tag(lib: Any, ffi: Any, message: Any) -> int:  # noqa: ANN401
-    tag = ffi.new("uint32_t[1]")
-    lib.flux_msg_get_matchtag(message.handle, tag)
+def _sender(core: Any, message: Any) -> bytes:  # noqa: ANN401
+    return bytes(core.ffi.string(core.lib.flux_msg_route_first(message.handle)))
+
+
+def _tag(core: Any, message: Any) -> int:  # noqa: ANN401
+    tag = core.ffi.new("uint32_t[1]")
+    core.lib.flux_msg_get_matchtag(message.handle, tag)
     return int(tag[0])

@@ -258,6 +258,15 @@ def add_active(views: Views, jobs: int) -> None:
     Writer(views.store, "active", views.advance).append(lines)
 
 
+def backlog_writer(views: Views) -> Writer:
+    """Return a writer for a complete backlog, as the broker module has one."""
+
+    def expected() -> list[int]:
+        return [job.key for job in views.unfinished()]
+
+    return Writer(views.store, "backlog", views.advance, expected=expected)
+
+
 def journal_file(folder: Path, jobs: int) -> Path:
     """Return a file with the journal of ``jobs`` jobs, a response a line."""
     path = folder / f"journal-{jobs}.jsonl"

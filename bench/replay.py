@@ -10,12 +10,22 @@ from collections.abc import Iterator
 from functools import partial
 
 from eventstore import read
-from eventstore.append import Writer
 from projections.views import Views
 
 from . import generate
 from .append import bare_decoding
-from .common import RATE, Bench, Clocked, Row, chunks, clocked, history, speeds, timed
+from .common import (
+    RATE,
+    Bench,
+    Clocked,
+    Row,
+    backlog_writer,
+    chunks,
+    clocked,
+    history,
+    speeds,
+    timed,
+)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
@@ -25,7 +35,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     with stored.copy() as store:
         views = Views(store)
         before = read.head(store.db)
-        writer = Writer(store, "backlog", views.advance)
+        writer = backlog_writer(views)
         for lines in chunks(generate.backlog(stored.jobs, rate=RATE)):
             bare += timed(partial(bare_decoding, lines))
             more = clocked(partial(writer.append, lines))

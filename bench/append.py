@@ -13,7 +13,7 @@ from itertools import islice
 import apsw
 import msgspec
 
-from .common import LINES, Bench, Clocked, Row, history, journal_file, one_core, speeds, timed
+from .common import LINES, Bench, Clocked, Row, clocked, history, journal_file, one_core, speed
 
 _SAMPLE = 100  # lists of lines
 
@@ -31,10 +31,10 @@ def measure(bench: Bench) -> Iterator[Row]:
     with journal_file(bench.folder, bench.jobs).open("rb") as file:
         lines = [line.rstrip(b"\n") for line in islice(file, LINES * _SAMPLE)]
     with one_core():
-        decoding = len(lines) / timed(lambda: bare_decoding(lines))
-        inserting = len(lines) / timed(lambda: _bare_inserting(bench, lines))
+        decoding = len(lines) / clocked(lambda: bare_decoding(lines)).wall
+        inserting = len(lines) / clocked(lambda: _bare_inserting(bench, lines)).wall
     taken = Clocked(made.seconds, made.processor)
-    yield from speeds("append", "events/s", made.events, taken, 150_000,
+    yield speed("append", "events/s", made.events, taken, 150_000,
                       floor=inserting, floor_of="bare inserting")  # fmt: skip
     yield Row("append", "bare decoding", decoding, "1/s")
 

@@ -15,7 +15,7 @@ import msgspec
 from eventstore import read
 from joblist.service import Service
 
-from .common import Bench, History, Row, ask, repeat
+from .common import Bench, History, Row, answer, ask, repeat
 from .questions import newest
 
 _ALIVE = newest({"states": ["active"]}, most=0)
@@ -29,8 +29,8 @@ def measure(bench: Bench) -> Iterator[Row]:
             questions = {f"the {alive:,} active": _ALIVE, "the newest 1,000": newest()}
             for what, request in questions.items():
                 taken, floor = repeat(partial(ask, service, request), bare)
-                yield Row("as-of", f"{what}, of {history.jobs:,}", taken.best * 1e3, "ms", 100,
-                          floor=floor.best * 1e3, floor_of="bare decoding")  # fmt: skip
+                yield answer("as-of", f"{what}, of {history.jobs:,}", taken, floor.wall,
+                             "bare decoding", target=100)  # fmt: skip
 
 
 def _bare(history: History, service: Service) -> tuple[Callable[[], object], int]:

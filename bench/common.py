@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -44,7 +43,8 @@ LINES = 2000
 class Row(NamedTuple):
     """One result: ``value`` in ``unit``, beside its floor: the bare thing, in the same unit.
 
-    ``target`` is in the same unit, too; ``least`` says that more is better.
+    ``target`` and ``processor``, which is what processor time alone gives, are in that unit,
+    too; ``least`` says that more is better.
     """
 
     noun: str
@@ -55,6 +55,7 @@ class Row(NamedTuple):
     least: bool = False
     floor: float | None = None
     floor_of: str = ""
+    processor: float | None = None
 
     @property
     def met(self) -> bool | None:
@@ -64,34 +65,8 @@ class Row(NamedTuple):
         return self.value >= self.target if self.least else self.value <= self.target
 
 
-class Timing(NamedTuple):
-    """What one function took, in seconds."""
-
-    best: float
-    median: float
-    runs: int
-
-
-def repeat(*functions: Callable[[], object]) -> list[Timing]:
-    """Time functions, one after the other in turn: what disturbs one disturbs all.
-
-    Each is run LEAST times, and more often as long as SECONDS last.
-    """
-    taken: list[list[float]] = [[] for _ in functions]
-    end = time.perf_counter() + SECONDS
-    while len(taken[0]) < LEAST or time.perf_counter() < end:
-        for function, times in zip(functions, taken, strict=True):
-            times.append(timed(function))
-    return [Timing(min(times), statistics.median(times), len(times)) for times in taken]
-
-
-def timed(function: Callable[[], object]) -> float:
-    """Return the seconds that one call takes."""
-    return clocked(function).wall
-
-
 class Clocked(NamedTuple):
-    """What something long took: seconds, and seconds of processors, children's included."""
+    """What something took: seconds, and seconds of processors, children's included."""
 
     wall: float
     processor: float
@@ -99,18 +74,48 @@ class Clocked(NamedTuple):
 
 def clocked(function: Callable[[], object]) -> Clocked:
     """Time one call. Where others use the machine, they do not count as processor time."""
-    started, before = time.perf_counter(), sum(os.times()[:4])
+    started, before = time.perf_counter(), _processor_time()
     function()
-    return Clocked(time.perf_counter() - started, sum(os.times()[:4]) - before)
+    return Clocked(time.perf_counter() - started, _processor_time() - before)
 
 
-def speeds(
+def _processor_time() -> float:
+    return time.process_time() + sum(os.times()[2:4])
+
+
+def repeat(*functions: Callable[[], object]) -> list[Clocked]:
+    """Time functions, one after the other in turn: what disturbs one disturbs all.
+
+    Each is run LEAST times, and more often as long as SECONDS last. Returns the best of each.
+    """
+    taken: list[list[Clocked]] = [[] for _ in functions]
+    end = time.perf_counter() + SECONDS
+    while len(taken[0]) < LEAST or time.perf_counter() < end:
+        for function, times in zip(functions, taken, strict=True):
+            times.append(clocked(function))
+    return [
+        Clocked(min(t.wall for t in times), min(t.processor for t in times)) for times in taken
+    ]
+
+
+def answer(
+    noun: str, what: str, taken: Clocked, floor: float | None = None, floor_of: str = "",
+    *, unit: str = "ms", target: float | None = None, calls: int = 1,
+) -> Row:  # fmt: skip
+    """Return a row of how long one of ``calls`` took; the floor is in seconds, too."""
+    scale = {"s": 1.0, "ms": 1e3, "us": 1e6}[unit] / calls
+    return Row(noun, what, taken.wall * scale, unit, target, False,
+               None if floor is None else floor * scale, floor_of,
+               taken.processor * scale)  # fmt: skip
+
+
+def speed(
     noun: str, what: str, count: int, taken: Clocked, target: float | None = None,
     *, floor: float, floor_of: str,
-) -> Iterator[Row]:  # fmt: skip
-    """Return rows of how many a second, and how many a second of processor time."""
-    yield Row(noun, what, count / taken.wall, "1/s", target, True, floor, floor_of)
-    yield Row(noun, f"{what} of processor time", count / taken.processor, "1/s", least=True)
+) -> Row:  # fmt: skip
+    """Return a row of how many a second."""
+    return Row(noun, what, count / taken.wall, "1/s", target, True, floor, floor_of,
+               count / taken.processor)  # fmt: skip
 
 
 @contextmanager
@@ -329,17 +334,16 @@ def machine() -> dict[str, Any]:
 
 def _table(rows: Sequence[Row]) -> str:
     lines = [
-        "| | what | measured | target | | floor | of |",
-        "| --- | --- | ---: | ---: | --- | ---: | --- |",
+        "| | what | measured | by processor time | target | | floor | of |",
+        "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |",
     ]
     for row in rows:
-        target = (
-            "" if row.target is None else f"{'≥' if row.least else '≤'} {number(row.target)}"
-        )
+        sign = "≥" if row.least else "≤"
+        target = "" if row.target is None else f"{sign} {number(row.target)}"
         verdict = {True: "met", False: "**missed**", None: ""}[row.met]
-        floor = "" if row.floor is None else f"{number(row.floor)}"
+        processor, floor = ("" if n is None else number(n) for n in (row.processor, row.floor))
         value = f"{number(row.value)} {row.unit}"
-        cells = (row.noun, row.what, value, target, verdict, floor, row.floor_of)
+        cells = (row.noun, row.what, value, processor, target, verdict, floor, row.floor_of)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

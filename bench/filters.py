@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 
-from .common import Bench, Row, ask, bare_texts, repeat
+from .common import Bench, Row, answer, ask, bare_texts, repeat
 from .questions import filtered
 
 MOST_GROWTH = 1.5
@@ -24,14 +24,13 @@ def measure(bench: Bench) -> Iterator[Row]:
     for history in bench.histories():
         with history.service() as service:
             for what, request in filtered(history.middle).items():
-                answer = ask(service, request)
-                jobs = len(json.loads(answer[0])["jobs"])
-                taken, floor = repeat(partial(ask, service, request), bare_texts(answer))
-                yield Row("filters", f"{what}: {jobs:,} of {history.jobs:,}",
-                          taken.best * 1e3, "ms",
-                          floor=floor.best * 1e3, floor_of="bare reading")  # fmt: skip
+                found = ask(service, request)
+                jobs = len(json.loads(found[0])["jobs"])
+                taken, floor = repeat(partial(ask, service, request), bare_texts(found))
+                yield answer("filters", f"{what}: {jobs:,} of {history.jobs:,}", taken,
+                             floor.wall, "bare reading")  # fmt: skip
                 if history.jobs == bench.jobs:
-                    smaller[what] = jobs, taken.best
+                    smaller[what] = jobs, taken.processor
                 elif abs(jobs - smaller[what][0]) <= _SAME * jobs:
-                    yield Row("filters", f"{what}: growth", taken.best / smaller[what][1], "x",
-                              MOST_GROWTH)  # fmt: skip
+                    growth = taken.processor / smaller[what][1]
+                    yield Row("filters", f"{what}: growth", growth, "x", MOST_GROWTH)

@@ -15,7 +15,7 @@ from joblist.config import Config
 from joblist.service import Service
 from projections.views import Views
 
-from .common import ACTIVE, Bench, Row, add_active, ask, bare_texts, repeat
+from .common import ACTIVE, Bench, Row, add_active, answer, ask, bare_texts, repeat
 from .questions import FLUX_JOBS, STREAMED, newest
 
 
@@ -32,11 +32,11 @@ def measure(bench: Bench) -> Iterator[Row]:
                 bare = bare_texts(ask(service, request))
                 ours = partial(ask, service, request, streaming=streaming)
                 taken, floor = repeat(ours, bare)
-                yield Row("list", f"{what}, of {history.jobs:,}", taken.best * 1e3, "ms",
-                          floor=floor.best * 1e3, floor_of="bare reading")  # fmt: skip
+                yield answer("list", f"{what}, of {history.jobs:,}", taken, floor.wall,
+                             "bare reading")  # fmt: skip
     with bench.histories()[0].copy() as store:
         views = Views(store)
         add_active(views, bench.jobs)
         service = Service(store, Config(), active=views.unfinished)
         (taken,) = repeat(lambda: ask(service, newest(most=ACTIVE)))
-        yield Row("list", "1,000 active, all attributes", taken.best * 1e3, "ms")
+        yield answer("list", "1,000 active, all attributes", taken)

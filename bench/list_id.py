@@ -16,7 +16,7 @@ import apsw
 from joblist.requests import Credential
 from joblist.service import Request, Service
 
-from .common import Bench, Row, ask, repeat
+from .common import Bench, Row, answer, ask, repeat
 from .questions import ALL, newest
 
 _MANY = 500
@@ -33,9 +33,8 @@ def measure(bench: Bench) -> Iterator[Row]:
             db.execute("CREATE TABLE text (jobid INTEGER PRIMARY KEY, data BLOB NOT NULL)")
             db.executemany("INSERT INTO text VALUES (?, ?)", zip(ids, answers, strict=True))
             taken, floor = repeat(partial(_all, service, requests), partial(_bare, db, ids))
-        micro = 1e6 / len(ids)
-        yield Row("list-id", f"one job of {history.jobs:,}", taken.best * micro, "us",
-                  floor=floor.best * micro, floor_of="bare reading")  # fmt: skip
+        yield answer("list-id", f"one job of {history.jobs:,}", taken, floor.wall,
+                     "bare reading", unit="us", calls=len(ids))  # fmt: skip
 
 
 def _some(service: Service, jobs: int) -> list[int]:

@@ -23,8 +23,7 @@ from .common import (
     chunks,
     clocked,
     history,
-    speeds,
-    timed,
+    speed,
 )
 
 
@@ -37,10 +36,10 @@ def measure(bench: Bench) -> Iterator[Row]:
         before = read.head(store.db)
         writer = backlog_writer(views)
         for lines in chunks(generate.backlog(stored.jobs, rate=RATE)):
-            bare += timed(partial(bare_decoding, lines))
+            bare += clocked(partial(bare_decoding, lines)).wall
             more = clocked(partial(writer.append, lines))
             taken = Clocked(taken.wall + more.wall, taken.processor + more.processor)
         if writer.counts.new or read.head(store.db) != before:
             raise AssertionError(f"a known backlog was stored: {writer.counts}")
-    yield from speeds("replay", "jobs/s", stored.jobs, taken,
+    yield speed("replay", "jobs/s", stored.jobs, taken,
                       floor=stored.jobs / bare, floor_of="bare decoding")  # fmt: skip

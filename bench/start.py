@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
-from .common import ROOT, Bench, Row, repeat
+from .common import ROOT, Bench, Row, answer, repeat
 
 _CODE = """
 import sys
@@ -34,8 +34,8 @@ def measure(bench: Bench) -> Iterator[Row]:
     """Open each history for writing and ask for the newest 1,000, as the module would."""
     for history in bench.histories():
         taken, bare = repeat(partial(_run, _CODE, history.path), partial(_run, _BARE))
-        yield Row("start", f"to the first answer, of {history.jobs:,}", taken.best, "s", 1.0,
-                  floor=bare.best, floor_of="python, apsw, msgspec")  # fmt: skip
+        yield answer("start", f"to the first answer, of {history.jobs:,}", taken, bare.wall,
+                     "python, apsw, msgspec", unit="s", target=1.0)  # fmt: skip
 
 
 def _run(code: str, *words: str) -> None:

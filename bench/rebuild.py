@@ -40,7 +40,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         records = [record for record in found if isinstance(record, Record)]
     (bare,) = repeat(partial(_read, _plain(records)))
     yield speed("rebuild", "events/s", stored.events, taken, 300_000,
-                floor=len(records) / bare.wall, floor_of="bare reading and decoding")  # fmt: skip
+                floor=len(records) / bare.wall, floor_of="bare reading, decoding")  # fmt: skip
     share = stored.events / len(records)
     yield Row("rebuild", "of its floor", share * bare.wall / taken.wall, "x", 0.3, least=True,
               processor=share * bare.processor / taken.processor)  # fmt: skip

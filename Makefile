@@ -6,7 +6,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   := build/demo
 
-.PHONY: demo test check format bench clean
+# How many jobs the benchmarks' history has; LARGE adds a second one, to see what grows.
+JOBS   ?= 200000
+LARGE  ?= 0
+
+.PHONY: demo test check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
@@ -22,6 +26,13 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# bench/README.md says how to read the tables: build/bench.md, build/bench-flux.md
+bench: $(READY)
+	$(BIN)/python -m bench --jobs $(JOBS) --large $(LARGE)
+
+bench-flux: $(READY)
+	$(BIN)/python -m bench.live --jobs $(JOBS) --large $(LARGE)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -4,6 +4,9 @@
 Eleven events a job, jobspec and R; two hundred users, four queues, a few thousand names,
 jobs of 1 to 64 nodes of 4096. Lines come as live responses do: jobs interleaved, one event
 each. ``python -m bench.generate 1000`` prints the journal of a thousand jobs.
+
+Every job is made from the seed and its number alone, so that a backlog can show the same
+jobs in another order without any of them being kept.
 """
 
 from __future__ import annotations
@@ -12,23 +15,49 @@ import heapq
 import random
 import sys
 from collections.abc import Iterator
+from math import gcd
+from typing import NamedTuple
 
 EPOCH = 1_700_000_000.0
+EVENTS = 11
+"""Events of a job that has run."""
 _QUEUES = ("batch", "batch", "batch", "debug", "gpu", "long")
 _APPS = ("lammps", "namd", "hpl", "vasp", "ior", "amber", "cp2k", "train", "preproc", "post")
 _NODES = 4096
+_STARTED = 7  # events that a job has when it has started
+
+
+class Posted(NamedTuple):
+    """One event: its time in seconds since the epoch, its text, and what comes with it."""
+
+    time: float
+    name: str
+    text: str
+    jobspec: str = ""
+    R: str = ""
 
 
 def journal(
-    jobs: int, seed: int = 1, *, rate: float = 50.0, start: float = EPOCH
+    jobs: int,
+    seed: int = 1,
+    *,
+    rate: float = 50.0,
+    start: float = EPOCH,
+    first: int = 0,
+    running: int = 0,
 ) -> Iterator[bytes]:
-    """Return the lines of a journal of ``jobs`` jobs, submitted ``rate`` a second."""
-    random_ = random.Random(seed)
+    """Return the lines of a journal of ``jobs`` jobs, submitted ``rate`` a second.
+
+    ``first`` is the number of the first one; the last ``running`` start, and do not finish.
+    """
+    random_ = random.Random()
     waiting: list[tuple[float, int, bytes]] = []
     yield b'{"id":-1,"events":[]}'
-    for number in range(jobs):
+    for number in range(first, first + jobs):
         submitted = start + number / rate
-        for order, (time, line) in enumerate(life(random_, number, submitted)):
+        lines = life(_of_job(random_, seed, number), number, submitted)
+        reached = EVENTS if number < first + jobs - running else _STARTED
+        for order, (time, line) in enumerate(lines[:reached]):
             heapq.heappush(waiting, (time, number * 16 + order, line))
         while waiting and waiting[0][0] < submitted:
             yield heapq.heappop(waiting)[2]
@@ -36,88 +65,121 @@ def journal(
         yield heapq.heappop(waiting)[2]
 
 
-def backlog(jobs: int, seed: int = 1, *, rate: float = 50.0) -> Iterator[bytes]:
-    """Return the same jobs as a backlog shows them: a line a job, annotations left out."""
-    random_ = random.Random(seed)
-    for number in range(jobs):
-        lines = [line for _, line in life(random_, number, EPOCH + number / rate)]
-        events, jobspec, r = [], b"", b""
-        for line in lines:
-            body = line[line.index(b"[") + 1 :]
-            event, _, tail = body.partition(b"]" if b'],"' in body else b"]}")
-            if b'"name":"annotations"' in line:
-                continue
-            if b'],"jobspec":' in line:
-                event, _, tail = body.partition(b'],"jobspec":')
-                jobspec = tail[:-1]
-            elif b'],"R":' in line:
-                event, _, tail = body.rpartition(b'],"R":')
-                r = tail[:-1]
-            else:
-                event = body.removesuffix(b"]}")
-            events.append(event)
-        head = lines[0][: lines[0].index(b",")]
-        yield b'%b,"events":[%b],"jobspec":%b,"R":%b}' % (head, b",".join(events), jobspec, r)
+def backlog(
+    jobs: int, seed: int = 1, *, rate: float = 50.0, start: float = EPOCH, running: int = 0
+) -> Iterator[bytes]:
+    """Return the same jobs as a backlog shows them: a line a job, annotations left out.
+
+    They come as the job manager's hash has them: finished ones first, in no order.
+    """
+    random_ = random.Random()
+    finished = jobs - running
+    for number in (*_scattered(finished), *range(finished, jobs)):
+        jobid, events = _life(_of_job(random_, seed, number), number, start + number / rate)
+        known = events[: EVENTS if number < finished else _STARTED]
+        texts = ",".join(event.text for event in known if event.name != "annotations")
+        jobspec = known[0].jobspec
+        r = next(event.R for event in known if event.R)
+        yield f'{{"id":{jobid},"events":[{texts}],"jobspec":{jobspec},"R":{r}}}'.encode()
     yield b'{"id":-1,"events":[]}'
 
 
 def life(random_: random.Random, number: int, submitted: float) -> list[tuple[float, bytes]]:
     """Return (time, line) of each event of one job, in order."""
+    jobid, events = _life(random_, number, submitted)
+    lines = []
+    for time, _, text, jobspec, r in events:
+        extra = f',"jobspec":{jobspec}' if jobspec else f',"R":{r}' if r else ""
+        lines.append((time, f'{{"id":{jobid},"events":[{text}]{extra}}}'.encode()))
+    return lines
+
+
+def real(number: float) -> str:
+    """Return a number as Flux writes it (jansson): 17 digits, and always as a real."""
+    text = f"{number:.17g}"
+    return text if "." in text or "e" in text else text + ".0"
+
+
+def _of_job(random_: random.Random, seed: int, number: int) -> random.Random:
+    random_.seed(seed << 32 | number)
+    return random_
+
+
+def _scattered(count: int) -> Iterator[int]:
+    """Return the numbers below ``count``, each once, without any order that could help."""
+    step = next((s for s in range(count * 5 // 8 | 1, 2 * count) if gcd(s, count) == 1), 1)
+    return (number * step % count for number in range(count))
+
+
+def _life(random_: random.Random, number: int, submitted: float) -> tuple[int, list[Posted]]:
+    """Return the id and the events of one job."""
+    uniform = random_.random
     jobid = (int((submitted - EPOCH) * 1000) << 24) | (number & 0x3FF)
     user = 1000 + int(random_.paretovariate(0.6)) % 200
-    queue = random_.choice(_QUEUES)
-    name = f"{random_.choice(_APPS)}-{random_.randrange(400)}"
-    nodes = 1 << random_.randrange(7)
-    first = random_.randrange(_NODES - nodes)
-    cores = random_.choice((1, 8, 32))
+    queue = _QUEUES[int(uniform() * 6)]
+    name = f"{_APPS[int(uniform() * 10)]}-{int(uniform() * 400)}"
+    nodes = 1 << int(uniform() * 7)
+    first = int(uniform() * (_NODES - nodes))
+    cores = (1, 8, 32)[int(uniform() * 3)]
     core = f"0-{cores - 1}" if cores > 1 else "0"
-    duration = random_.choice((600.0, 3600.0, 7200.0, 86400.0))
+    duration = (600.0, 3600.0, 7200.0, 86400.0)[int(uniform() * 4)]
     run = min(random_.expovariate(1 / 120.0), duration)
-    status = random_.choices((0, 256, 9), (90, 8, 2))[0]
-    ranks = f"{first}-{first + nodes - 1}" if nodes > 1 else f"{first}"
-    hosts = f"node[{ranks}]" if nodes > 1 else f"node{first}"
+    luck = uniform()
+    status = 0 if luck < 0.9 else 256 if luck < 0.98 else 9
+    if nodes > 1:
+        ranks = f"{first}-{first + nodes - 1}"
+        hosts, where = f"node[{ranks}]", f"rank[{ranks}]"
+    else:
+        ranks = f"{first}"
+        hosts, where = f"node{first}", f"rank{first}"
+    where += f"/core[{core}]" if cores > 1 else f"/core{core}"
     now = submitted
-    lines: list[tuple[float, bytes]] = []
+    events: list[Posted] = []
 
-    def post(delay: float, event: str, context: str = "", extra: str = "") -> None:
+    def post(
+        after: float, event: str, context: str = "", jobspec: str = "", r: str = ""
+    ) -> None:
         nonlocal now
-        now = round(now + delay, 7)
+        now += after
         tail = f',"context":{context}' if context else ""
-        text = f'{{"timestamp":{now!r},"name":"{event}"{tail}}}'
-        lines.append((now, f'{{"id":{jobid},"events":[{text}]{extra}}}'.encode()))
+        text = f'{{"timestamp":{real(now)},"name":"{event}"{tail}}}'
+        events.append(Posted(now, event, text, jobspec, r))
+
+    def about(seconds: float) -> float:
+        """Return a time that is never twice the same, as on a real machine."""
+        return seconds * (0.5 + uniform())
 
     jobspec = (
         f'{{"resources":[{{"type":"node","count":{nodes},"with":[{{"type":"slot","count":1,'
         f'"label":"task","with":[{{"type":"core","count":{cores}}}]}}]}}],"tasks":[{{"command":'
-        f'["./{name}","--input","case-{random_.randrange(10_000)}.in"],"slot":"task","count":'
+        f'["./{name}","--input","case-{int(uniform() * 10_000)}.in"],"slot":"task","count":'
         f'{{"per_slot":1}}}}],"attributes":{{"system":{{"duration":{duration},"cwd":'
-        f'"/p/lustre/user{user}/run{random_.randrange(1000)}","queue":"{queue}","bank":"bank'
+        f'"/p/lustre/user{user}/run{int(uniform() * 1000)}","queue":"{queue}","bank":"bank'
         f'{user % 20}","job":{{"name":"{name}"}},"shell":{{"options":{{"rlimit":{{"cpu":-1,'
         f'"core":16384}}}}}},"constraints":{{"properties":["{queue}"]}}}}}},"version":1}}'
     )
-    post(0, "submit", f'{{"userid":{user},"urgency":16,"flags":0,"version":1}}',
-         f',"jobspec":{jobspec}')  # fmt: skip
-    post(0.0105, "validate")
-    post(0.0108, "depend")
-    post(0.00002, "priority", f'{{"priority":{random_.randrange(1_000_000)}}}')
-    waits = random_.expovariate(1 / 20.0)
-    summary = f'{{"sched":{{"resource_summary":"rank[{ranks}]/core[{core}]"}}}}'
-    post(waits, "annotations", f'{{"annotations":{summary}}}')
-    start = now
+    post(about(0.001), "submit", f'{{"userid":{user},"urgency":16,"flags":0,"version":1}}',
+         jobspec=jobspec)  # fmt: skip
+    post(about(0.0105), "validate")
+    post(about(0.0108), "depend")
+    post(about(0.00002), "priority", f'{{"priority":{int(uniform() * 1_000_000)}}}')
+    summary = f'{{"sched":{{"resource_summary":"{where}"}}}}'
+    post(random_.expovariate(1 / 20.0), "annotations", f'{{"annotations":{summary}}}')
+    began = now - about(0.001)
     r = (
         f'{{"version":1,"execution":{{"R_lite":[{{"rank":"{ranks}","children":{{"core":'
-        f'"{core}"}}}}],"starttime":{start!r},"expiration":{start + duration!r},"nslots":'
-        f'{nodes},"nodelist":["{hosts}"],"properties":{{"{queue}":"{ranks}"}}}}}}'
+        f'"{core}"}}}}],"starttime":{real(began)},"expiration":{real(began + duration)},'
+        f'"nslots":{nodes},"nodelist":["{hosts}"],"properties":{{"{queue}":"{ranks}"}}}}}}'
     )
-    post(0.000007, "alloc", f'{{"annotations":{summary}}}', f',"R":{r}')
-    post(0.0032, "start")
+    post(about(0.000007), "alloc", f'{{"annotations":{summary}}}', r=r)
+    post(about(0.0032), "start")
     post(run, "finish", f'{{"status":{status}}}')
-    post(0.0101, "release", '{"ranks":"all","final":true}')
-    post(0.00003, "free")
-    post(0.000008, "clean")
-    return lines
+    post(about(0.0101), "release", '{"ranks":"all","final":true}')
+    post(about(0.00003), "free")
+    post(about(0.000008), "clean")
+    return jobid, events
 
 
 if __name__ == "__main__":
-    for text in journal(int(sys.argv[1])):
-        sys.stdout.buffer.write(text + b"\n")
+    for line in journal(int(sys.argv[1])):
+        sys.stdout.buffer.write(line + b"\n")

@@ -157,4 +157,4 @@ def test_the_commands_list_and_count_them(path: str) -> None:
     assert {"kind", "jobid", "since", "until", "why"} == set(lines[0])
     text = run(cli, ["--db", path, "gaps"]).output
     assert 4 == len(text.splitlines()) == len(lines)
-    assert "2023-11-14T22:13:20.000000Z" in text
+    assert "2023-11-14T22:13:20.0" in text

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What runs in the instance: loads modules, asks, and prints what it took as JSON.
+
+    compare JOBS FOLDER     flux-core's module and ours side by side
+    alone JOBS FOLDER       ours only, with what only it is asked
+    throughput JOBS         makes jobs, with whatever job-list is loaded
+
+Responses are taken as text: what a client does with them is the same for both modules, and
+would hide the difference. Both modules have a process of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from errno import ENODATA
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import flux  # type: ignore[import-not-found]
+from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
+
+from bench import generate
+from bench.common import RATE, ROOT, repeat
+from bench.questions import ALL, FLUX_JOBS, STREAMED, filtered, newest
+
+THEIRS, OURS = "job-list", "jobdb"
+_MODULE = str(ROOT / "joblist/job-list.py")
+_MANAGER = str(Path(__file__).with_name("job-manager.py"))
+_IDS = 100
+
+Payload = dict[str, Any]
+
+
+class Instance:
+    """A connection to the instance that this runs in."""
+
+    def __init__(self) -> None:
+        self.handle = flux.Flux()
+        self._broker = int(self.handle.attr_get("broker.pid"))
+        self._pids: dict[str, int] = {}
+
+    def load(self, name: str, *words: str) -> None:
+        """Load a module, by words of ``flux module load``, and remember its process."""
+        before = self._children()
+        subprocess.run(["flux", "module", "load", "--exec", *words], check=True)  # noqa: S607
+        (self._pids[name],) = self._children() - before
+
+    def remove(self, name: str) -> None:
+        """Remove a module."""
+        subprocess.run(["flux", "module", "remove", name], check=True)  # noqa: S607
+
+    def _children(self) -> set[int]:
+        tasks = Path(f"/proc/{self._broker}/task").glob("*/children")
+        return {int(pid) for task in tasks for pid in task.read_text("ascii").split()}
+
+    def peak(self, name: str) -> float:
+        """Return the most memory that a module's process has had, in MB."""
+        status = Path(f"/proc/{self._pids[name]}/status").read_text("ascii")
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e6
+
+    def processor(self, name: str) -> float:
+        """Return the seconds of processor time that a module's process has had."""
+        fields = Path(f"/proc/{self._pids[name]}/stat").read_text("ascii").rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self, topic: str, payload: Payload) -> str:
+        """Return a response, as text."""
+        text: str = self.handle.rpc(topic, payload).get_str()
+        return text
+
+    def stream(self, topic: str, payload: Payload) -> int:
+        """Read a streamed response to its end; returns the number of its bytes."""
+        rpc = self.handle.rpc(topic, payload, 0, FLUX_RPC_STREAMING)
+        size = 0
+        while True:
+            try:
+                size += len(rpc.get_str())
+            except OSError as error:
+                if error.errno != ENODATA:
+                    raise
+                return size
+            rpc.reset()
+
+
+def manage(instance: Instance, backlog: str) -> float:
+    """Load the module that stands in for the job manager; returns the seconds it took.
+
+    That is what any module takes that is written in Python and does nothing.
+    """
+    question = ("play", {"file": os.devnull})
+    return started(instance, "job-manager", question, _MANAGER, f"backlog={backlog}")
+
+
+def started(instance: Instance, name: str, question: tuple[str, Payload], *words: str) -> float:
+    """Load a module; returns the seconds until it has answered."""
+    begun = time.perf_counter()
+    instance.load(name, *words)
+    instance.ask(f"{name}.{question[0]}", question[1])
+    return time.perf_counter() - begun
+
+
+def ours(folder: str) -> tuple[str, ...]:
+    """Return the words that load our module, with a database in ``folder``."""
+    return (f"--name={OURS}", _MODULE, f"dbpath={folder}/jobs.sqlite")
+
+
+def questions(instance: Instance, moment: float) -> dict[str, Callable[[str], object]]:
+    """Return what is asked, by its name: a function of the service's name."""
+
+    def listed(payload: Payload) -> Callable[[str], object]:
+        return lambda name: instance.ask(f"{name}.list", payload)
+
+    def streamed(attrs: list[str]) -> Callable[[str], object]:
+        payload = newest(most=STREAMED, attrs=attrs)
+        return lambda name: instance.stream(f"{name}.list", payload)
+
+    return {
+        "newest 1,000, all attributes": listed(newest()),
+        "newest 1,000, as flux jobs asks": listed(newest(attrs=FLUX_JOBS)),
+        "20,000 streamed, all attributes": streamed(ALL),
+        "20,000 streamed, as flux jobs asks": streamed(FLUX_JOBS),
+        **{what: listed(payload) for what, payload in filtered(moment).items()},
+    }
+
+
+def ids(instance: Instance, name: str) -> Callable[[str], object]:
+    """Return a question for single jobs, one after the other."""
+    jobs = json.loads(instance.ask(f"{name}.list", newest(most=0, attrs=[])))["jobs"]
+    some = random.Random(1).sample([job["id"] for job in jobs], min(_IDS, len(jobs)))
+
+    def each(name: str) -> None:
+        for jobid in some:
+            instance.ask(f"{name}.list-id", {"id": jobid, "attrs": ALL})
+
+    return each
+
+
+def compare(jobs: int, folder: str) -> Payload:
+    """Ask both modules the same, in turn."""
+    instance = Instance()
+    manage(instance, f"{folder}/backlog.jsonl")
+    first = ("list", newest(most=1))
+    taken: Payload = {}
+    taken["first ingest"] = [None, started(instance, OURS, first, *ours(folder))]
+    instance.remove(OURS)
+    theirs = started(instance, THEIRS, first, THEIRS)
+    taken["replay"] = [theirs, started(instance, OURS, first, *ours(folder))]
+    taken["replay, processor time"] = [instance.processor(name) for name in (THEIRS, OURS)]
+    moment = generate.EPOCH + jobs / RATE / 2
+    asked = questions(instance, moment)
+    asked["list-id"] = ids(instance, OURS)
+    for what, question in asked.items():
+        both = repeat(partial(question, THEIRS), partial(question, OURS))
+        taken[what] = [timing.wall / (_IDS if what == "list-id" else 1) for timing in both]
+    instance.ask("job-manager.play", {"file": f"{folder}/active.jsonl"})
+    question = questions(instance, moment)["newest 1,000, all attributes"]
+    both = repeat(partial(question, THEIRS), partial(question, OURS))
+    taken["1,000 active, all attributes"] = [timing.wall for timing in both]
+    memory = [instance.peak(THEIRS), instance.peak(OURS)]
+    instance.remove(THEIRS)
+    instance.remove(OURS)
+    instance.remove("job-manager")
+    return {"taken": taken, "memory": memory}
+
+
+def alone(jobs: int, folder: str) -> Payload:
+    """Ask our module only: after it has stored the backlog, and after it has seen it again."""
+    instance = Instance()
+    first = ("list", newest(most=1))
+    taken: Payload = {"bare start": manage(instance, f"{folder}/backlog.jsonl")}
+    memory: Payload = {}
+    taken["first ingest"] = started(instance, OURS, first, *ours(folder))
+    memory["first ingest"] = instance.peak(OURS)
+    instance.remove(OURS)
+    # A job that is stored, and sums, are answered while the backlog comes in.
+    taken["first answer: job-stats"] = started(instance, OURS, ("job-stats", {}), *ours(folder))
+    begun = time.perf_counter()
+    instance.ask(f"{OURS}.list", newest(most=1))
+    taken["replay"] = time.perf_counter() - begun + taken["first answer: job-stats"]
+    for what, question in questions(instance, generate.EPOCH + jobs / RATE / 2).items():
+        (timing,) = repeat(partial(question, OURS))
+        taken[what] = timing.wall
+    memory["replayed and asked"] = instance.peak(OURS)
+    instance.ask("job-manager.play", {"file": f"{folder}/active.jsonl"})
+    (timing,) = repeat(lambda: instance.ask(f"{OURS}.list", newest()))
+    taken["1,000 active, all attributes"] = timing.wall
+    memory["with 1,000 active"] = instance.peak(OURS)
+    instance.remove(OURS)
+    instance.remove("job-manager")
+    # The job manager has purged what the history has: nothing is to be waited for.
+    manage(instance, os.devnull)
+    taken["first answer: list"] = started(instance, OURS, ("list", newest()), *ours(folder))
+    instance.remove(OURS)
+    instance.remove("job-manager")
+    return {"taken": taken, "memory": memory}
+
+
+def throughput(jobs: int) -> float:
+    """Make jobs that do nothing; returns how many went through in a second."""
+    from flux.job import JobspecV1, submit_async  # type: ignore[import-not-found] # noqa: PLC0415
+
+    handle = flux.Flux()
+    jobspec = JobspecV1.from_command(["true"])
+    jobspec.setattr("system.exec.test.run_duration", "0.001s")
+    text = jobspec.dumps()
+    begun = time.perf_counter()
+    pending = [submit_async(handle, text) for _ in range(jobs)]
+    for future in pending:
+        future.get_id()
+    handle.rpc("job-manager.drain").get()
+    return jobs / (time.perf_counter() - begun)
+
+
+def main(command: str, jobs: str, *words: str) -> None:
+    """Do what the words say."""
+    functions: dict[str, Callable[..., object]] = {
+        "compare": compare,
+        "alone": alone,
+        "throughput": throughput,
+    }
+    print(json.dumps(functions[command](int(jobs), *words)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

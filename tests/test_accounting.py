@@ -273,6 +273,22 @@ def test_a_restored_target_is_filled_again(site: Site) -> None:
     assert (20, 0) == site.feed()
 
 
+def test_a_restored_target_that_has_grown_again_is_filled(site: Site) -> None:
+    site.finish(10, 1)
+    site.feed()
+    backup = Path(site.target).read_bytes()
+    site.finish(10, 2)
+    site.feed()
+    Path(site.target).write_bytes(backup)
+    # flux-accounting's script adds as many as are lost, and more; two of those were purged.
+    site.finish(5, 3)
+    records = [record for _, record in job_records(site.store.db, 0, 10**6)]
+    with Target(site.target) as target, target.transaction():
+        target.add(records[:11:-1])
+    assert (2, 23) == site.feed()
+    assert site.jobs == ids(site.target)
+
+
 def test_a_restored_source_starts_over(site: Site, tmp_path: Path) -> None:
     site.finish(10, 1)
     site.store.close()

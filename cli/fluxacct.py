@@ -23,7 +23,7 @@ from eventstore.store import fetch, value
 from projections.accounting import JobRecord
 
 VERSIONS = range(22, 39)
-"""Versions of the schema that are known: flux-accounting 0.34 (June 2024) and newer."""
+"""Versions of the schema that are known: flux-accounting 0.33 (June 2024) and newer."""
 
 _NEWER_COLUMNS = frozenset({"project", "bank", "requested_duration", "actual_duration"})
 _WITNESSES = 64

@@ -151,8 +151,14 @@ def test_a_locked_target_is_waited_for(run: Run, tmp_path: Path) -> None:
     assert 10 == len(ids(path))
 
 
-def test_a_holder_that_cannot_be_told(tmp_path: Path) -> None:
+def test_a_holder_that_cannot_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = create(tmp_path / "a.db")
+    assert "another process" == holders(path)
+    # It runs in another container.
+    status = Path(path).stat()
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    (tmp_path / "locks").write_text(f"1: POSIX  ADVISORY  WRITE 0 {place} 1073741825 EOF\n")
+    monkeypatch.setattr("cli.holders._LOCKS", tmp_path / "locks")
     assert "another process" == holders(path)
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from cli.fluxacct import Mark, Refused, Target
+from eventstore.errors import translated
 from eventstore.store import Store
 from projections.accounting import Accounting, JobRecord, job_records
 from projections.consumer import Consumer
@@ -60,14 +61,16 @@ def feed(
     with store.snapshot() as db:
         window = consumer.window(db, ACCOUNTING)
 
-        def chunks() -> Iterator[list[JobRecord]]:
+        def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
             after = window.after if _continues(consumer, target, since) else 0
-            found = (record for _, record in job_records(db, after, window.upto, since))
-            return iter(lambda: list(islice(found, _CHUNK)), [])
+            # Inside the target's transaction, an error of the source is still the source's.
+            with translated(store.path):
+                found = (record for _, record in job_records(db, after, window.upto, since))
+                yield from iter(lambda: list(islice(found, size)), [])
 
         if dry:
             return _counted(target, chunks())
-        if next(chunks(), None) is None:
+        if next(chunks(1), None) is None:
             return Outcome(0, 0, [])
         with target.transaction():
             # Others may have written it meanwhile: the beginning is looked for again.

@@ -23,7 +23,7 @@ from eventstore.store import fetch, value
 from projections.accounting import JobRecord
 
 VERSIONS = range(22, 39)
-"""Versions of the schema that are known: flux-accounting 0.34 (June 2024) and newer."""
+"""Versions of the schema that are known: flux-accounting 0.33 (June 2024) and newer."""
 
 _NEWER_COLUMNS = frozenset({"project", "bank", "requested_duration", "actual_duration"})
 _WITNESSES = 64
@@ -83,7 +83,7 @@ class Target:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn SQLite's errors into StoreError, with the holder's name where it is locked."""
+        """Turn SQLite's errors into StoreError: Locked where it is worth trying again."""
         with translated(self.path):
             try:
                 yield
@@ -91,6 +91,17 @@ class Target:
                 raise Locked(
                     f"{self.path}: locked for {self._wait:g} s, it seems by "
                     f"{holders(self.path)}; run this again when that has ended"
+                ) from error
+            except apsw.ReadOnlyError as error:
+                if getattr(error, "extendedresult", 0) != apsw.SQLITE_READONLY_DBMOVED:
+                    raise  # ours (transaction) has no result
+                raise Locked(
+                    f"{self.path}: moved or replaced while it was open; run this again"
+                ) from error
+            except apsw.CorruptError as error:
+                raise StoreError(
+                    f"{self.path}: it is damaged; restore it from a backup, and run this again "
+                    f"to add what that lacks ({error})"
                 ) from error
 
     # -- the schema
@@ -200,15 +211,18 @@ class Target:
     # -- has it been restored?
 
     def mark(self, upto: int | None = None) -> Mark:
-        """Describe the last rows of the table, of those up to a rowid.
+        """Describe the table and its last rows, of those up to a rowid.
 
         Rows are added in the order of their rowid. So a table that was restored to what it
-        was before these rows came has others in their places, or none.
+        was before these rows came has others in their places, or none. A table with other
+        constraints may take what was refused.
         """
         with self._errors():
             last = self._last_rowid() if upto is None else upto
             sql = "SELECT rowid, id FROM jobs WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?"
             rows = fetch(self.db, sql, (last, _WITNESSES))
+            sql = "SELECT sql FROM sqlite_schema WHERE tbl_name = 'jobs' ORDER BY type, name"
+            rows += fetch(self.db, sql)
         return Mark(last, hashlib.sha256(repr(rows).encode()).hexdigest()[:32])
 
     def still_has(self, mark: Mark) -> bool:

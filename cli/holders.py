@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 _FILES = ("", "-wal", "-shm")  # where SQLite takes its locks, in WAL mode or not
+_LOCKS = Path("/proc/locks")
 
 
 def holders(path: str) -> str:
     """Name the processes that have locks on a database, as far as the system tells."""
     places = {_place(path + suffix) for suffix in _FILES if Path(path + suffix).exists()}
     try:
-        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+        lines = _LOCKS.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     pids = {
@@ -21,7 +22,8 @@ def holders(path: str) -> str:
         for words in map(str.split, lines)
         if words[1] != "->" and words[5] in places  # those with an arrow are waiting
     }
-    others = sorted(pids - {str(os.getpid())} or pids, key=int)
+    # Those of other containers have no number here: 0.
+    others = sorted((pids - {str(os.getpid())} or pids) - {"0", "-1"}, key=int)
     return " and ".join(map(_named, others)) or "another process"
 
 

@@ -152,7 +152,7 @@ _decode = msgspec.json.Decoder(_Jobspec).decode
 
 
 def requested(jobspec: bytes | None) -> tuple[str, str, float | None]:
-    """Return project, bank and duration (seconds) as flux-accounting reads them.
+    """Return project, bank and duration (seconds) as flux-accounting stores them.
 
     Empty, or None, where there is no such thing in the jobspec.
     """
@@ -160,12 +160,22 @@ def requested(jobspec: bytes | None) -> tuple[str, str, float | None]:
         system = _decode(jobspec or b"").attributes.system
     except (ValueError, RecursionError):
         return "", "", None
-    project, bank, duration = system.project, system.bank, system.duration
+    duration = system.duration
     return (
-        project if isinstance(project, str) else "",
-        bank if isinstance(bank, str) else "",
+        _text(system.project),
+        _text(system.bank),
         duration if isinstance(duration, float) else _whole(duration),
     )
+
+
+def _text(value: object) -> str:
+    """Return a project or bank; a number, as ``--setattr=project=7`` makes it, becomes text.
+
+    That is what the type of flux-accounting's columns makes of it (and of true, 1).
+    """
+    if isinstance(value, str):
+        return value
+    return repr(value + 0) if isinstance(value, int | float) else ""
 
 
 def _whole(value: object) -> float | None:

@@ -2,6 +2,7 @@
 """Runs inside a Flux instance, with Flux's Python: makes jobs, asks questions.
 
 work FIRST COUNT      submits mock jobs and meddles with them
+guests COUNT USER …   submits mock jobs of users, also of those who are not known here
 drain                 waits until no job is active
 ask TOPIC [REQUEST]   prints the response
 eventlogs             prints {JOBID: eventlog} of the jobs whose ids come on standard input
@@ -17,6 +18,8 @@ import time
 from typing import Any
 
 import flux  # type: ignore[import-not-found]
+import flux.kvs  # type: ignore[import-not-found]
+from flux.job import JobID  # type: ignore[import-not-found]
 
 _HOLD, _DEFAULT = 0, 16
 
@@ -75,6 +78,32 @@ def meddle(handle: Any, number: int, jobid: int) -> None:
         attempt(handle, "job-manager.raise", cancel)
 
 
+def guests(count: int, *users: str) -> None:
+    """Do as job-ingest does, which takes jobs of others only with flux-security."""
+    own = flux.Flux()
+    first = time.time_ns() // 1_000_000 % 2**38  # ids grow, as those of job-ingest do
+    for number in range(count):
+        jobid = (first + number) << 24
+        spec = json.loads(jobspec(number))
+        system = spec["attributes"]["system"]
+        if number % 4 == 1:
+            system["bank"] = "B"
+        if number % 5 == 2:
+            system["project"] = "p1"
+        key = str(JobID(jobid).kvs)
+        flux.kvs.put(own, f"{key}.jobspec", spec)
+        flux.kvs.commit(own)
+        user, urgency = int(users[number % len(users)]), _HOLD if number % 10 == 3 else _DEFAULT
+        job = {"id": jobid, "userid": user, "jobspec": spec, "urgency": urgency, "flags": 0}
+        job["t_submit"] = time.time()
+        refused = own.rpc("job-manager.submit", {"jobs": [job]}).get()["errors"]
+        assert not refused, refused
+        if number % 20 == 3:
+            update = {"id": jobid, "updates": {"attributes.system.bank": "B"}}
+            attempt(own, "job-manager.update", update)
+        meddle(own, number, jobid)
+
+
 def attempt(handle: Any, topic: str, request: dict[str, object]) -> None:
     """Ask for something that may be refused: the job may be over already."""
     try:
@@ -109,6 +138,8 @@ def eventlogs() -> None:
 def main(command: str, *words: str) -> None:
     if command == "work":
         work(int(words[0]), int(words[1]))
+    elif command == "guests":
+        guests(int(words[0]), *words[1:])
     elif command == "drain":
         drain()
     elif command == "eventlogs":

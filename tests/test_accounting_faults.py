@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -23,6 +24,7 @@ from cli.holders import holders
 from eventstore.append import Writer
 from eventstore.errors import JobdbError, Locked, StoreError
 from eventstore.store import create_or_open
+from projections.accounting import job_records
 from projections.consumer import Consumer, Position
 from projections.rebuild import rebuild
 from projections.views import Views
@@ -149,9 +151,48 @@ def test_a_locked_target_is_waited_for(run: Run, tmp_path: Path) -> None:
     assert 10 == len(ids(path))
 
 
-def test_a_holder_that_cannot_be_told(tmp_path: Path) -> None:
+def test_a_holder_that_cannot_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = create(tmp_path / "a.db")
     assert "another process" == holders(path)
+    # It runs in another container.
+    status = Path(path).stat()
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    (tmp_path / "locks").write_text(f"1: POSIX  ADVISORY  WRITE 0 {place} 1073741825 EOF\n")
+    monkeypatch.setattr("cli.holders._LOCKS", tmp_path / "locks")
+    assert "another process" == holders(path)
+
+
+def test_a_damaged_target(run: Run, tmp_path: Path) -> None:
+    path = Path(create(tmp_path / "a.db"))
+    run("accounting", "--to", str(path))
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+    assert "it is damaged; restore it from a backup" in refused(run, path)
+
+
+def test_a_damaged_source_is_not_taken_for_the_target(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*words: Any) -> Iterator[Any]:
+        looks.append(words)
+        yield from job_records(*words)
+        if len(looks) > 1:  # the first is whether there is anything to do
+            raise apsw.CorruptError("database disk image is malformed")
+
+    looks: list[Any] = []
+    path = create(tmp_path / "a.db")
+    monkeypatch.setattr("cli.feed.job_records", damaged)
+    with pytest.raises(StoreError, match=f"{run.db}: it is damaged"):
+        run("accounting", "--to", path)
+    assert set() == ids(path)
+
+
+def test_a_target_that_is_replaced_while_it_is_open(run: Run, tmp_path: Path) -> None:
+    path = create(tmp_path / "a.db")
+    with Target(path) as target:
+        Path(create(tmp_path / "backup.db")).rename(path)
+        with pytest.raises(Locked, match="replaced while it was open"), target.transaction():
+            target.db.execute("DELETE FROM jobs")
 
 
 @contextmanager
@@ -197,6 +238,14 @@ def test_a_row_that_breaks_a_constraint_is_named(run: Run, tmp_path: Path) -> No
     assert 10 - bad == len(ids(path))
     # It was said; it is not said again at each run.
     assert f"0 jobs added to {path}\n" == run("accounting", "--to", path)
+    # It is taken as soon as the table takes it.
+    with apsw.Connection(path) as db:
+        db.execute("ALTER TABLE jobs RENAME TO old")
+        db.execute(f"CREATE TABLE jobs ({', '.join(COLUMNS)})")
+        db.execute("INSERT INTO jobs SELECT * FROM old; DROP TABLE old")
+    db.close()
+    printed = run("accounting", "--to", path)
+    assert f"{bad} jobs added to {path}, {10 - bad} were there\n" == printed
 
 
 def test_what_was_not_seen_is_named(tmp_path: Path) -> None:
@@ -264,6 +313,7 @@ def test_a_view_of_another_version_is_waited_for(run: Run, tmp_path: Path) -> No
 _DIES = """
 import os
 from cli.fluxacct import Target
+from projections.accounting import job_records
 from projections.consumer import Consumer
 {where} = lambda *_: os._exit(9)
 from cli.main import main

@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,16 +22,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from bench.generate import EPOCH, life
-from cli.feed import consumer_of, feed
+from cli.feed import Outcome, consumer_of, feed
 from cli.fluxacct import Target
 from eventstore.append import Writer
-from eventstore.store import create_or_open, open_readonly
+from eventstore.errors import Locked
+from eventstore.store import Store, create_or_open, open_readonly
 from projections.accounting import JobRecord, job_records
 from projections.consumer import Consumer
 from projections.rebuild import rebuild
 from projections.views import Views
 
-from .accounting_db import create, ids
+from .accounting_db import create, ids, rows
+from .recordings import new_store
 
 _STEPS = (
     (Consumer, "window"),
@@ -40,6 +42,8 @@ _STEPS = (
     (Target, "mark"),
     (Consumer, "done"),
 )
+_STEP = st.integers(0, 17)
+_AFTER = st.sampled_from((None,) * 9 + (0, 2, 5))  # what goes through everything hides faults
 _SCRIPT = "INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -47,16 +51,20 @@ class Broken(Exception):
     """The feed was broken off here."""
 
 
+def break_off() -> None:
+    raise Broken
+
+
 @contextmanager
-def broken_at(step: int) -> Iterator[None]:
-    """Break the feed off before or after one of its steps, counted from 0; -1: nowhere."""
+def at_step(step: int, action: Callable[[], object]) -> Iterator[None]:
+    """Do something before or after one of the feed's steps, counted from 0; -1: never."""
     left = step
 
     def tick() -> None:
         nonlocal left
         left -= 1
         if left == -1:
-            raise Broken
+            action()
 
     def ticking(method: Callable[..., Any]) -> Callable[..., Any]:
         def stepped(*args: Any, **kwargs: Any) -> Any:
@@ -67,16 +75,12 @@ def broken_at(step: int) -> Iterator[None]:
 
         return stepped
 
-    patches = [patch.object(cls, name, ticking(getattr(cls, name))) for cls, name in _STEPS]
-    if step >= 0:
-        for patched in patches:
-            patched.start()
-    try:
-        yield
-    finally:
+    with ExitStack() as patches:
         if step >= 0:
-            for patched in patches:
-                patched.stop()
+            for cls, name in _STEPS:
+                stepped = ticking(getattr(cls, name))
+                patches.enter_context(patch.object(cls, name, stepped))
+        yield
 
 
 class Feeding(RuleBasedStateMachine):
@@ -90,10 +94,17 @@ class Feeding(RuleBasedStateMachine):
         self.target = create(self.folder / "a.db")
         self.sources: list[bytes] = []  # backups of the job database
         self.targets: list[bytes] = []
+        self.cursors = Path(self.db + "-consumers")
+        self.old_cursors: list[bytes] = []
         self.random = random.Random(1)
         self.journal: list[bytes] = []  # all that the broker has said
         self.jobs = 0
         self.held: list[bytes] = []  # what was said while nobody listened
+        # The real number of rows is more than there ever are here: nothing would be behind it.
+        self.witnesses = patch("cli.fluxacct._WITNESSES", 3)
+        self.witnesses.start()
+        # What the broker knows, and so flux-accounting's script.
+        self.broker, self.broker_views = new_store()
         self.open()
 
     def open(self) -> None:
@@ -102,20 +113,30 @@ class Feeding(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.listen(self.journal)
-        finished = {record.id: record for record in self.finished()}
+        finished = {str(record.id): record for record in self.finished(self.store)}
         assert self.jobs == len(finished)
         # What was refused would be missing here: ids are those of one stream.
         self.feed(-1)
-        assert set(finished) == ids(self.target)
+        found = {row["id"]: JobRecord(**row) for row in rows(self.target)}
+        assert {jobid: record._replace(id=jobid) for jobid, record in finished.items()} == found
         self.store.close()
+        self.broker.close()
+        self.witnesses.stop()
         shutil.rmtree(self.folder)
 
     def listen(self, lines: list[bytes]) -> None:
         Writer(self.store, "test", self.views.advance).append(lines)
 
-    def finished(self) -> list[JobRecord]:
-        with self.store.snapshot() as db:
+    def finished(self, store: Store) -> list[JobRecord]:
+        with store.snapshot() as db:
             return [record for _, record in job_records(db, 0, 10**9)]
+
+    def run_feed(self, since: float = 0.0) -> Outcome:
+        with (
+            open_readonly(self.db) as store,
+            Target(self.target, wait=0.001) as target,
+        ):
+            return feed(store, target, consumer_of(store, target), since)
 
     @rule(count=st.integers(1, 3), late=st.integers(0, 2))
     def finish(self, count: int, late: int) -> None:
@@ -124,6 +145,7 @@ class Feeding(RuleBasedStateMachine):
             self.jobs += 1
             lines = [text for _, text in life(self.random, self.jobs, EPOCH + self.jobs)]
             self.journal += lines
+            Writer(self.broker, "broker", self.broker_views.advance).append(lines)
             if late == 0:
                 self.listen(lines)
             elif late == 1:
@@ -132,29 +154,54 @@ class Feeding(RuleBasedStateMachine):
                 self.listen(lines[5:])
                 self.held += lines
 
-    @rule(step=st.just(-1) | st.integers(0, 11), after=st.none() | st.integers(0, 9))
+    def moment(self, after: int | None) -> float:
+        """Return when one of the jobs ended; 0 for None."""
+        ends = sorted(record.t_inactive for record in self.finished(self.store))
+        return ends[after % len(ends)] if ends and after is not None else 0.0
+
+    @rule(step=st.sampled_from((-1,) * 18 + tuple(range(18))), after=_AFTER)
     def feed(self, step: int, after: int | None = None) -> None:
         """Run the feed, broken off at a step; only for jobs that ended after another one."""
-        ends = sorted(record.t_inactive for record in self.finished())
-        since = ends[after % len(ends)] if ends and after is not None else 0.0
+        since = self.moment(after)
         try:
-            with (
-                broken_at(step),
-                open_readonly(self.db) as store,
-                Target(self.target) as target,
-            ):
-                outcome = feed(store, target, consumer_of(store, target), since)
+            with at_step(step, break_off):
+                outcome = self.run_feed(since)
         except Broken:
             return
         assert [] == outcome.refused
-        assert {r.id for r in self.finished() if r.t_inactive > since} <= ids(self.target)
+        ended = {r.id for r in self.finished(self.store) if r.t_inactive > since}
+        assert ended <= ids(self.target)
+
+    @rule(step=_STEP, after=_AFTER, besides=_AFTER)
+    def two_feeds(self, step: int, after: int | None, besides: int | None) -> None:
+        """Another feed runs between two steps of one, if that does not hold the target."""
+
+        def other() -> None:
+            with suppress(Locked):
+                self.run_feed(self.moment(besides))
+
+        with at_step(step, other), suppress(Locked):
+            self.run_feed(self.moment(after))
+
+    @precondition(lambda self: self.targets)
+    @rule(step=_STEP, which=st.integers(0, 9))
+    def replace_target(self, step: int, which: int) -> None:
+        """A backup takes the target's place between two steps of the feed."""
+
+        def replace() -> None:
+            backup = self.folder / "backup"
+            backup.write_bytes(self.targets[which % len(self.targets)])
+            backup.rename(self.target)
+
+        with at_step(step, replace), suppress(Locked):
+            self.run_feed()
 
     @rule(purged=st.integers(0, 3))
     def run_script(self, purged: int) -> None:
         """flux-accounting's own script adds what ended since the newest row, newest first."""
         db = apsw.Connection(self.target)
         last = db.execute("SELECT coalesce(max(t_inactive), 0) FROM jobs").get
-        new = [record for record in self.finished() if record.t_inactive > last]
+        new = [record for record in self.finished(self.broker) if record.t_inactive > last]
         new.sort(key=lambda record: -record.t_inactive)
         with db:
             db.executemany(_SCRIPT, new[: len(new) - purged])
@@ -165,6 +212,8 @@ class Feeding(RuleBasedStateMachine):
         self.targets.append(Path(self.target).read_bytes())
         self.store.close()
         self.sources.append(Path(self.db).read_bytes())
+        if self.cursors.exists():
+            self.old_cursors.append(self.cursors.read_bytes())
         self.open()
 
     @precondition(lambda self: self.targets)
@@ -179,16 +228,26 @@ class Feeding(RuleBasedStateMachine):
         Path(self.db).write_bytes(self.sources[which % len(self.sources)])
         self.open()
 
+    @rule(what=st.sampled_from(["rebuild", "vacuum", "lose cursors"]) | st.integers(0, 9))
+    def housekeeping(self, what: str | int) -> None:
+        """What should make no difference. A number: the cursors are those of a backup."""
+        if what == "rebuild":
+            rebuild(self.views, ["accounting"])
+        elif what == "vacuum":
+            db = apsw.Connection(self.target)
+            db.execute("VACUUM")
+            db.close()
+        elif isinstance(what, int) and self.old_cursors:
+            self.cursors.write_bytes(self.old_cursors[what % len(self.old_cursors)])
+        else:
+            self.cursors.unlink(missing_ok=True)
+
     @rule(whole=st.booleans())
     def replay(self, whole: bool) -> None:
         """We hear of what we missed; or the broker shows all again."""
         self.listen(self.journal if whole else self.held)
         self.held = []
 
-    @rule()
-    def rebuild(self) -> None:
-        rebuild(self.views, ["accounting"])
-
 
 TestFeeding = Feeding.TestCase
-TestFeeding.settings = settings(stateful_step_count=25)
+TestFeeding.settings = settings(stateful_step_count=30)

@@ -74,9 +74,7 @@ class Writer:
             )
             self.source = db.last_insert_rowid()
             self._last_time = self._joined = _latest(db)
-        self._loaded: list[
-            JobPlace
-        ] = []  # jobs with their stored events at hand, in this batch
+        self._loaded: list[JobPlace] = []  # with their stored events at hand, in this batch
         self._reset()
 
     def close(self, outcome: str = "done") -> None:
@@ -114,14 +112,21 @@ class Writer:
         self.counts.add(self._counts)
         return self._counts
 
+    def set_aside(self, line: bytes, reason: str) -> None:
+        """Keep a line as a reject, which a fault of this program keeps from being appended."""
+        with self._store.transaction() as db:
+            self._db = db
+            self._reset()
+            self._reject(Reject(reason, line))
+            self._commit()
+
     def _reset(self) -> None:
         with self._store.snapshot() as db:
             self._rows = Rows(first=head(db) + 1)
             self._next_key = value(db, "SELECT coalesce(max(key), 0) + 1 FROM job")
             self._highest = value(db, "SELECT coalesce(max(jobid), -1) FROM job")
-        for job in self._loaded:
-            job.known = None
-        self._loaded = []
+        while self._loaded:
+            self._loaded.pop().known = None
         if len(self._jobs) > _CACHED_JOBS:
             self._jobs = dict(list(self._jobs.items())[-_CACHED_JOBS // 2 :])
 

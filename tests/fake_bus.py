@@ -114,8 +114,14 @@ def message(
 class Module:
     """A service without Flux."""
 
-    def __init__(self, views: Views, config: Config | None = None, boot: str = "boot") -> None:
-        self.bus = FakeBus()
+    def __init__(
+        self,
+        views: Views,
+        config: Config | None = None,
+        boot: str = "boot",
+        bus: FakeBus | None = None,
+    ) -> None:
+        self.bus = bus or FakeBus()
         self.live = Live(
             self.bus,
             views,

@@ -30,6 +30,7 @@ _PLACE = (
     "SELECT count(*), max(timestamp), min(CASE WHEN name = 'submit' THEN timestamp END)"
     " FROM event WHERE job = ?"
 )
+_LATEST = nextafter(inf, 0.0)  # the highest time that is one
 _CACHED_JOBS = 100_000  # jobs whose place is remembered between batches
 
 
@@ -134,10 +135,9 @@ class Writer:
         message = decode_line(line)
         if isinstance(message, Response):
             self._counts.responses += 1
+            self._take_response(message)
             if message.jobid == SENTINEL:
                 self._end_of_backlog()
-            else:
-                self._take_response(message)
         elif isinstance(message, Purge):
             self._counts.responses += 1
             self._take_purge(message)
@@ -346,7 +346,7 @@ class Writer:
     def _notice(self, kind: str, data: bytes, recognised: bytes | None, last: float) -> int:
         """Append a notice of what happened just after ``last``; returns its seq."""
         rows = self._rows
-        time = nextafter(last, inf)
+        time = min(nextafter(last, inf), _LATEST)
         notice = Notice(rows.first + len(rows.records), time, kind, data)
         rows.records.append(notice)
         self._db.execute(

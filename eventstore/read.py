@@ -31,12 +31,24 @@ def head(db: apsw.Connection) -> int:
     )
 
 
+def following(db: apsw.Connection, after: int, last: int) -> int:
+    """Return the lowest seq behind ``after`` that is stored, ``last`` + 1 where there is none.
+
+    What was recovered from damage has holes, and damage can make one of any size.
+    """
+    lowest = [
+        value(db, f"SELECT min(seq) FROM {table} WHERE seq > ?", (after,))
+        for table in ("event", "notice")
+    ]
+    return min(*(last + 1 if seq is None else int(seq) for seq in lowest), last + 1)
+
+
 def records(
     db: apsw.Connection, after: int = 0, upto: int | None = None
 ) -> Iterator[Record | Notice]:
     """Everything stored with ``after`` < seq <= ``upto``, in the order of seq."""
     last = head(db) if upto is None else upto
-    while after < last:
+    while (after := max(after, following(db, after, last) - 1)) < last:
         until = min(after + _CHUNK, last)
         yield from _chunk(db, after, until)
         after = until
@@ -50,7 +62,7 @@ def _chunk(db: apsw.Connection, after: int, until: int) -> Iterator[Record | Not
     )
     rs: dict[int, bytes] = dict(db.execute("SELECT seq, data " + within.format("R"), window))
     notices = [
-        Notice(*row)
+        _notice(row)
         for row in db.execute("SELECT seq, time, kind, data " + within.format("notice"), window)
     ]
     for row in _rows(db, _EVENTS, window):
@@ -121,7 +133,7 @@ def boots(db: apsw.Connection) -> list[Notice]:
     rows = fetch(
         db, "SELECT seq, time, kind, data FROM notice WHERE kind = 'boot' ORDER BY seq"
     )
-    return [Notice(*row) for row in rows]
+    return [_notice(row) for row in rows]
 
 
 def keys(db: apsw.Connection, jobid: int) -> list[int]:
@@ -132,6 +144,8 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
 
 def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
     seq, job, jobid, stream, replayed, anchor, data = row[:7]
+    if not (_is_blob(jobspec) and _is_blob(r) and isinstance(anchor, int | None)):
+        raise apsw.CorruptError(f"event {seq} is not as it was stored")
     return Record(seq, job, jobid, stream, bool(replayed), anchor, _entry(data), jobspec, r)
 
 
@@ -140,8 +154,21 @@ def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, int]) -> Iterator[
 
 
 def _entry(data: bytes) -> Entry:
+    if not isinstance(data, bytes):
+        raise apsw.CorruptError("a stored event has another type")
     entry = decode_event(data)
     if not isinstance(entry, Entry):
         # Only an event that decoded was appended, so this one was changed since.
         raise apsw.CorruptError(f"a stored event cannot be decoded ({entry.reason})")
     return entry
+
+
+def _notice(row: Any) -> Notice:  # noqa: ANN401
+    notice = Notice(*row)
+    if not notice.sound:
+        raise apsw.CorruptError(f"notice {notice.seq} is not as it was stored")
+    return notice
+
+
+def _is_blob(data: object) -> bool:
+    return data is None or isinstance(data, bytes)

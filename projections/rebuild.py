@@ -104,7 +104,9 @@ class Rebuild:
         with self._store.snapshot() as db:
             last = read.head(db)
         while self._done < last:
-            self._step(min(self._done + chunk, last))
+            with self._store.snapshot() as db:
+                first = read.following(db, self._done, last)
+            self._step(min(first - 1 + chunk, last))
             progress(self._done, last)
         with self._store.transaction() as db:
             sound = _is_sound(db)

@@ -41,7 +41,7 @@ jobs, seed, rate = sys.argv[1:]
 for line in journal(int(jobs), int(seed), rate=float(rate)):
     sys.stdout.buffer.write(line + b"\n")
 """
-_TOGETHER = 500  # lines that come before the module has its turn
+_TOGETHER = 2000  # lines that come before the module has its turn
 _PURGED = 100  # jobs of one purge
 MOST_WAL = 1024 * 2**20
 """Bytes that the write-ahead log may grow to while readers come and go: what is written during
@@ -141,7 +141,7 @@ class _Load:
             module.feed(json.dumps({"jobs": ids}).encode())
         # Half of the time some is left for the next turn, as in a broker.
         module.bus.pass_time(COLLECT, turns=self.random.choice((1, 100)))
-        if self.random.random() < 0.1:
+        if self.random.random() < 0.2:
             self._ask()
         module.bus.sent.clear()
 
@@ -190,7 +190,7 @@ def _child(*words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def soak(
-    folder: Path, jobs: int, readers: int, seed: int = 1, *, rate: float = 50.0
+    folder: Path, jobs: int, readers: int, seed: int = 1, *, rate: float = 10.0
 ) -> Figures:
     """Take that many jobs; raises AssertionError where an answer does not add up.
 

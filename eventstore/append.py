@@ -26,6 +26,7 @@ from .store import Store, value
 
 Derive = Callable[[apsw.Connection, "Sequence[Record | Notice]"], None]
 
+_LATEST = nextafter(inf, 0.0)  # the highest time that is one
 _CACHED_JOBS = 100_000  # jobs whose place is remembered between batches
 
 
@@ -71,9 +72,7 @@ class Writer:
             )
             self.source = db.last_insert_rowid()
             self._last_time = self._joined = latest(db)
-        self._loaded: list[
-            JobPlace
-        ] = []  # jobs with their stored events at hand, in this batch
+        self._loaded: list[JobPlace] = []  # with their stored events at hand, in this batch
         self._reset()
 
     def close(self, outcome: str = "done") -> None:
@@ -112,14 +111,21 @@ class Writer:
         self.counts.add(self._counts)
         return self._counts
 
+    def set_aside(self, line: bytes, reason: str) -> None:
+        """Keep a line as a reject, which a fault of this program keeps from being appended."""
+        with self._store.transaction() as db:
+            self._db = db
+            self._reset()
+            self._reject(Reject(reason, line))
+            self._commit()
+
     def _reset(self) -> None:
         with self._store.snapshot() as db:
             self._rows = Rows(first=head(db) + 1)
             self._next_key = value(db, "SELECT coalesce(max(key), 0) + 1 FROM job")
             self._highest = value(db, "SELECT coalesce(max(jobid), -1) FROM job")
-        for job in self._loaded:
-            job.known = None
-        self._loaded = []
+        while self._loaded:
+            self._loaded.pop().known = None
         if len(self._jobs) > _CACHED_JOBS:
             self._jobs = dict(list(self._jobs.items())[-_CACHED_JOBS // 2 :])
 
@@ -135,10 +141,9 @@ class Writer:
         message = decode_any(line)
         if isinstance(message, Response):
             self._counts.responses += 1
+            self._take_response(message)
             if message.jobid == SENTINEL:
                 self._end_of_backlog()
-            else:
-                self._take_response(message)
         elif isinstance(message, Purge):
             self._counts.responses += 1
             self._take_purge(message)
@@ -347,7 +352,7 @@ class Writer:
     def _notice(self, kind: str, data: bytes, recognised: bytes | None, last: float) -> int:
         """Append a notice of what happened just after ``last``; returns its seq."""
         rows = self._rows
-        time = nextafter(last, inf)
+        time = min(nextafter(last, inf), _LATEST)
         notice = Notice(rows.first + len(rows.records), time, kind, data)
         rows.records.append(notice)
         self._db.execute(

@@ -5,7 +5,8 @@ JobdbError
 ├── StoreError        the database cannot be used as asked
 │   ├── NotOurs       another program's database, or no database at all
 │   ├── TooNew        written by a newer flux-jobdb
-│   └── Locked        another process writes
+│   ├── Locked        another process writes
+│   └── Unfit         SQLite does not take what is to be stored, and never will
 └── InputError        what was given to read cannot be read (to its end)
 """
 
@@ -37,6 +38,10 @@ class Locked(StoreError):  # noqa: N818
     """Another process has the database open for writing."""
 
 
+class Unfit(StoreError):  # noqa: N818
+    """Something is too large, or of a kind that no table takes: to repeat it is in vain."""
+
+
 class InputError(JobdbError):
     """An input could not be read, or not to its end."""
 
@@ -51,6 +56,9 @@ _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
 )
 
 
+_UNFIT = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
+
+
 @contextmanager
 def translated(path: str) -> Iterator[None]:
     """Turn SQLite's errors about the file ``path`` into a StoreError that says what to do."""
@@ -58,6 +66,8 @@ def translated(path: str) -> Iterator[None]:
         yield
     except apsw.NotADBError as error:
         raise NotOurs(f"{path}: not an SQLite database; name another file") from error
+    except _UNFIT as error:
+        raise Unfit(f"{path}: cannot be stored: {error}") from error
     except apsw.Error as error:
         for kind, hint in _HINTS:
             if isinstance(error, kind):

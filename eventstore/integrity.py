@@ -9,12 +9,12 @@ from __future__ import annotations
 import apsw
 import msgspec
 
+from .journal import decode_purge
 from .store import APPEND_ONLY, MEMORY, create_or_open, fetch, value
 
 EVENT_TABLES = (*APPEND_ONLY, "source")
 
 _SCHEMA = "SELECT type, name, tbl_name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
-_decode_jobs = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
 def structure_fault(db: apsw.Connection) -> str | None:
@@ -60,8 +60,8 @@ def notice_fault(db: apsw.Connection) -> str | None:
         if kind not in {"purge", "gone"}:
             continue
         try:
-            named = _decode_jobs(data)["jobs"]
-        except (msgspec.DecodeError, KeyError):
+            named = decode_purge(data).jobs
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
             return f"notice {seq}: it cannot be decoded"
         if kind == "gone":
             rows["gone"] += len(named)

@@ -104,7 +104,8 @@ class _EventForm(Struct, gc=False):
 
 
 _decode_response = msgspec.json.Decoder(_ResponseForm).decode
-_decode_purge = msgspec.json.Decoder(_PurgeForm).decode
+decode_purge = msgspec.json.Decoder(_PurgeForm).decode
+"""Decodes the payload of a purge; raises msgspec.DecodeError."""
 _decode_event = msgspec.json.Decoder(_EventForm).decode
 # RecursionError: JSON nested deeper than the interpreter's stack allows.
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -191,7 +192,9 @@ def decode_any(line: bytes) -> Response | Purge | Reject:
     rejects: list[Reject] = []
     for raw in form.events:
         entry = decode_event(bytes(raw))
-        if isinstance(entry, Entry):
+        if form.id == SENTINEL:
+            rejects.append(Reject("an event of no job", bytes(raw), SENTINEL))
+        elif isinstance(entry, Entry):
             entries.append(entry)
         else:
             rejects.append(entry._replace(jobid=form.id))
@@ -216,7 +219,7 @@ def decode_event(data: bytes) -> Entry | Reject:
 
 def _decode_other(line: bytes, error: Exception) -> Purge | Reject:
     try:
-        purge = _decode_purge(line)
+        purge = decode_purge(line)
     except _MALFORMED:
         return Reject(f"response: {error}", line)
     if any(jobid not in _INT64 for jobid in purge.jobs):

@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from .compact import WHOLE, inflate
+from .compact import FORMS, WHOLE, inflate
 from .journal import Entry, decode_event
 from .merge import anchored
 from .record import Notice, Record
@@ -50,6 +50,18 @@ Part = tuple[int, int]
 ALL: Part = (1, 0)
 
 
+def following(db: apsw.Connection, after: int, last: int) -> int:
+    """Return the lowest seq behind ``after`` that is stored, ``last`` + 1 where there is none.
+
+    What was recovered from damage has holes, and damage can make one of any size.
+    """
+    lowest = [
+        value(db, f"SELECT min(seq) FROM {table} WHERE seq > ?", (after,))
+        for table in ("event", "notice")
+    ]
+    return min(*(last + 1 if seq is None else int(seq) for seq in lowest), last + 1)
+
+
 def records(
     db: apsw.Connection, after: int = 0, upto: int | None = None, part: Part = ALL
 ) -> Iterator[Record | Notice]:
@@ -58,7 +70,7 @@ def records(
     Of the events, those of the jobs of ``part``.
     """
     last = head(db) if upto is None else upto
-    while after < last:
+    while (after := max(after, following(db, after, last) - 1)) < last:
         until = min(after + _CHUNK, last)
         yield from _chunk(db, after, until, part)
         after = until
@@ -74,7 +86,7 @@ def _chunk(
     )
     within = "FROM notice WHERE seq > ? AND seq <= ? ORDER BY seq"
     notices = [
-        Notice(*row) for row in db.execute(f"SELECT seq, time, kind, data {within}", window)
+        _notice(row) for row in db.execute(f"SELECT seq, time, kind, data {within}", window)
     ]
     for row in _rows(db, _EVENTS, (*window, *part)):
         seq = row[0]
@@ -167,7 +179,7 @@ def boots(db: apsw.Connection) -> list[Notice]:
     rows = fetch(
         db, "SELECT seq, time, kind, data FROM notice WHERE kind = 'boot' ORDER BY seq"
     )
-    return [Notice(*row) for row in rows]
+    return [_notice(row) for row in rows]
 
 
 def keys(db: apsw.Connection, jobid: int) -> list[int]:
@@ -178,6 +190,8 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
 
 def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
     seq, job, jobid, stream, replayed, anchor, timestamp, name, form, kept = row[:10]
+    if not (_is_blob(jobspec) and _is_blob(r) and isinstance(anchor, int | None)):
+        raise apsw.CorruptError(f"event {seq} is not as it was stored")
     stored = entry(timestamp, name, form, kept)
     return Record(seq, job, jobid, stream, replayed == 1, anchor, stored, jobspec, r)
 
@@ -188,6 +202,9 @@ def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, ...]) -> Iterator[
 
 def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
     """Return a stored event; raises CorruptError where its columns cannot be one's."""
+    typed = type(timestamp) is float and type(name) is str and type(kept) is bytes
+    if not typed or form not in FORMS:
+        raise apsw.CorruptError("a stored event has columns of other types")
     if form != WHOLE:
         return Entry(timestamp, name, kept or None, None, form, kept)
     found = decode_event(kept)
@@ -195,3 +212,14 @@ def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
         # Only an event that decoded was appended, so this one was changed since.
         raise apsw.CorruptError(f"a stored event cannot be decoded ({found.reason})")
     return found
+
+
+def _notice(row: Any) -> Notice:  # noqa: ANN401
+    notice = Notice(*row)
+    if not notice.sound:
+        raise apsw.CorruptError(f"notice {notice.seq} is not as it was stored")
+    return notice
+
+
+def _is_blob(data: object) -> bool:
+    return data is None or isinstance(data, bytes)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import isfinite
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
-from .journal import Entry
+from .journal import Entry, decode_purge
 
 
 class Record(Struct, gc=False):
@@ -41,3 +44,27 @@ class Notice(NamedTuple):
     time: float
     kind: str
     data: bytes
+
+    @property
+    def sound(self) -> bool:
+        """Whether it has the form that every notice has that was ever appended."""
+        times = isinstance(self.time, float) and isfinite(self.time)
+        decode = _FORMS.get(self.kind)
+        if not times or decode is None or not isinstance(self.data, bytes):
+            return False
+        try:
+            decode(self.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        return True
+
+
+class _BootForm(Struct):
+    memos: dict[str, list[int]]
+
+
+_FORMS: dict[str, Callable[[bytes], object]] = {
+    "purge": decode_purge,
+    "gone": decode_purge,
+    "boot": msgspec.json.Decoder(_BootForm).decode,
+}

@@ -15,17 +15,18 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import apsw
-import msgspec
 
 from . import digest
 from .chain import Payloads, append_events, event_row
-from .compact import FORMS, inflate
+from .compact import inflate
 from .errors import StoreError
 from .integrity import purge_key
+from .journal import decode_purge
 from .read import entry
 from .record import Notice, Record
 from .salvage import Row, Salvage, salvage
@@ -37,9 +38,7 @@ Progress = Callable[[int, int], None]
 Rejected = tuple["int | None", str, bytes]
 """A job id, a reason, and bytes."""
 
-_SPAN = 10_000  # seqs a batch that stands in for lost ones has at most
 _EVENT = "job, timestamp, name, replayed, anchor, form, data"
-_decode_jobs = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
 @dataclass
@@ -93,7 +92,7 @@ class _Recovery:
         self._jobs = _jobs(self._found)
         batches = self._batches()
         with self._store.transaction() as db:
-            _copy(db, self._found, "source", "name, boot, started, ended, outcome")
+            _copy_sources(db, self._found)
             db.executemany(
                 "INSERT INTO job (key, jobid, stream) VALUES (?, ?, ?)",
                 [(key, *names) for key, names in sorted(self._jobs.items())],
@@ -117,14 +116,18 @@ class _Recovery:
         rows = self._found.rows("batch", columns)
         batches: list[_Batch] = []
         for number, copies in sorted(rows.items()):
-            sane = [_Batch(*row) for row in copies if _is_sane(row)]
+            sane = [_Batch(*row) for row in copies if _is_sane(row, self._found.room)]
             after = batches[-1].last + 1 if batches else 1
             if not sane or sane[0].first < after:
                 continue
             self._stand_in(batches, number - 1, sane[0].first - 1)
             whole = batches[-1].digest if batches else digest.GENESIS
             batches.append(sane[0]._replace(previous=whole))
-        top = max(self._found.highest(name) for name in ("event", "notice", "jobspec", "R"))
+        numbered = ("event", "notice", "jobspec", "R")
+        for name in numbered:
+            for seq in self._found.beyond(name):
+                self._lose(f"{name} {seq}: no such number was ever given")
+        top = max(self._found.highest(name) for name in numbered)
         if top > (batches[-1].last if batches else 0):
             self._stand_in(batches, len(batches) + 1, top)
         return batches
@@ -153,7 +156,7 @@ class _Recovery:
             [(seq, copies[0]) for seq, copies in jobspecs.items() if copies],
             [(seq, copies[0]) for seq, copies in rs.items() if copies],
             [Notice(*rows[0]) for rows in notices.values()],
-            [row[:3] for row in rejects],
+            [row[:3] for row in rejects if _is_reject(row)],
         )
         if _proven(batch, contents):
             return contents
@@ -186,11 +189,13 @@ class _Recovery:
 
     def _record(self, row: Row) -> Record | None:
         seq, job, timestamp, name, replayed, anchor, form, data = row
-        if not isinstance(data, bytes) or form not in FORMS or job not in self._jobs:
+        if job not in self._jobs:
+            return None
+        if replayed not in {0, 1} or not isinstance(anchor, int | None):
             return None
         try:
-            found = entry(float(timestamp), str(name), form, data)
-        except (apsw.CorruptError, TypeError, ValueError):
+            found = entry(timestamp, name, form, data)
+        except apsw.CorruptError:
             return None
         return Record(seq, job, *self._jobs[job], bool(replayed), anchor, found)
 
@@ -221,12 +226,9 @@ class _Recovery:
         return kept
 
     def _is_readable(self, notice: Notice) -> bool:
-        try:
-            msgspec.json.decode(notice.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+        if not notice.sound:
             self._set_aside(f"notice {notice.seq}", "its bytes were changed", notice.data)
-            return False
-        return True
+        return notice.sound
 
     def _set_aside(self, what: str, why: str, data: object, jobid: int | None = None) -> None:
         self._lose(f"{what}: {why}")
@@ -235,12 +237,16 @@ class _Recovery:
 
     def _name_missing(self, batch: _Batch, there: set[int], payloads: int) -> None:
         where = f"batch {batch.number}"
-        missing = [seq for seq in range(batch.first, batch.last + 1) if seq not in there]
-        for first, last in _ranges(missing):
+        missing = 0
+        for seq, following in pairwise([batch.first - 1, *sorted(there), batch.last + 1]):
+            first, last = seq + 1, following - 1
+            if first > last:
+                continue
+            missing += last - first + 1
             what = f"event {first}" if first == last else f"events {first} to {last}"
             self._lose(f"{what} ({where}): cannot be read")
         # Each row has a checksum: what they say beyond the events is jobspecs and Rs.
-        lost = len(batch.checks) // 4 - len(there) - len(missing) - payloads
+        lost = len(batch.checks) // 4 - len(there) - missing - payloads
         if lost > 0:
             self._lose(f"{lost} of jobspecs and Rs ({where}): cannot be read")
 
@@ -289,21 +295,37 @@ def _jobs(found: Salvage) -> dict[int, tuple[int, int]]:
     ):
         jobs |= {key: (jobid, stream) for key, jobid, stream in found.every(sql)}
     rows = found.rows("job", "jobid, stream")
-    return jobs | {key: (copies[0][1], copies[0][2]) for key, copies in rows.items()}
+    jobs |= {key: (copies[0][1], copies[0][2]) for key, copies in rows.items()}
+    sane: dict[tuple[int, int], int] = {}
+    for key, names in jobs.items():
+        if all(isinstance(item, int) for item in (key, *names)):
+            sane.setdefault(names, key)
+    return {key: names for names, key in sane.items()}
 
 
-def _copy(db: apsw.Connection, found: Salvage, table: str, columns: str) -> None:
-    for _, copies in sorted(found.rows(table, columns).items()):
-        marks = ", ".join("?" * len(copies[0]))
-        db.execute(f"INSERT INTO {table} ({table}, {columns}) VALUES ({marks})", copies[0])
+def _copy_sources(db: apsw.Connection, found: Salvage) -> None:
+    columns = "name, boot, started, ended, outcome"
+    kinds = (int, str, str | None, float, float | None, str | None)
+    for _, copies in sorted(found.rows("source", columns).items()):
+        for row in copies:
+            if all(isinstance(item, kind) for item, kind in zip(row, kinds, strict=True)):
+                sql = f"INSERT OR IGNORE INTO source (source, {columns})"
+                db.execute(f"{sql} VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
-def _is_sane(row: Row) -> bool:
+def _is_sane(row: Row, room: int) -> bool:
     number, source, committed, first, last, checks, proof = row
     whole = all(isinstance(item, int) for item in (number, source, first, last))
     if not whole or not isinstance(committed, float) or last < first - 1:
         return False
+    if max(number, last) > room or min(number, first) < 1 or not -(2**62) < source < 2**62:
+        return False
     return isinstance(checks, bytes) and len(checks) % 4 == 0 and isinstance(proof, bytes)
+
+
+def _is_reject(row: Row) -> bool:
+    jobid, reason, data = row[:3]
+    return isinstance(jobid, int | None) and isinstance(reason, str) and isinstance(data, bytes)
 
 
 def _proven(batch: _Batch, contents: digest.Contents) -> bool:
@@ -320,23 +342,13 @@ def _is_among(data: object, sums: set[int] | None) -> bool:
     return isinstance(data, bytes) and (sums is None or zlib.crc32(data) in sums)
 
 
-def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    for number in numbers:
-        if found and found[-1][1] == number - 1:
-            found[-1] = (found[-1][0], number)
-        else:
-            found.append((number, number))
-    return found
-
-
 def _append_notice(db: apsw.Connection, notice: Notice) -> None:
     recognised = digest.content_digest(notice.data) if notice.kind == "purge" else None
     db.execute(
         "INSERT INTO notice (seq, time, kind, digest, data) VALUES (?, ?, ?, ?, ?)",
         (notice.seq, notice.time, notice.kind, recognised, notice.data),
     )
-    named = [] if notice.kind == "boot" else _decode_jobs(notice.data)["jobs"]
+    named = [] if notice.kind == "boot" else decode_purge(notice.data).jobs
     if notice.kind == "purge":
         named = [key for jobid in named for key in purge_key(db, jobid, notice.seq)]
     table = {"purge": "purged", "gone": "gone"}.get(notice.kind)

@@ -22,12 +22,18 @@ from .store import APPLICATION_ID, fetch, migrate, value
 
 Row = tuple[Any, ...]
 
+_LEAST_ROW = 8  # bytes: well below what the smallest row takes
+
 
 class Salvage:
-    """What can be read of a damaged database; ``readings`` are its possible states."""
+    """What can be read of a damaged database; ``readings`` are its possible states.
 
-    def __init__(self, readings: list[apsw.Connection]) -> None:
+    No table ever had more rows than there is ``room`` for: a higher number is damage.
+    """
+
+    def __init__(self, readings: list[apsw.Connection], room: int) -> None:
         self.readings = readings
+        self.room = room
 
     def rows(
         self, table: str, columns: str, lo: int = 0, hi: int | None = None
@@ -61,13 +67,18 @@ class Salvage:
         found = 0
         for db in self.readings:
             try:
-                sql = f"SELECT coalesce(max(rowid), 0) FROM {table}"
-                found = max(found, value(db, sql))
+                sql = f"SELECT coalesce(max(rowid), 0) FROM {table} WHERE rowid <= ?"
+                found = max(found, value(db, sql, (self.room,)))
             except apsw.Error:
                 with suppress(apsw.Error):
                     for (number,) in db.execute(f"SELECT rowid FROM {table} ORDER BY rowid"):
-                        found = max(found, number)
+                        found = max(found, min(number, self.room))
         return found
+
+    def beyond(self, table: str) -> list[int]:
+        """Return numbers that cannot be: the first hundred of them."""
+        sql = f"SELECT rowid FROM {table} WHERE rowid < 1 OR rowid > {self.room} LIMIT 100"
+        return sorted(number for (number,) in self.every(sql))
 
 
 @contextmanager
@@ -84,7 +95,8 @@ def salvage(path: str, scratch: Path) -> Iterator[Salvage]:
                     shutil.copyfile(path + suffix, copy + suffix)
                 with suppress(apsw.Error):
                     readings.append(_reading(copy))
-            yield Salvage(readings)
+            size = sum(Path(path + s).stat().st_size for s in suffixes[0])
+            yield Salvage(readings, 1000 + size // _LEAST_ROW)
         finally:
             for db in readings:
                 db.close()

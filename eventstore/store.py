@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -23,11 +24,20 @@ from .errors import Locked, NotOurs, StoreError, TooNew, translated
 APPLICATION_ID = 0x464A4442  # "FJDB"
 SCHEMA_VERSION = 2
 MEMORY = ":memory:"
+BUSY = 10_000  # milliseconds; readers and the writer meet locks for moments only
 SYNCHRONOUS = ("normal", "full")
 """What may be asked of `synchronous`. The death of the program loses nothing with either. A
 power loss loses nothing with `full`; with `normal` it may take the last batches, those that
 came since the write-ahead log was last synced, and never leaves a part of one. The journal's
 next backlog brings them again (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
+
+MOST_LOG = 64 * 2**20
+"""Bytes beyond which the write-ahead log is emptied, and readers are waited for. SQLite itself
+only does that when it meets no reader; where there always is one, the log would grow on."""
+LOG_PATIENCE = 250
+"""Milliseconds for which they are waited for."""
+LOG_PAUSE = 2.5
+"""Seconds until that is tried again, where one of them holds an older snapshot for longer."""
 
 APPEND_ONLY = ("job", "event", "jobspec", "R", "notice", "purged", "gone", "batch", "reject")
 
@@ -43,6 +53,8 @@ class Store:
         self.db = db
         self.writable = lock is not None
         self._lock = lock
+        self._log = None if path == MEMORY or lock is None else f"{path}-wal"
+        self._next_try = 0.0  # by the monotonic clock
 
     def close(self) -> None:
         """Close the connection, then give up the lock."""
@@ -79,6 +91,23 @@ class Store:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
+        self._bound_log()
+
+    def _bound_log(self) -> None:
+        """Empty the write-ahead log where it has grown too large."""
+        if self._log is None or not os.path.exists(self._log):
+            return
+        if os.stat(self._log).st_size <= MOST_LOG or time.monotonic() < self._next_try:
+            return
+        self.db.set_busy_timeout(LOG_PATIENCE)
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except apsw.Error:
+            # What was committed is committed. A disk that fails shows when it is written next.
+            pass
+        finally:
+            self.db.set_busy_timeout(BUSY)
+            self._next_try = time.monotonic() + LOG_PAUSE
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
@@ -117,6 +146,7 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
             _check(path, db)
             migrate(db)
             db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA journal_size_limit = {MOST_LOG}")
             db.execute(f"PRAGMA synchronous = {synchronous}")
     except BaseException:
         if lock >= 0:
@@ -156,8 +186,8 @@ def open_readonly(path: str) -> Store:
 
 
 def _configure(db: apsw.Connection) -> None:
-    # A reader meets locks for moments only (recovery, a checkpoint's end).
-    db.set_busy_timeout(10_000)
+    # Recovery, and a checkpoint's end, are when a reader may meet a lock.
+    db.set_busy_timeout(BUSY)
     db.execute("PRAGMA cache_size = -32768")  # KiB; bounded, whatever the history's length
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute("PRAGMA trusted_schema = OFF")

@@ -79,6 +79,7 @@ class Live:
             config,
             active=self._active,
             waiting=lambda: (self._waiting.lookups, self._waiting.waits, self._watching.count),
+            behind=self._behind,
             instance_size=size,
         )
         self._streaming = Streaming(
@@ -173,6 +174,10 @@ class Live:
 
     def _active(self) -> list[Job]:
         return [job for job in self._views.unfinished() if job.state != NEW]
+
+    def _behind(self) -> dict[str, object] | None:
+        found = self.follower.behind
+        return None if found is None else found._asdict()
 
     # -- topics
 

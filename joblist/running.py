@@ -66,7 +66,13 @@ class Settings:
 
     def read(self, payload: bytes | None) -> Config:
         """Return the settings that a config-reload request brings; raises ConfigError."""
-        return self.now() if payload is None else self._of(msgspec.json.decode(payload))
+        if payload is None:
+            return self.now()
+        try:
+            tables = msgspec.json.decode(payload, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ConfigError(f"the configuration cannot be read: {error}") from error
+        return self._of(tables)
 
     def _of(self, tables: Mapping[str, Any]) -> Config:
         own = tables.get("job-list", {})

@@ -58,7 +58,8 @@ class Service:
     """Answers requests from a store's views.
 
     ``as_of`` asks for a past moment, in seconds since the epoch. ``active`` returns the
-    active jobs, where the caller has them at hand; ``waiting`` counts who waits.
+    active jobs, where the caller has them at hand; ``waiting`` counts who waits; ``behind``
+    says what the store lacks, None where it lacks nothing.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Service:
         as_of: float | None = None,
         active: Callable[[], Iterable[Job]] | None = None,
         waiting: Counts = lambda: (0, 0, 0),
+        behind: Callable[[], dict[str, object] | None] = lambda: None,
         instance_size: int = 1,
     ) -> None:
         self._store = store
@@ -76,6 +78,7 @@ class Service:
         self._as_of = as_of
         self._active = active
         self._waiting = waiting
+        self._behind = behind
         self._max_hosts = max(instance_size, MIN_HOSTS)
         self._topics: dict[str, Callable[[apsw.Connection, Request], Iterator[bytes]]] = {
             "job-list.list": self._list,
@@ -203,7 +206,11 @@ class Service:
         }
         lookups, waits, watchers = self._waiting()
         idsync = {"lookups": lookups, "waits": waits}
-        yield dumps({"jobs": sizes, "idsync": idsync, "stats_watchers": watchers})
+        found = {"jobs": sizes, "idsync": idsync, "stats_watchers": watchers}
+        behind = self._behind()
+        if behind is not None:  # job-list has no such member, and no such trouble
+            found["behind"] = behind
+        yield dumps(found)
 
     # -- the moment
 

@@ -82,7 +82,7 @@ def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress
     tables = Tables(projections, _PREFIX)
     done, last = 0, read.head(db)
     while done < last:
-        until = min(done + _CHUNK, last)
+        until = min(read.following(db, done, last) - 1 + _CHUNK, last)
         records = list(read.records(db, done, until))
         changes = folder.changes(db, records)
         tables.apply(db, changes)

@@ -122,7 +122,7 @@ class Rebuild:
     def _fill_alone(self, last: int, chunk: int, progress: Progress) -> None:
         with self._store.snapshot() as db:
             shard = Shard(db, self._projections, _PREFIX + FOLD, self._done)
-        for after, until in _windows(self._done, last, chunk):
+        for after, until in self._windows(last, chunk):
             with self._store.transaction() as db:
                 self._write(db, until, [shard.step(after, until)])
             progress(until, last)
@@ -131,7 +131,7 @@ class Rebuild:
         names = [projection.name for projection in self._projections]
         workers = Workers(self._store.path, names, _PREFIX + FOLD, self._done, count)
         try:
-            windows = list(_windows(self._done, last, chunk))
+            windows = list(self._windows(last, chunk))
             workers.ask(*windows[0])
             for number, (_, until) in enumerate(windows, 1):
                 if number < len(windows):
@@ -142,6 +142,15 @@ class Rebuild:
                 progress(until, last)
         finally:
             workers.close()
+
+    def _windows(self, last: int, chunk: int) -> Iterator[tuple[int, int]]:
+        done = self._done
+        while done < last:
+            with self._store.snapshot() as db:
+                first = read.following(db, done, last)
+            until = min(first - 1 + chunk, last)
+            yield done, until
+            done = until
 
     def _write(self, db: apsw.Connection, until: int, steps: list[Step]) -> None:
         for step in steps:
@@ -165,13 +174,6 @@ class Rebuild:
         db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
         record_fold(db, self._done)
         db.execute("DELETE FROM rebuild")
-
-
-def _windows(done: int, last: int, chunk: int) -> Iterator[tuple[int, int]]:
-    while done < last:
-        until = min(done + chunk, last)
-        yield done, until
-        done = until
 
 
 def discard(db: apsw.Connection) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from joblist.bus import Message
-from joblist.config import Config, from_tables
+from joblist.config import Config
 from joblist.live import Live
 from joblist.requests import Credential
+from joblist.running import Settings
 from joblist.service import Request
 from projections.views import Views
 
@@ -77,6 +78,9 @@ class FakeBus:
     def stop(self, *, failed: bool = False) -> None:
         self.stopped = failed
 
+    def tables(self) -> dict[str, Any]:
+        return {}
+
     # -- what the test does
 
     def pass_time(self, seconds: float, *, turns: int = 10_000) -> None:
@@ -114,8 +118,14 @@ def message(
 class Module:
     """A service without Flux."""
 
-    def __init__(self, views: Views, config: Config | None = None, boot: str = "boot") -> None:
-        self.bus = FakeBus()
+    def __init__(
+        self,
+        views: Views,
+        config: Config | None = None,
+        boot: str = "boot",
+        bus: FakeBus | None = None,
+    ) -> None:
+        self.bus = bus or FakeBus()
         self.live = Live(
             self.bus,
             views,
@@ -123,7 +133,7 @@ class Module:
             name="test",
             boot=boot,
             size=1,
-            reread=lambda text: from_tables(json.loads(text or b"{}")),
+            reread=Settings(self.bus).read,  # type: ignore[arg-type]
         )
         self.live.follower.start()
 

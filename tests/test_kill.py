@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .torture.kill import run_and_kill, torture_ingest, torture_rebuild
+from .torture.kill import run_and_kill, torture_accounting, torture_ingest, torture_rebuild
 
 
 def test_a_killed_ingest_is_begun_again(tmp_path: Path) -> None:
@@ -18,6 +18,11 @@ def test_a_killed_ingest_is_begun_again(tmp_path: Path) -> None:
 
 def test_a_killed_rebuild_is_taken_up_again(tmp_path: Path) -> None:
     figures = torture_rebuild(tmp_path, seconds=3, seed=1, jobs=60)
+    assert figures.kills > 3
+
+
+def test_a_killed_accounting_is_begun_again(tmp_path: Path) -> None:
+    figures = torture_accounting(tmp_path, seconds=3, seed=1, jobs=60)
     assert figures.kills > 3
 
 

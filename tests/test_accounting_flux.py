@@ -34,7 +34,7 @@ while True:
         break
     rpc.reset()
 """
-HELPERS = """
+FUNCTIONS = """
 set -e
 serve() {
     flux account-service -p $1 -t
@@ -155,7 +155,7 @@ def run(flux: str, folder: Path, script: str, *words: str) -> str:
     """Run a script in an instance of Flux; return what it printed."""
     (folder / "backlog.py").write_text(BACKLOG)
     (folder / "usage.py").write_text(USAGE)
-    (folder / "script").write_text(HELPERS + script)
+    (folder / "script").write_text(FUNCTIONS + script)
     env = dict(os.environ, PYTHON=sys.executable, ROOT=str(ROOT), OUT=str(folder))
     done = subprocess.run(
         [flux, "start", *words, "bash", "-x", "script"],

@@ -17,6 +17,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from errno import ENODATA
 from functools import partial
@@ -27,7 +28,7 @@ import flux  # type: ignore[import-not-found]
 from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
 
 from bench import generate
-from bench.common import RATE, ROOT, repeat
+from bench.common import RATE, ROOT, Clocked, repeat
 from bench.questions import ALL, FLUX_JOBS, STREAMED, filtered, newest
 
 THEIRS, OURS = "job-list", "jobdb"
@@ -68,9 +69,8 @@ class Instance:
 
     def processor(self, name: str) -> float:
         """Return the seconds of processor time that a module's process has had."""
-        fields = Path(f"/proc/{self._pids[name]}/stat").read_text("ascii").rpartition(")")[2]
-        user, system = fields.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        tasks = Path(f"/proc/{self._pids[name]}/task").glob("*/schedstat")
+        return sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
 
     def ask(self, topic: str, payload: Payload) -> str:
         """Return a response, as text."""
@@ -144,27 +144,43 @@ def ids(instance: Instance, name: str) -> Callable[[str], object]:
     return each
 
 
+def in_turn(instance: Instance, question: Callable[[str], object]) -> list[Clocked]:
+    """Ask both modules in turn; returns the best time of each, and its mean processor time."""
+    before = [instance.processor(name) for name in (THEIRS, OURS)]
+    asked = Counter[str]()
+
+    def ask(name: str) -> None:
+        asked[name] += 1
+        question(name)
+
+    best = repeat(partial(ask, THEIRS), partial(ask, OURS))
+    return [
+        Clocked(timing.wall, (instance.processor(name) - start) / asked[name])
+        for timing, name, start in zip(best, (THEIRS, OURS), before, strict=True)
+    ]
+
+
 def compare(jobs: int, folder: str) -> Payload:
     """Ask both modules the same, in turn."""
     instance = Instance()
     manage(instance, f"{folder}/backlog.jsonl")
     first = ("list", newest(most=1))
     taken: Payload = {}
-    taken["first ingest"] = [None, started(instance, OURS, first, *ours(folder))]
+    taken["first ingest"] = [None, (started(instance, OURS, first, *ours(folder)), 0.0)]
     instance.remove(OURS)
-    theirs = started(instance, THEIRS, first, THEIRS)
-    taken["replay"] = [theirs, started(instance, OURS, first, *ours(folder))]
-    taken["replay, processor time"] = [instance.processor(name) for name in (THEIRS, OURS)]
+    walls = [
+        started(instance, THEIRS, first, THEIRS),
+        started(instance, OURS, first, *ours(folder)),
+    ]
+    taken["replay"] = list(zip(walls, map(instance.processor, (THEIRS, OURS)), strict=True))
     moment = generate.EPOCH + jobs / RATE / 2
     asked = questions(instance, moment)
-    asked["list-id"] = ids(instance, OURS)
+    asked[f"list-id, {_IDS} times"] = ids(instance, OURS)
     for what, question in asked.items():
-        both = repeat(partial(question, THEIRS), partial(question, OURS))
-        taken[what] = [timing.wall / (_IDS if what == "list-id" else 1) for timing in both]
+        taken[what] = in_turn(instance, question)
     instance.ask("job-manager.play", {"file": f"{folder}/active.jsonl"})
     question = questions(instance, moment)["newest 1,000, all attributes"]
-    both = repeat(partial(question, THEIRS), partial(question, OURS))
-    taken["1,000 active, all attributes"] = [timing.wall for timing in both]
+    taken["1,000 active, all attributes"] = in_turn(instance, question)
     memory = [instance.peak(THEIRS), instance.peak(OURS)]
     instance.remove(THEIRS)
     instance.remove(OURS)

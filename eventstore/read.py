@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -108,34 +108,57 @@ def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays 
         raise apsw.CorruptError(f"a stored payload cannot be inflated ({error})") from error
 
 
-def _based(
-    db: apsw.Connection, table: str, data: bytes | None, base: int | None
-) -> bytes | None:
-    if data is None or base is None:
-        return data
-    found = value(db, f"SELECT data FROM {table} WHERE seq = ?", (base,))
-    return bytes(payload(data, found or b""))
+_OF_JOBS = (
+    f"SELECT {_COLUMNS}, j.data, j.base, r.data, r.base FROM event e JOIN job ON key = job"
+    " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN R r ON r.seq = e.seq"
+    " WHERE job IN (SELECT value FROM json_each(?)) AND e.seq <= ? ORDER BY job, e.seq"
+)
+_TOGETHER = 500  # jobs whose events are read at once
 
 
 def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[Record]:
     """One job's events up to a seq, in the job's order."""
+    return next(iter(records_of(db, [job], upto)))[1]
+
+
+def records_of(
+    db: apsw.Connection, jobs: Sequence[int], upto: int | None = None
+) -> Iterator[tuple[int, list[Record]]]:
+    """Yield each job with its events up to a seq, in the job's order."""
     bound = 2**63 - 1 if upto is None else upto
-    rows = fetch(
-        db,
-        f"SELECT {_COLUMNS}, j.data, j.base, r.data, r.base FROM event e JOIN job ON key = job"
-        " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN R r ON r.seq = e.seq"
-        " WHERE job = ? AND e.seq <= ? ORDER BY e.seq",
-        (job, bound),
-    )
-    found = [
-        _record(row, _based(db, "jobspec", *row[10:12]), _based(db, "R", *row[12:]))
-        for row in rows
-    ]
-    if not any(record.late for record in found):
-        return found
-    return [
-        found[index] for index in anchored([(record.seq, record.anchor) for record in found])
-    ]
+    for start in range(0, len(jobs), _TOGETHER):
+        some = jobs[start : start + _TOGETHER]
+        found: dict[int, list[Record]] = {job: [] for job in some}
+        bases: dict[tuple[str, int], bytes] = {}
+        text = "[" + ",".join(map(str, some)) + "]"
+        for row in fetch(db, _OF_JOBS, (text, bound)):
+            jobspec = _based(db, bases, "jobspec", *row[10:12])
+            r = _based(db, bases, "R", *row[12:])
+            found[row[1]].append(_record(row, jobspec, r))
+        for job, records in found.items():
+            yield job, _in_order(records)
+
+
+def _in_order(records: list[Record]) -> list[Record]:
+    if not any(record.late for record in records):
+        return records
+    return [records[i] for i in anchored([(record.seq, record.anchor) for record in records])]
+
+
+def _based(
+    db: apsw.Connection,
+    bases: dict[tuple[str, int], bytes],
+    table: str,
+    data: bytes | None,
+    base: int | None,
+) -> bytes | None:
+    """Return a payload as it came; ``bases`` remembers what others have as base, too."""
+    if data is None or base is None:
+        return data
+    if (table, base) not in bases:
+        found = value(db, f"SELECT data FROM {table} WHERE seq = ?", (base,))
+        bases[table, base] = found or b""
+    return bytes(payload(data, bases[table, base]))
 
 
 def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:
@@ -145,20 +168,20 @@ def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:
     return sorted(wanted, key=lambda record: record.seq)
 
 
-def purges_of(db: apsw.Connection, job: int) -> list[tuple[int, float]]:
-    """Return (seq, time) of the notice that the job manager purged this job."""
-    return fetch(
-        db,
-        "SELECT n.seq, time FROM purged p JOIN notice n ON n.seq = p.seq WHERE job = ?",
-        (job,),
-    )
+def purges_of(db: apsw.Connection, job: int, upto: int) -> list[tuple[int, float]]:
+    """Return (seq, time) of the notice up to a seq that the job manager purged this job."""
+    return _notices(db, "purged", job, upto)
 
 
 def gone_since(db: apsw.Connection, job: int, upto: int) -> list[tuple[int, float]]:
     """Return (seq, time) of the notices up to a seq that the job manager lost this job."""
+    return _notices(db, "gone", job, upto)
+
+
+def _notices(db: apsw.Connection, table: str, job: int, upto: int) -> list[tuple[int, float]]:
     return fetch(
         db,
-        "SELECT n.seq, time FROM gone g JOIN notice n ON n.seq = g.seq"
+        f"SELECT n.seq, time FROM {table} g JOIN notice n ON n.seq = g.seq"
         " WHERE job = ? AND g.seq <= ? ORDER BY g.seq",
         (job, upto),
     )

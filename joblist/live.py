@@ -17,6 +17,7 @@ from eventstore.errors import StoreError
 from eventstore.record import Notice, Record
 from eventstore.store import fetch, value
 from projections.job import NEW, Job
+from projections.pick import Packer
 from projections.views import Views
 
 from .bus import Bus, Message
@@ -78,6 +79,7 @@ class Live:
             self._store,
             config,
             active=self._active,
+            pack=Packer(),
             waiting=lambda: (self._waiting.lookups, self._waiting.waits, self._watching.count),
             behind=self._behind,
             instance_size=size,

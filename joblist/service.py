@@ -15,15 +15,17 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
+from eventstore.errors import translated
 from eventstore.store import Store, fetch
 from projections import moment, statistics
-from projections.answer import ATTRIBUTES
+from projections.answer import ATTRIBUTES, packed
+from projections.changes import decode_state
 from projections.constraint import And, Constraint, Userid
 from projections.job import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
 from projections.jsontext import dumps
 from projections.match import TooManyComparisonsError
 from projections.pick import Picker, UnknownAttributeError
-from projections.query import Scope, active_jobs, listing
+from projections.query import Pack, Scope, active_jobs, listing
 
 from .config import Config
 from .errors import RpcError
@@ -54,6 +56,29 @@ class Request(NamedTuple):
     streaming: bool
 
 
+class _Inactive(NamedTuple):
+    """What ``list-id`` needs to know of an inactive job; ``values`` are packed."""
+
+    t_purged: float | None
+    userid: int
+    values: str
+
+
+# Of several instances' jobs of this id, the newest is meant. One statement, one snapshot.
+_NEWEST = """
+SELECT job, data, NULL, NULL, NULL FROM active JOIN fold USING (job) WHERE jobid = ?
+UNION ALL SELECT job, NULL, t_purged, userid, answer FROM inactive WHERE jobid = ?
+ORDER BY job DESC LIMIT 1
+"""
+
+
+def _newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, _Inactive | None]:
+    """Return the state of an active job, or the row of an inactive one, of this id."""
+    for _, data, *row in fetch(db, _NEWEST, (jobid, jobid)):
+        return (None, _Inactive(*row)) if data is None else (decode_state(data), None)
+    return None, None
+
+
 class Service:
     """Answers requests from a store's views.
 
@@ -69,6 +94,7 @@ class Service:
         *,
         as_of: float | None = None,
         active: Callable[[], Iterable[Job]] | None = None,
+        pack: Pack = packed,
         waiting: Counts = lambda: (0, 0, 0),
         behind: Callable[[], dict[str, object] | None] = lambda: None,
         instance_size: int = 1,
@@ -77,6 +103,7 @@ class Service:
         self.config = config
         self._as_of = as_of
         self._active = active
+        self._pack = pack
         self._waiting = waiting
         self._behind = behind
         self._max_hosts = max(instance_size, MIN_HOSTS)
@@ -98,6 +125,9 @@ class Service:
             raise RpcError(ENOSYS, f"Unknown service method '{request.topic}'")
         if not request.credential.allowed:
             raise RpcError(EPERM, "Request rejected due to insufficient privilege")
+        if request.topic == "job-list.list-id" and self._as_of is None:
+            with translated(self._store.path):  # it needs no snapshot
+                return list(topic(self._store.db, request))
         with self._store.snapshot() as db:
             return list(topic(db, request))
 
@@ -117,6 +147,7 @@ class Service:
             active=lambda: self._active_jobs(db),
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
             max_comparisons=self.config.max_comparisons,
+            pack=self._pack,
         )
         left = wanted.max_entries or inf
         try:
@@ -162,29 +193,20 @@ class Service:
         self, db: apsw.Connection, jobid: int, state: int, picker: Picker, asker: Credential
     ) -> bytes:
         if self._as_of is None:
-            job = moment.job_now(db, jobid)
+            job, row = _newest(db, jobid)
         else:
-            job = moment.job_at(db, jobid, self._as_of)
+            job, row = moment.job_at(db, jobid, self._as_of), None
             if job is not None and self._purged(job):
                 job = None
-        rows = [] if self._as_of is not None else self._inactive_row(db, jobid)
-        # Of several instances' jobs of this id, the newest is meant.
-        if job is not None and not (rows and rows[0][0] > job.key):
+        if job is not None:
             self._check_visible(job.userid, asker)
             if job.state != INACTIVE and state and not job.states_mask & state:
                 raise NotYet(EAGAIN, "the job has not been in that state")
-            return picker.job(job)
-        if not rows or (self.config.follow_purges and rows[0][1] is not None):
+            return picker.text(jobid, self._pack(job))
+        if row is None or (self.config.follow_purges and row.t_purged is not None):
             raise NotYet(ENOENT)
-        _, _, userid, text = rows[0]
-        self._check_visible(userid, asker)
-        return picker.text(jobid, text)
-
-    def _inactive_row(
-        self, db: apsw.Connection, jobid: int
-    ) -> list[tuple[int, float | None, int, str]]:
-        sql = "SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?"
-        return fetch(db, f"{sql} ORDER BY job DESC LIMIT 1", (jobid,))
+        self._check_visible(row.userid, asker)
+        return picker.text(jobid, row.values)
 
     def _list_attrs(self, _db: apsw.Connection, _request: Request) -> Iterator[bytes]:
         yield dumps({"attrs": [*ATTRIBUTES, "all"]})

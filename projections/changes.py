@@ -8,7 +8,8 @@ job's state is folded again from its stored events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import apsw
@@ -146,24 +147,27 @@ def replay(
     Only those with seq <= ``upto`` count and, where ``until`` is given, those up to the last
     that had happened by then: it is the job's order that counts where clocks were set.
     """
-    records = read.job_records(db, key, upto)
-    boots = [notice for notice in read.boots(db) if notice.seq <= upto]
-    if until is not None:
-        happened = [record.entry.timestamp <= until for record in records]
-        while happened and not happened[-1]:
-            happened.pop()
-        records = records[: len(happened)]
-        boots = [notice for notice in boots if notice.time <= until]
-    job = _fold_with_boots(db, key, records, boots)
-    if job is not None and job.state == INACTIVE:
-        for seq, time in read.purges_of(db, key):
-            if seq <= upto and (until is None or time <= until) and _ended(records, seq):
-                job = purged(job, time)
-    for seq, time in read.gone_since(db, key, upto):
-        held = all(record.seq < seq for record in records)
-        if job is not None and held and (until is None or time <= until):
-            job = gone(job, time)
-    return job
+    return next(iter(replays(db, [key], upto, until=inf if until is None else until)))
+
+
+def replays(
+    db: apsw.Connection, keys: Sequence[int], upto: int, *, until: float
+) -> Iterator[Job | None]:
+    """Fold jobs from their stored events, as `replay` does, reading many at a time."""
+    boots = [notice for notice in read.boots(db) if notice.seq <= upto and notice.time <= until]
+    for key, records in read.records_of(db, keys, upto):
+        while records and records[-1].entry.timestamp > until:
+            records.pop()
+        job = _fold_with_boots(db, key, records, boots)
+        if job is not None and job.state == INACTIVE:
+            for seq, time in read.purges_of(db, key, upto):
+                if time <= until and _ended(records, seq):
+                    job = purged(job, time)
+        for seq, time in read.gone_since(db, key, upto):
+            held = all(record.seq < seq for record in records)
+            if job is not None and held and time <= until:
+                job = gone(job, time)
+        yield job
 
 
 def _ended(records: Sequence[Record], seq: int) -> bool:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import apsw
 
 from eventstore import read
-from eventstore.store import fetch
 
 from . import spans
-from .changes import decode_state, replay
+from .changes import replay, replays
 from .job import INACTIVE, NEW, Job
 from .query import active_jobs, alive, overlapping
 
@@ -25,7 +24,7 @@ def jobs_at(db: apsw.Connection, time: float) -> list[Job]:
     keys |= {key for _, key in overlapping(db, spans.span(spans.DISORDERED, 0, 0))}
     keys |= {job.key for job in active_jobs(db) if job.t_submit <= time}
     keys |= set(read.ever_gone(db))
-    states = (replay(db, key, head, until=time) for key in keys)
+    states = replays(db, sorted(keys), head, until=time)
     return [job for job in states if job is not None and job.state not in {NEW, INACTIVE}]
 
 
@@ -37,10 +36,3 @@ def job_at(db: apsw.Connection, jobid: int, time: float) -> Job | None:
         if job is not None and job.state != NEW:
             return job
     return None
-
-
-def job_now(db: apsw.Connection, jobid: int) -> Job | None:
-    """Return the active job of this id."""
-    sql = "SELECT data FROM active JOIN fold USING (job) WHERE jobid = ?"
-    rows = fetch(db, f"{sql} ORDER BY job DESC LIMIT 1", (jobid,))
-    return decode_state(rows[0][0]) if rows else None

@@ -8,10 +8,11 @@ read. Most jobs have the same attributes, so that few templates are needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from .answer import ATTRIBUTES, SEPARATOR, answer
+from .answer import ATTRIBUTES, SEPARATOR, packed
 from .job import Job
-from .jsontext import c_string, dumps
+from .jsontext import c_string
 
 
 class UnknownAttributeError(ValueError):
@@ -41,32 +42,49 @@ class Picker:
                 self._wrong = f"{name} is not a valid attribute"
                 break
         self._names = tuple(names)
-        self._templates: dict[str, tuple[str, list[int] | None]] = {}
 
     def job(self, job: Job) -> bytes:
         """Return a job's answer; raises UnknownAttributeError."""
-        self._check()
-        return dumps(answer(job, self._names))
+        return self.text(job.id, packed(job))
 
     def text(self, jobid: int, values: str) -> bytes:
         """Return the part asked for of packed values; raises UnknownAttributeError."""
-        self._check()
+        if self._wrong is not None:
+            raise UnknownAttributeError(self._wrong)
         mask, _, rest = values.partition(SEPARATOR)
-        template, indexes = self._templates.get(mask) or self._template(mask)
+        template, indexes = _template(self._names, mask)
         found = rest.split(SEPARATOR)
         if indexes is not None:
             found = [found[index] for index in indexes]
         return (template % (jobid, *found)).encode()
 
-    def _template(self, mask: str) -> tuple[str, list[int] | None]:
-        """Return the text to fill, and with which of the values; None: with all, in order."""
-        there = [name for bit, name in enumerate(ATTRIBUTES) if int(mask) >> bit & 1]
-        wanted = [name for name in self._names if name in there]
-        template = '{"id":%d' + "".join(f',"{name}":%s' for name in wanted) + "}"
-        indexes = None if wanted == there else [there.index(name) for name in wanted]
-        self._templates[mask] = template, indexes
-        return template, indexes
 
-    def _check(self) -> None:
-        if self._wrong is not None:
-            raise UnknownAttributeError(self._wrong)
+class Packer:
+    """Packs jobs, and remembers for each what came out until it changes.
+
+    A state is never changed in place: the same object has the same values.
+    """
+
+    _MOST = 100_000
+
+    def __init__(self) -> None:
+        self._packed: dict[int, tuple[Job, str]] = {}
+
+    def __call__(self, job: Job) -> str:
+        """Return the job's packed values."""
+        job_then, values = self._packed.get(job.key, (None, ""))
+        if job_then is not job:
+            if len(self._packed) >= self._MOST:
+                self._packed.clear()  # finished jobs are never asked for again
+            values = packed(job)
+            self._packed[job.key] = job, values
+        return values
+
+
+@lru_cache(256)
+def _template(names: tuple[str, ...], mask: str) -> tuple[str, list[int] | None]:
+    """Return the text to fill, and with which of the values; None: with all, in order."""
+    there = [name for bit, name in enumerate(ATTRIBUTES) if int(mask) >> bit & 1]
+    wanted = [name for name in names if name in there]
+    template = '{"id":%d' + "".join(f',"{name}":%s' for name in wanted) + "}"
+    return template, None if wanted == there else [there.index(name) for name in wanted]

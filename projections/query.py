@@ -20,6 +20,7 @@ import apsw
 from eventstore.store import fetch, value
 
 from . import spans
+from .answer import packed
 from .changes import decode_state
 from .constraint import TIMESTAMPS, Constraint
 from .job import CLEANUP, DEPEND, INACTIVE, PENDING, RUN, RUNNING, Job
@@ -38,6 +39,10 @@ _FACTS = ", userid, name, queue, result, ranks, nodelist, " + ", ".join(TIMESTAM
 
 _Row: TypeAlias = "tuple[Any, ...]"
 _Bindings: TypeAlias = "tuple[str | int | float, ...]"
+
+
+Pack: TypeAlias = Callable[[Job], str]
+"""Packs a job's values (answer.py)."""
 
 
 class Scope(NamedTuple):
@@ -80,6 +85,7 @@ def listing(
     active: Callable[[], Iterable[Job]],
     scope: Scope,
     max_comparisons: int = 0,
+    pack: Pack = packed,
 ) -> Iterator[bytes]:
     """Return the jobs that match, as JSON text: pending, running, then inactive ones.
 
@@ -90,6 +96,8 @@ def listing(
     With ``max_comparisons``, jobs are compared one by one as job-list does, and beyond that
     number TooManyComparisonsError is raised: nothing is found by an index then.
 
+    ``pack`` packs the values of active jobs.
+
     An inactive job that was looked at and does not match is an empty text: whoever takes
     turns with others can pause there, however few jobs match.
     """
@@ -97,10 +105,14 @@ def listing(
     pending, running = reachable(constraint, PENDING), reachable(constraint, RUNNING)
     if pending or running:
         jobs = list(active())
+
+        def picked(job: Job) -> bytes:
+            return picker.text(job.id, pack(job))
+
         if pending:
-            yield from _active(jobs, PENDING, _pending_order, matcher, picker)
+            yield from _active(jobs, PENDING, _pending_order, matcher, picked)
         if running:
-            yield from _active(jobs, RUNNING, _running_order, matcher, picker)
+            yield from _active(jobs, RUNNING, _running_order, matcher, picked)
     if not reachable(constraint, INACTIVE):
         return
     if max_comparisons:
@@ -118,11 +130,11 @@ def _active(
     states: int,
     order: Callable[[Job], tuple[float, float]],
     matcher: Matcher,
-    picker: Picker,
+    picked: Callable[[Job], bytes],
 ) -> Iterator[bytes]:
     for job in sorted((job for job in jobs if job.state & states), key=order):
         if matcher.matches(job):
-            yield picker.job(job)
+            yield picked(job)
 
 
 def _pending_order(job: Job) -> tuple[float, float]:

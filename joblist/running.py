@@ -24,7 +24,7 @@ from projections.rebuild import refresh
 from projections.views import Views
 
 from .bus import Bus, Message
-from .config import Config, ConfigError, from_tables
+from .config import SETTINGS, Config, ConfigError, from_tables
 from .follow import Follower, Source
 from .live import Live
 
@@ -80,6 +80,8 @@ def _argument(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"argument {text!r} is not NAME=VALUE")
+    if name not in SETTINGS:  # a configuration may have what others read, an argument not
+        raise ConfigError(f"there is no setting {name!r}; there are {', '.join(SETTINGS)}")
     return name, int(value) if value.lstrip("-").isdigit() else value
 
 

@@ -250,6 +250,7 @@ def test_the_whole_service_comes_up_and_goes_down(tmp_path: Path) -> None:
         ({"synchronous": "off"}, [], "job-list.synchronous"),
         ({}, ["max_comparisons=-1"], "job-list.max_comparisons"),
         ({}, ["nonsense"], "nonsense"),
+        ({}, ["purg=follow"], "there is no setting 'purg'"),
     ],
 )
 def test_a_wrong_setting_fails_the_load(

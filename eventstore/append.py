@@ -19,8 +19,8 @@ from . import digest
 from .batch import Counts, JobPlace, Rows, by_time
 from .chain import append_batch
 from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_line
-from .merge import Known, anchored, place
-from .read import head
+from .merge import Known, anchored, place, taken_back
+from .read import head, latest, unseen
 from .record import Notice, Record
 from .store import Store, fetch, value
 
@@ -67,13 +67,13 @@ class Writer:
         with store.transaction() as db:
             self._boot = boot
             self._history = head(db) > 0  # whether other sources came before
-            self._rebooted = self._history and boot is not None and _unseen(db, boot)
+            self._rebooted = self._history and boot is not None and unseen(db, boot)
             db.execute(
                 "INSERT INTO source (name, boot, started) VALUES (?, ?, ?)",
                 (name, boot, clock()),
             )
             self.source = db.last_insert_rowid()
-            self._last_time = self._joined = _latest(db)
+            self._last_time = self._joined = latest(db)
         self._loaded: list[
             JobPlace
         ] = []  # jobs with their stored events at hand, in this batch
@@ -152,8 +152,11 @@ class Writer:
                 self._attach(response, -1)
             return
         replayed = response.replayed
-        job = self._job_of(response.jobid, entries[0])
+        job = self._job_of(response.jobid, entries)
         if self._expected is not None:
+            if job.count and taken_back(self._known(job), entries):
+                # What happened did happen; what happens from now on is another job's.
+                job = self._new_job(response.jobid)
             self._present.add(job.key)
         before = len(self._rows.records)
         if replayed:
@@ -238,28 +241,33 @@ class Writer:
 
     # -- which job
 
-    def _job_of(self, jobid: int, entry: Entry) -> JobPlace:
-        """The job of this id that ``entry`` belongs to; a new one where it is none of them."""
+    def _job_of(self, jobid: int, entries: list[Entry]) -> JobPlace:
+        """The job of this id that these belong to; a new one where it is none of them."""
         jobs = self._jobs.get(jobid)
         if jobs is None:
             jobs = self._jobs[jobid] = self._load(jobid)
-        if entry.name == "submit":
-            for job in jobs:
-                if job.submitted == entry.timestamp:
-                    return job
-            if not jobs or all(job.submitted is not None for job in jobs):
+        first, last = entries[0], entries[-1]
+        same = [job for job in jobs if job.submitted == first.timestamp]
+        if first.name != "submit" or not same:
+            told = all(job.submitted is not None for job in jobs)
+            if not jobs or (first.name == "submit" and told):
                 # Another instance counts its ids from the start again.
-                jobs.append(self._new_job(jobid, len(jobs) + 1))
-                return jobs[-1]
-        elif not jobs:
-            jobs.append(self._new_job(jobid, 1))
-        return by_time(jobs, entry.timestamp)
+                return self._new_job(jobid)
+            submitted = by_time(jobs, first.timestamp).submitted
+            same = [job for job in jobs if job.submitted == submitted]
+        # Several have one beginning where the KVS went back: see `merge.taken_back`.
+        for job in reversed(same) if len(same) > 1 else ():
+            if any((known.timestamp, known.name) == last[:2] for known in self._known(job)):
+                return job
+        return same[-1]
 
-    def _new_job(self, jobid: int, stream: int) -> JobPlace:
-        job = JobPlace(self._next_key, jobid, stream)
+    def _new_job(self, jobid: int) -> JobPlace:
+        jobs = self._jobs[jobid]
+        job = JobPlace(self._next_key, jobid, len(jobs) + 1)
+        jobs.append(job)
         self._next_key += 1
         self._highest = max(self._highest, jobid)
-        self._rows.jobs.append((job.key, jobid, stream))
+        self._rows.jobs.append((job.key, jobid, job.stream))
         return job
 
     def _load(self, jobid: int) -> list[JobPlace]:
@@ -383,13 +391,3 @@ class Writer:
         self._db.executemany("INSERT INTO R (seq, data) VALUES (?, ?)", rows.rs)
         append_batch(self._db, rows, self.source, self._clock())
         self._derive(self._db, rows.records)
-
-
-def _latest(db: apsw.Connection) -> float:
-    """Return the time that events have reached; jobs interleave, but not by much."""
-    recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
-    return float(value(db, f"SELECT max(timestamp) FROM ({recent})") or 0.0)
-
-
-def _unseen(db: apsw.Connection, boot: str) -> bool:
-    return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is None

@@ -145,3 +145,14 @@ def _entry(data: bytes) -> Entry:
         # Only an event that decoded was appended, so this one was changed since.
         raise apsw.CorruptError(f"a stored event cannot be decoded ({entry.reason})")
     return entry
+
+
+def latest(db: apsw.Connection) -> float:
+    """Return the time that events have reached; jobs interleave, but not by much."""
+    recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
+    return float(value(db, f"SELECT max(timestamp) FROM ({recent})") or 0.0)
+
+
+def unseen(db: apsw.Connection, boot: str) -> bool:
+    """Tell whether no source came from this boot of a broker."""
+    return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is None

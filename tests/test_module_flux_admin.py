@@ -61,8 +61,9 @@ def test_history_outlives_the_broker(run: Instances) -> None:
 CRASH = """
     away; ours
     tool work 0 100; tool drain
-    flux submit --urgency=hold --quiet true
+    held=$(flux submit --urgency=hold true)
     flux kvs put --sync checkpoint=1
+    flux job urgency $held default; flux job wait-event $held clean >/dev/null
     flux submit --quiet --setattr=exec.test.run_duration=100s true
     until flux jobs -no {state} --filter=run | grep -q RUN; do sleep 0.1; done
     flux getattr broker.pid; sleep 100 & echo $!; wait
@@ -70,15 +71,25 @@ CRASH = """
 
 
 def test_the_broker_is_killed(run: Instances) -> None:
-    """What was stored is there; what the KVS has lost is in no list, and is named as gone."""
+    """What was stored is there. Jobs that the KVS has lost are named as gone, and what it has
+    taken back of others does not hide what they do now."""
     state = f"-Sstatedir={run.folder}"
     with run.start(CRASH, state) as broker:
         assert broker.stdout is not None
         own, sleeper = (int(broker.stdout.readline()) for _ in range(2))
         os.kill(own, signal.SIGKILL)
         os.kill(sleeper, signal.SIGTERM)
-    found = run("away; ours; flux jobs -a -c0 -A -no {state}; away", state)
-    assert ["SCHED"] + ["INACTIVE"] * 100 == found.split()
+    found = run(
+        """
+        active() { flux jobs -A -no '{id} {state} {urgency}'; }
+        active; away; ours; active
+        flux jobs -a -c0 -A -no {state}; away
+        """,
+        state,
+    )
+    theirs, ours, *states = found.splitlines()
+    assert theirs == ours
+    assert ["SCHED"] + ["INACTIVE"] * 101 == states
     with open_readonly(str(run.folder / "jobdb.sqlite")) as store:
         assert verify_chain(store).fault is None
         assert [(1,)] == fetch(store.db, "SELECT count(*) FROM gone")

@@ -16,8 +16,9 @@ from eventstore.store import create_or_open, fetch
 from joblist import follow, running
 from joblist.bus import Message
 from joblist.config import Config, ConfigError
+from projections.job import CANCELED
 
-from .fake_bus import SENTINEL, FakeBus, Module, backlog, life
+from .fake_bus import SENTINEL, FakeBus, Module, backlog, event, life
 from .recordings import new_store
 
 
@@ -271,3 +272,33 @@ def test_where_the_database_is() -> None:
     assert "/x" == running.database(Config(dbpath="/x"), places.get)
     with pytest.raises(ConfigError, match="dbpath"):
         running.database(Config(), lambda name: None)
+
+
+def test_what_a_crash_took_back_goes_on_as_another_job() -> None:
+    """The KVS's last checkpoint was older than what was seen: jobs run once more."""
+    _, views = new_store()
+    first = Module(views, boot="a")
+    ended, running = life(1), life(2, 2000.0)
+    first.feed(SENTINEL, *ended, *running[:6])
+    first.live.close()
+    cancel = {"type": "cancel", "severity": 0, "note": "lost"}
+    after = [*ended[:6], event(1, 3000.0, "exception", cancel), event(1, 3001.0, "clean")]
+    for boot in "bc":
+        again = Module(views, boot=boot)
+        again.feed(backlog(after[:6] if boot == "b" else after), backlog(running[:3]), SENTINEL)
+        again.bus.pass_time(1)
+        active = [1, 2] if boot == "b" else [2]
+        assert active == sorted(again.ids(constraint={"states": ["pending", "running"]}))
+        assert [1] == again.ids(constraint={"results": ["completed"]})
+        again.feed(*after[6:])
+        again.bus.pass_time(1)
+        assert [2, 1, 1] == again.ids()
+        wanted = {"id": 1, "attrs": ["result"]}
+        assert CANCELED == again.answer("list-id", wanted)["job"]["result"]
+        again.live.close()
+    sql = "SELECT jobid, stream, count(*) FROM event JOIN job ON key = job GROUP BY key"
+    events = [(1, 1, len(ended)), (1, 2, len(after)), (2, 1, 6), (2, 2, 3)]
+    assert events == sorted(fetch(views.store.db, sql))
+    first_again = Writer(views.store, "a recording", views.advance)
+    first_again.append([*ended, *running[:6], backlog(after)])
+    assert 0 == first_again.counts.new

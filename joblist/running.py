@@ -12,7 +12,7 @@ import signal
 import syslog
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from errno import EINVAL, EIO
+from errno import EINVAL, EIO, EPROTO
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +25,7 @@ from projections.views import Views
 
 from .bus import Bus, Message
 from .config import SETTINGS, Config, ConfigError, from_tables
+from .errors import RpcError
 from .follow import Follower, Source
 from .live import Live
 
@@ -39,6 +40,9 @@ class Instance(Bus, Protocol):
 
     def tables(self) -> dict[str, Any]:
         """Return the instance's configuration."""
+
+    def loaded(self) -> None:
+        """Let whoever loads the module go on."""
 
     def listen(self, handle: Callable[[Message], None]) -> None:
         """Have ``handle`` called with each request."""
@@ -65,8 +69,16 @@ class Settings:
         return self._of(self._instance.tables())
 
     def read(self, payload: bytes | None) -> Config:
-        """Return the settings that a config-reload request brings; raises ConfigError."""
-        return self.now() if payload is None else self._of(msgspec.json.decode(payload))
+        """Return the settings that a config-reload request brings.
+
+        Raises ConfigError, or RpcError where it brings no configuration.
+        """
+        if payload is None:
+            return self.now()
+        try:
+            return self._of(msgspec.json.decode(payload, type=dict[str, Any]))
+        except msgspec.DecodeError as error:
+            raise RpcError(EPROTO) from error
 
     def _of(self, tables: Mapping[str, Any]) -> Config:
         own = tables.get("job-list", {})
@@ -103,6 +115,9 @@ def run(instance: Instance, arguments: Sequence[str] = ()) -> None:
         path = database(config, instance.attribute)
         with create_or_open(path, synchronous=config.synchronous) as store:
             views = Views(store)
+            # After an upgrade, views of a long history take minutes to be made anew: that
+            # must not hold up the instance's start.
+            instance.loaded()
             names = refresh(views)
             if names:
                 instance.log(syslog.LOG_NOTICE, f"{path}: made anew: {', '.join(names)}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM
+from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM, EPROTO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from eventstore.store import create_or_open, fetch
 from joblist import follow, running
 from joblist.bus import Message
 from joblist.config import Config, ConfigError
+from joblist.errors import RpcError
 from projections.job import CANCELED
+from projections.views import Views
 
 from .fake_bus import SENTINEL, FakeBus, Module, backlog, event, life
 from .recordings import new_store
@@ -184,6 +186,9 @@ class Instance(FakeBus):
     def tables(self) -> dict[str, Any]:
         return self.config
 
+    def loaded(self) -> None:
+        self.announced = True
+
     def listen(self, handle: Any) -> None:
         self.handle = handle
 
@@ -263,6 +268,28 @@ def test_a_wrong_setting_fails_the_load(
     assert EINVAL == caught.value.errno
     assert named in instance.logged[0]
     assert [] == list(tmp_path.iterdir())
+
+
+def test_loading_does_not_wait_for_views_that_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance({}, rundir=str(tmp_path))
+
+    def refresh(views: Views) -> list[str]:
+        del views
+        assert instance.announced
+        return ["jobs"]
+
+    monkeypatch.setattr(running, "refresh", refresh)
+    running.run(instance)
+    assert instance.logged == [f"{tmp_path / running.FILE_NAME}: made anew: jobs"]
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7"])
+def test_a_reload_that_brings_no_configuration(payload: bytes) -> None:
+    with pytest.raises(RpcError) as caught:
+        running.Settings(Instance({})).read(payload)
+    assert EPROTO == caught.value.errno
 
 
 def test_where_the_database_is() -> None:

@@ -329,3 +329,13 @@ def test_what_a_crash_took_back_goes_on_as_another_job() -> None:
     first_again = Writer(views.store, "a recording", views.advance)
     first_again.append([*ended, *running[:6], backlog(after)])
     assert 0 == first_again.counts.new
+
+
+def test_a_job_that_runs_once_more_is_not_answered_before_the_backlog() -> None:
+    _, views = new_store()
+    for boot, lines in (("a", life(1)), ("b", life(1)[:6])):
+        module = Module(views, boot=boot)
+        module.feed(backlog(lines), SENTINEL)
+        module.live.close()
+    again = Module(views, boot="b")
+    assert [] == again.answers(again.ask("list-id", {"id": 1, "attrs": []}))

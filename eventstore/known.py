@@ -8,7 +8,7 @@ import apsw
 from .batch import JobPlace
 from .compact import lengthen
 from .journal import Glimpse
-from .merge import Known, anchored
+from .merge import LIVE_ONLY, Known, anchored
 from .store import fetch
 
 _PLACE = (
@@ -47,8 +47,9 @@ def events(db: apsw.Connection, key: int) -> list[Known]:
 def all_known(db: apsw.Connection, seen: Glimpse) -> int | None:
     """Return the key of the job of which all these events are stored, where that is plain.
 
-    It is not where there are several jobs of this id, where events were read late, or where
-    memos have to be remembered: None then, as where an event is not stored.
+    It is not where there are several jobs of this id, where events were read late, where memos
+    have to be remembered, or where more is stored than can have been left out: None then, as
+    where an event is not stored.
     """
     keys = fetch(db, "SELECT key FROM job WHERE jobid = ?", (seen.id,))
     if len(keys) != 1:
@@ -56,6 +57,9 @@ def all_known(db: apsw.Connection, seen: Glimpse) -> int | None:
     sql = "SELECT timestamp, name, anchor FROM event WHERE job = ? ORDER BY seq"
     stored = fetch(db, sql, keys[0])
     if any(anchor is not None or name == "memo" for _, name, anchor in stored):
+        return None
+    said = {(event.timestamp, event.name) for event in seen.events}
+    if any(row[:2] not in said and row[1] not in LIVE_ONLY for row in stored):
         return None
     rest = iter([(timestamp, name) for timestamp, name, _ in stored])
     # Each is looked for behind the one before: live-only events stand in between.

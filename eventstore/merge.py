@@ -63,6 +63,24 @@ def _same(known: Known, entry: Entry, *, replayed: bool) -> bool:
     )
 
 
+LIVE_ONLY = frozenset(("annotations", "memo", "invalidate", "priority"))
+"""What a job manager may post without writing it to the KVS (flux-core, job-manager's
+annotate.c, submit.c, prioritize.c)."""
+
+
+def taken_back(known: Sequence[Known], backlog: Sequence[Entry]) -> bool:
+    """Whether a job manager that says ``backlog`` of a job never heard of what is known.
+
+    A broker that crashed begins from the last checkpoint of its KVS. What happened to a job
+    after that is lost there, and the job goes on from where it was: it may run once more.
+    """
+    said = {(entry.timestamp, entry.name) for entry in backlog}
+    return any(
+        event.name not in LIVE_ONLY and (event.timestamp, event.name) not in said
+        for event in known
+    )
+
+
 def anchored(rows: Sequence[tuple[int, int | None]]) -> list[int]:
     """Indexes of a job's rows (seq, anchor), given in the order of seq, in the job's order.
 

@@ -133,6 +133,7 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
         )
     if path != MEMORY and not Path(path).resolve().parent.is_dir():
         raise StoreError(f"{path}: its folder does not exist; make it first")
+    _look(path)
     lock = -1 if path == MEMORY else _acquire(path)
     try:
         with translated(path):
@@ -197,6 +198,27 @@ def _empty(path: str, db: apsw.Connection) -> bool:
     if path != MEMORY and Path(path).stat().st_size:
         return False
     return not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+
+
+def _look(path: str) -> None:
+    """Refuse what is plainly another's file before a lock is left beside it.
+
+    The header says whose it is (https://www.sqlite.org/fileformat.html). Where a journal may
+    yet change what is in the file, SQLite has to see to it.
+    """
+    if path == MEMORY or not Path(path).is_file() or Path(path + "-journal").exists():
+        return
+    try:
+        with open(path, "rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: it cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    if header and not header.startswith(b"SQLite format 3\0"):
+        raise NotOurs(f"{path}: not an SQLite database; name another file")
+    if header and int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise NotOurs(f"{path}: a database of another program; name another file")
 
 
 def _check(path: str, db: apsw.Connection) -> None:

@@ -26,6 +26,8 @@ else:  # pragma: no cover - the same library under its older name
     import tomli as tomllib
 
 _T = TypeVar("_T")
+SETTINGS = ("dbpath", "purge", "synchronous", "max_comparisons")
+"""What may be given as an argument of the module: the members of [job-list]."""
 _PURGE = ("keep", "follow")
 
 

@@ -78,6 +78,13 @@ class Link:
         """Log a line in the broker's log."""
         self._handle.log(level, text.encode(errors="replace"))
 
+    def loaded(self) -> None:
+        """Let whoever loads the module go on; requests wait until there are answers."""
+        # Where the bindings do not have it, loading lasts until the reactor runs.
+        announce = getattr(self._lib, "flux_module_set_running", None)
+        if announce is not None and not self._register:
+            announce(self._handle.handle)
+
     # -- requests
 
     def listen(self, handle: Callable[[Message], None]) -> None:

@@ -148,7 +148,9 @@ class Live:
         """
         if method == "list-id" and self._known_boot and not self.config.follow_purges:
             wanted = read_list_id(message.request.text)
-            sql = "SELECT 1 FROM inactive WHERE jobid = ?"
+            # Of several jobs of this id, the newest is meant, and that may be active.
+            newest = "SELECT max(key) FROM job WHERE jobid = ?"
+            sql = f"SELECT 1 FROM inactive WHERE job = ({newest})"
             with self._store.snapshot() as db:
                 return value(db, sql, (wanted.id,)) is not None
         return method in {"list-attrs", "job-stats", "disconnect", "config-reload"}

@@ -12,7 +12,7 @@ import signal
 import syslog
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from errno import EINVAL, EIO
+from errno import EINVAL, EIO, EPROTO
 from typing import Any, Protocol
 
 import msgspec
@@ -24,7 +24,8 @@ from projections.rebuild import refresh
 from projections.views import Views
 
 from .bus import Bus, Message
-from .config import Config, ConfigError, from_tables
+from .config import SETTINGS, Config, ConfigError, from_tables
+from .errors import RpcError
 from .follow import Follower, Source
 from .live import Live
 
@@ -39,6 +40,9 @@ class Instance(Bus, Protocol):
 
     def tables(self) -> dict[str, Any]:
         """Return the instance's configuration."""
+
+    def loaded(self) -> None:
+        """Let whoever loads the module go on."""
 
     def listen(self, handle: Callable[[Message], None]) -> None:
         """Have ``handle`` called with each request."""
@@ -65,13 +69,16 @@ class Settings:
         return self._of(self._instance.tables())
 
     def read(self, payload: bytes | None) -> Config:
-        """Return the settings that a config-reload request brings; raises ConfigError."""
+        """Return the settings that a config-reload request brings.
+
+        Raises ConfigError, or RpcError where it brings no configuration.
+        """
         if payload is None:
             return self.now()
         try:
             tables = msgspec.json.decode(payload, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"the configuration cannot be read: {error}") from error
+            raise RpcError(EPROTO) from error
         return self._of(tables)
 
     def _of(self, tables: Mapping[str, Any]) -> Config:
@@ -86,6 +93,8 @@ def _argument(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"argument {text!r} is not NAME=VALUE")
+    if name not in SETTINGS:  # a configuration may have what others read, an argument not
+        raise ConfigError(f"there is no setting {name!r}; there are {', '.join(SETTINGS)}")
     return name, int(value) if value.lstrip("-").isdigit() else value
 
 
@@ -107,6 +116,9 @@ def run(instance: Instance, arguments: Sequence[str] = ()) -> None:
         path = database(config, instance.attribute)
         with create_or_open(path, synchronous=config.synchronous) as store:
             views = Views(store)
+            # After an upgrade, views of a long history take minutes to be made anew: that
+            # must not hold up the instance's start.
+            instance.loaded()
             names = refresh(views)
             if names:
                 instance.log(syslog.LOG_NOTICE, f"{path}: made anew: {', '.join(names)}")

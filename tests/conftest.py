@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from .flux_instance import Instances, program
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -17,3 +21,15 @@ settings.register_profile(  # no time to look for the smallest example
     "quick", max_examples=60, deadline=None, suppress_health_check=_slow, phases=_NO_SHRINKING
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def flux() -> str:
+    """Path of the program ``flux``; skips where there is none that can be used."""
+    return program()
+
+
+@pytest.fixture
+def run(flux: str, tmp_path: Path) -> Instances:
+    """What runs scripts in instances of Flux."""
+    return Instances(flux, tmp_path)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Runs inside a Flux instance, with Flux's Python: makes jobs, asks questions.
 
-work FIRST COUNT      submits mock jobs and meddles with them
+work FIRST COUNT      submits mock jobs of three users and meddles with them
 guests COUNT USER …   submits mock jobs of users, also of those who are not known here
 drain                 waits until no job is active
 ask TOPIC [REQUEST]   prints the response
-eventlogs             prints {JOBID: eventlog} of the jobs whose ids come on standard input
+ask-each TOPIC        prints list-id's answers for the jobs whose ids come on standard input
+eventlogs             prints {JOBID: eventlog} of these jobs
+overtake              asks for a list, and then for one job: prints what comes, in order
+leave                 asks for a list and dies as soon as something comes
 """
 
 from __future__ import annotations
@@ -13,15 +16,18 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
 
 import flux  # type: ignore[import-not-found]
 import flux.kvs  # type: ignore[import-not-found]
+from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
 from flux.job import JobID  # type: ignore[import-not-found]
 
 _HOLD, _DEFAULT = 0, 16
+_ALL = {"max_entries": 0, "attrs": ["all"]}
 
 
 def jobspec(number: int) -> str:
@@ -44,20 +50,31 @@ def jobspec(number: int) -> str:
     return json.dumps(spec)
 
 
-def signed(text: str) -> str:
+def signed(text: str, userid: int) -> str:
     """Return a jobspec as instances take it that do not look closely (mechanism "none")."""
-    header = f"version\0i1\0userid\0i{os.getuid()}\0mechanism\0snone\0".encode()
+    header = f"version\0i1\0userid\0i{userid}\0mechanism\0snone\0".encode()
     parts = (base64.b64encode(part).decode() for part in (header, text.encode()))
     return ".".join([*parts, "none"])
 
 
+def connection_of(userid: int) -> Any:
+    """Connect as the instance's owner who acts for another user."""
+    os.environ["FLUX_HANDLE_USERID"] = str(userid)
+    try:
+        return flux.Flux()
+    finally:
+        del os.environ["FLUX_HANDLE_USERID"]
+
+
 def work(first: int, count: int) -> None:
     own = flux.Flux()
+    users = [(uid, connection_of(uid)) for uid in (os.getuid(), 4201, 4202)]
     pending = []
     for number in range(first, first + count):
         urgency = _HOLD if number % 10 == 3 else _DEFAULT
-        request = {"J": signed(jobspec(number)), "urgency": urgency, "flags": 0}
-        pending.append((number, own.rpc("job-ingest.submit", request)))
+        userid, handle = users[number % 3]
+        request = {"J": signed(jobspec(number), userid), "urgency": urgency, "flags": 0}
+        pending.append((number, handle.rpc("job-ingest.submit", request)))
     ids = [(number, rpc.get()["id"]) for number, rpc in pending]
     for number, jobid in ids:
         meddle(own, number, jobid)
@@ -112,27 +129,63 @@ def attempt(handle: Any, topic: str, request: dict[str, object]) -> None:
         print(f"{topic} {request}: {error}", file=sys.stderr)
 
 
-def drain() -> None:
+def drain(service: str = "job-list") -> None:
     handle = flux.Flux()
     handle.rpc("job-manager.drain").get()
     # job-list learns of it a moment later.
     while True:
-        states = handle.rpc("job-list.job-stats", {}).get()["job_states"]
+        states = handle.rpc(f"{service}.job-stats", {}).get()["job_states"]
         if states["total"] == states["inactive"]:
             return
         time.sleep(0.05)
 
 
-def eventlogs() -> None:
+def each(topic: str, members: dict[str, object]) -> list[tuple[int, Any]]:
+    """Ask about all jobs whose ids come on standard input."""
     handle = flux.Flux()
+    ids = [int(word) for word in sys.stdin.read().split()]
+    return [(jobid, handle.rpc(topic, {"id": jobid, **members})) for jobid in ids]
+
+
+def ask_each(topic: str) -> None:
+    print(json.dumps([rpc.get()["job"] for _, rpc in each(topic, {"attrs": ["all"]})]))
+
+
+def eventlogs() -> None:
     found = {}
-    for jobid in json.load(sys.stdin):
-        request = {"id": jobid, "keys": ["eventlog"], "flags": 0}
+    for jobid, rpc in each("job-info.lookup", {"keys": ["eventlog"], "flags": 0}):
         try:
-            found[jobid] = handle.rpc("job-info.lookup", request).get()["eventlog"]
+            found[jobid] = rpc.get()["eventlog"]
         except FileNotFoundError:
             continue  # purged
     print(json.dumps(found))
+
+
+def overtake() -> None:
+    handle = flux.Flux()
+    came: list[str] = []
+
+    def listed(rpc: Any) -> None:
+        try:
+            came.append(f"list of {len(rpc.get()['jobs'])}")
+            rpc.reset()
+        except OSError:
+            came.append("end")
+
+    def found(rpc: Any) -> None:
+        came.append(f"job {rpc.get()['job']['id']}")
+
+    handle.rpc("job-list.list", _ALL, flags=FLUX_RPC_STREAMING).then(listed)
+    handle.rpc("job-list.list-id", {"id": 0, "attrs": ["all"]}).then(found)
+    handle.reactor_run()
+    print("\n".join(came))
+
+
+def leave() -> None:
+    handle = flux.Flux()
+    handle.rpc("job-list.job-stats", {}, flags=FLUX_RPC_STREAMING).get()
+    handle.rpc("job-list.list", _ALL, flags=FLUX_RPC_STREAMING).get()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(command: str, *words: str) -> None:
@@ -140,13 +193,18 @@ def main(command: str, *words: str) -> None:
         work(int(words[0]), int(words[1]))
     elif command == "guests":
         guests(int(words[0]), *words[1:])
-    elif command == "drain":
-        drain()
-    elif command == "eventlogs":
-        eventlogs()
-    else:
+    elif command == "ask":
         request = json.loads(words[1]) if len(words) > 1 else {}
         print(flux.Flux().rpc(words[0], request).get_str())
+    else:
+        commands = {
+            "drain": drain,
+            "ask-each": ask_each,
+            "eventlogs": eventlogs,
+            "overtake": overtake,
+            "leave": leave,
+        }
+        commands[command](*words)
 
 
 if __name__ == "__main__":

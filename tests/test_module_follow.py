@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM
+from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM, EPROTO
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ from eventstore.store import create_or_open, fetch
 from joblist import follow, running
 from joblist.bus import Message
 from joblist.config import Config, ConfigError
+from joblist.errors import RpcError
+from projections.job import CANCELED
+from projections.views import Views
 
-from .fake_bus import SENTINEL, FakeBus, Module, backlog, life
+from .fake_bus import SENTINEL, FakeBus, Module, backlog, event, life
 from .recordings import new_store
 
 
@@ -183,6 +186,9 @@ class Instance(FakeBus):
     def tables(self) -> dict[str, Any]:
         return self.config
 
+    def loaded(self) -> None:
+        self.announced = True
+
     def listen(self, handle: Any) -> None:
         self.handle = handle
 
@@ -250,6 +256,7 @@ def test_the_whole_service_comes_up_and_goes_down(tmp_path: Path) -> None:
         ({"synchronous": "off"}, [], "job-list.synchronous"),
         ({}, ["max_comparisons=-1"], "job-list.max_comparisons"),
         ({}, ["nonsense"], "nonsense"),
+        ({}, ["purg=follow"], "there is no setting 'purg'"),
     ],
 )
 def test_a_wrong_setting_fails_the_load(
@@ -263,6 +270,28 @@ def test_a_wrong_setting_fails_the_load(
     assert [] == list(tmp_path.iterdir())
 
 
+def test_loading_does_not_wait_for_views_that_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance({}, rundir=str(tmp_path))
+
+    def refresh(views: Views) -> list[str]:
+        del views
+        assert instance.announced
+        return ["jobs"]
+
+    monkeypatch.setattr(running, "refresh", refresh)
+    running.run(instance)
+    assert instance.logged == [f"{tmp_path / running.FILE_NAME}: made anew: jobs"]
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7"])
+def test_a_reload_that_brings_no_configuration(payload: bytes) -> None:
+    with pytest.raises(RpcError) as caught:
+        running.Settings(Instance({})).read(payload)
+    assert EPROTO == caught.value.errno
+
+
 def test_where_the_database_is() -> None:
     places = {"statedir": "/state", "rundir": "/run"}
     assert "/state/jobdb.sqlite" == running.database(Config(), places.get)
@@ -270,3 +299,43 @@ def test_where_the_database_is() -> None:
     assert "/x" == running.database(Config(dbpath="/x"), places.get)
     with pytest.raises(ConfigError, match="dbpath"):
         running.database(Config(), lambda name: None)
+
+
+def test_what_a_crash_took_back_goes_on_as_another_job() -> None:
+    """The KVS's last checkpoint was older than what was seen: jobs run once more."""
+    _, views = new_store()
+    first = Module(views, boot="a")
+    ended, running = life(1), life(2, 2000.0)
+    first.feed(SENTINEL, *ended, *running[:6])
+    first.live.close()
+    cancel = {"type": "cancel", "severity": 0, "note": "lost"}
+    after = [*ended[:6], event(1, 3000.0, "exception", cancel), event(1, 3001.0, "clean")]
+    for boot in "bc":
+        again = Module(views, boot=boot)
+        again.feed(backlog(after[:6] if boot == "b" else after), backlog(running[:3]), SENTINEL)
+        again.bus.pass_time(1)
+        active = [1, 2] if boot == "b" else [2]
+        assert active == sorted(again.ids(constraint={"states": ["pending", "running"]}))
+        assert [1] == again.ids(constraint={"results": ["completed"]})
+        again.feed(*after[6:])
+        again.bus.pass_time(1)
+        assert [2, 1, 1] == again.ids()
+        wanted = {"id": 1, "attrs": ["result"]}
+        assert CANCELED == again.answer("list-id", wanted)["job"]["result"]
+        again.live.close()
+    sql = "SELECT jobid, stream, count(*) FROM event JOIN job ON key = job GROUP BY key"
+    events = [(1, 1, len(ended)), (1, 2, len(after)), (2, 1, 6), (2, 2, 3)]
+    assert events == sorted(fetch(views.store.db, sql))
+    first_again = Writer(views.store, "a recording", views.advance)
+    first_again.append([*ended, *running[:6], backlog(after)])
+    assert 0 == first_again.counts.new
+
+
+def test_a_job_that_runs_once_more_is_not_answered_before_the_backlog() -> None:
+    _, views = new_store()
+    for boot, lines in (("a", life(1)), ("b", life(1)[:6])):
+        module = Module(views, boot=boot)
+        module.feed(backlog(lines), SENTINEL)
+        module.live.close()
+    again = Module(views, boot="b")
+    assert [] == again.answers(again.ask("list-id", {"id": 1, "attrs": []}))

@@ -150,6 +150,20 @@ def test_foreign_and_newer_databases_are_left_alone(tmp_path: Path, path: str) -
         assert before == Path(name).read_bytes()
 
 
+@pytest.mark.parametrize("other", ["text", "database"])
+def test_nothing_is_left_beside_a_file_of_others(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "theirs"
+    if other == "database":
+        apsw.Connection(str(path)).execute("CREATE TABLE t (x)")
+    else:
+        path.write_text("root:x:0:0:root:/root:/bin/bash\n" * 9, "utf-8")
+    before = path.read_bytes()
+    with pytest.raises(NotOurs):
+        create_or_open(str(path))
+    assert [path] == list(tmp_path.iterdir())
+    assert before == path.read_bytes()
+
+
 def test_a_failed_batch_leaves_nothing_and_can_be_given_again(path: str) -> None:
     more = list(journal(30, seed=5, start=EPOCH + 1e6))
     with create_or_open(path) as store:

@@ -27,7 +27,7 @@ from .store import Store, value
 Derive = Callable[[apsw.Connection, "Sequence[Record | Notice]"], None]
 
 _LATEST = nextafter(inf, 0.0)  # the highest time that is one
-_CACHED_JOBS = 100_000  # jobs whose place is remembered between batches
+_CACHED_JOBS = 30_000  # jobs whose place is remembered between batches
 
 
 class Writer:
@@ -60,8 +60,8 @@ class Writer:
         self._last_time = 0.0  # highest timestamp of an event: the time of a notice
         # Memos that this source's backlog showed, by job: they outlive a boot.
         self._memos: dict[int, list[int]] | None = {}
-        self._expected = expected
-        self._present: set[int] = set()  # keys of the jobs in a complete backlog
+        # Keys of the jobs that a complete backlog must have, and has not yet shown.
+        self._awaited = None if expected is None else set(expected())
         with store.transaction() as db:
             self._boot = boot
             self._history = head(db) > 0  # whether other sources came before
@@ -92,7 +92,7 @@ class Writer:
             self._last_time,
             self._memos and dict(self._memos),
             self._rebooted,
-            self._expected,
+            self._awaited,
         )
         self._counts = Counts()
         try:
@@ -106,7 +106,7 @@ class Writer:
             # What is remembered of jobs may tell of rows that were rolled back.
             self._jobs.clear()
             self._payloads = Payloads()
-            self._last_time, self._memos, self._rebooted, self._expected = before
+            self._last_time, self._memos, self._rebooted, self._awaited = before
             raise
         self.counts.add(self._counts)
         return self._counts
@@ -164,11 +164,11 @@ class Writer:
             return
         replayed = response.replayed
         job = self._job_of(response.jobid, entries)
-        if self._expected is not None:
+        if self._awaited is not None:
             if job.count and taken_back(self._known(job), entries):
                 # What happened did happen; what happens from now on is another job's.
                 job = self._new_job(response.jobid)
-            self._present.add(job.key)
+            self._awaited.discard(job.key)
         before = len(self._rows.records)
         if replayed:
             job.cursor = 0
@@ -204,8 +204,8 @@ class Writer:
             return False
         self._counts.responses += 1
         self._counts.known += len(seen.events)
-        if self._expected is not None:
-            self._present.add(key)
+        if self._awaited is not None:
+            self._awaited.discard(key)
         return True
 
     def _merge(self, job: JobPlace, entries: list[Entry], *, replayed: bool) -> None:
@@ -331,10 +331,7 @@ class Writer:
 
     def _take_absent(self) -> None:
         """Append a notice of the jobs that the complete backlog ought to have had."""
-        expected, self._expected = self._expected, None
-        if expected is None:
-            return
-        absent = sorted(set(expected()) - self._present)
+        absent, self._awaited = sorted(self._awaited or ()), None
         if not absent:
             return
         self._flush()

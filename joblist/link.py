@@ -11,13 +11,15 @@ import os
 import signal
 import syslog
 from collections.abc import Callable
-from errno import ENOENT
+from errno import ENOENT, EPROTO
+from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
 from .bus import Message
-from .errors import RpcError
+from .failures import unforeseen
 from .live import GUEST_TOPICS, OWNER_TOPICS, PURGES
+from .payload import PayloadError, text_of
 from .requests import ROLE_OWNER, ROLE_USER, Credential
 from .service import Request
 
@@ -57,6 +59,10 @@ class Link:
         self.service = service
         self._register = register
         self._watchers: list[Any] = []
+        self._flux = handle.handle
+        # Where the library writes what is asked for, over and over.
+        self._number = self._ffi.new("uint32_t *")
+        self._data, self._size = self._ffi.new("void **"), self._ffi.new("size_t *")
         self._failed = False
 
     # -- the instance
@@ -95,12 +101,12 @@ class Link:
         if self._register:
             self._handle.service_register(self.service).get()
         everyone = ROLE_OWNER | ROLE_USER
-        for name in (*GUEST_TOPICS, *OWNER_TOPICS):
+        for method in (*GUEST_TOPICS, *OWNER_TOPICS):
             self._watch(
                 self._constants.FLUX_MSGTYPE_REQUEST,
-                f"{self.service}.{name}",
-                lambda raw: handle(self._message(raw)),
-                everyone if name in GUEST_TOPICS else None,
+                f"{self.service}.{method}",
+                partial(self._requested, handle, f"{SERVICE}.{method}"),
+                everyone if method in GUEST_TOPICS else 0,
             )
 
     def purges(self, arrived: Callable[[bytes], None]) -> None:
@@ -113,51 +119,69 @@ class Link:
         )
 
     def _watch(
-        self,
-        kind: int,
-        topic: str,
-        callback: Callable[[Any], None],
-        rolemask: int | None = None,
+        self, kind: int, topic: str, arrived: Callable[[Any], None], rolemask: int = 0
     ) -> None:
-        watcher = self._handle.msg_watcher_create(
-            lambda _handle, _kind, raw, _arg: callback(raw), kind, topic, rolemask=rolemask
-        )
-        watcher.start()
-        self._watchers.append(watcher)
+        """Have ``arrived`` called with each message, as long as the process lives.
 
-    def _message(self, raw: Any) -> Message:  # noqa: ANN401
-        route = self._lib.flux_msg_route_first(raw.handle)
+        The bindings' own watchers wrap each message, and each look at it: that takes longer
+        than the answer to a short question.
+        """
+        ffi, lib = self._ffi, self._lib
+
+        def called(_handle: Any, _handler: Any, raw: Any, _argument: Any) -> None:  # noqa: ANN401
+            try:
+                arrived(ffi.gc(lib.flux_msg_incref(raw), lib.flux_msg_decref))
+            except Exception:  # noqa: BLE001 - it would be printed, and seen by nobody
+                unforeseen(self, f"taking a message of {topic}")
+
+        callback = ffi.callback("flux_msg_handler_f", called)
+        glob = ffi.new("char[]", topic.encode())
+        match = ffi.new("struct flux_match *")
+        match.typemask, match.topic_glob = kind, glob
+        match.matchtag = self._constants.FLUX_MATCHTAG_NONE
+        handler = lib.flux_msg_handler_create(self._flux, match[0], callback, ffi.NULL)
+        if handler == ffi.NULL:
+            raise OSError(ffi.errno, f"{topic}: cannot be listened to")
+        lib.flux_msg_handler_allow_rolemask(handler, rolemask)
+        lib.flux_msg_handler_start(handler)
+        self._watchers.append((handler, callback, glob))
+
+    def _requested(self, handle: Callable[[Message], None], topic: str, raw: Any) -> None:  # noqa: ANN401
+        lib, number = self._lib, self._number
+        route = lib.flux_msg_route_first(raw)
         sender = "" if route == self._ffi.NULL else self._ffi.string(route).decode()
-        method = raw.topic[len(self.service) :]
-        request = Request(
-            SERVICE + method,
-            self._payload(raw),
-            Credential(raw.userid, raw.rolemask),
-            streaming=bool(self._lib.flux_msg_is_streaming(raw.handle)),
-        )
-        return Message(request, sender, raw)
+        lib.flux_msg_get_userid(raw, number)
+        userid = number[0]
+        lib.flux_msg_get_rolemask(raw, number)
+        asker = Credential(userid, number[0])
+        request = Request(topic, None, asker, streaming=bool(lib.flux_msg_is_streaming(raw)))
+        try:
+            request = request._replace(text=self._payload(raw))
+        except PayloadError as error:
+            self.respond_error(
+                Message(request, sender, raw), EPROTO, f"invalid payload: {error}"
+            )
+            return
+        handle(Message(request, sender, raw))
 
     def _payload(self, raw: Any) -> bytes | None:  # noqa: ANN401
-        text = self._ffi.new("char *[1]")
-        if not self._lib.flux_msg_has_payload(raw.handle):
+        """Return the payload's text, None where there is no payload; raises PayloadError."""
+        if not self._lib.flux_msg_has_payload(raw):
             return None
-        if self._lib.flux_msg_get_string(raw.handle, text) < 0:
-            raise RpcError(self._ffi.errno, "payload is not a string")
-        return bytes(self._ffi.string(text[0]))
+        self._lib.flux_msg_get_payload(raw, self._data, self._size)
+        return text_of(self._ffi.buffer(self._data[0], self._size[0])[:])
 
     def respond(self, message: Message, payload: bytes | None) -> None:
         """Send a response."""
         text = self._ffi.NULL if payload is None else payload
-        raw = cast("Any", message.raw).handle
-        self._check(self._lib.flux_respond(self._handle.handle, raw, text), message)
+        raw = cast("Any", message.raw)
+        self._check(self._lib.flux_respond(self._flux, raw, text), message)
 
     def respond_error(self, message: Message, errno: int, text: str | None) -> None:
         """Send an error response."""
         data = self._ffi.NULL if text is None else text.encode(errors="surrogateescape")
-        raw = cast("Any", message.raw).handle
-        self._check(
-            self._lib.flux_respond_error(self._handle.handle, raw, errno, data), message
-        )
+        raw = cast("Any", message.raw)
+        self._check(self._lib.flux_respond_error(self._flux, raw, errno, data), message)
 
     def _check(self, result: int, message: Message) -> None:
         if result < 0:

@@ -27,6 +27,9 @@ MOST_JOBS = 1000
 TURN = 0.01
 """Seconds that an answer may take before it is another one's turn."""
 
+_MOST_IDLE = 2  # connections kept for the next answer
+_READERS_CACHE = 8192  # KiB of pages, each
+
 Jobs = Callable[[apsw.Connection], "Generator[bytes, None, None]"]
 
 
@@ -46,16 +49,24 @@ class Readers:
         """Return a connection with a snapshot of this moment; raises StoreError."""
         if self.single:
             return self._store
-        reader = self._idle.pop() if self._idle else open_readonly(self._store.path)
+        reader = self._idle.pop() if self._idle else self._open()
         reader.db.execute("BEGIN")
         value(reader.db, "SELECT 1 FROM sqlite_schema LIMIT 1")  # reading is what begins it
+        return reader
+
+    def _open(self) -> Store:
+        reader = open_readonly(self._store.path)
+        reader.db.execute(f"PRAGMA cache_size = -{_READERS_CACHE}")
         return reader
 
     def give_back(self, reader: Store) -> None:
         """Let go of a snapshot; its cursors must be closed."""
         if reader is not self._store:
             reader.db.execute("ROLLBACK")
-            self._idle.append(reader)
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(reader)
+            else:
+                reader.close()
 
     def close(self) -> None:
         """Close all idle connections."""

@@ -92,12 +92,13 @@ def _chunk(
         seq = row[0]
         while notices and notices[0].seq < seq:
             yield notices.pop(0)
-        jobspec, r = jobspecs.get(seq, _NONE), rs.get(seq, _NONE)
-        yield _record(row, payload(*jobspec), payload(*r))
+        jobspec, r = jobspecs.get(seq), rs.get(seq)
+        yield _record(
+            row,
+            None if jobspec is None else payload(*jobspec),
+            None if r is None else payload(*r),
+        )
     yield from notices
-
-
-_NONE = (None, None)
 
 
 def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None

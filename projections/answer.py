@@ -117,6 +117,11 @@ SEPARATOR = "\x1f"
 _GETTERS = tuple((1 << bit, get) for bit, get in enumerate(ATTRIBUTES.values()))
 
 
+def _is_plain(text: str) -> bool:
+    """Whether JSON has nothing to escape in a text."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
 def packed(job: Job) -> str:
     """Return the values of all attributes, from which ``pick.Picker`` makes JSON text.
 
@@ -134,6 +139,10 @@ def packed(job: Job) -> str:
             values.append(str(value))
         elif kind is float:
             values.append(real(value))
+        elif kind is bool:
+            values.append("true" if value else "false")
+        elif kind is str and _is_plain(value):
+            values.append(f'"{value}"')
         else:
             values.append(dumps(value).decode())
     values[0] = str(mask)

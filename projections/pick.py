@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The attributes that a request asks for, taken from a job as JSON text.
 
-Inactive jobs have all values ready as texts, which are put into a template without being
-read. Most jobs have the same attributes, so that few templates are needed.
+Inactive jobs have all values ready as texts, which are put between names without being
+read. Most jobs have the same attributes, so that this is worked out a few times only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from .answer import ATTRIBUTES, SEPARATOR, packed
 from .job import Job
 from .jsontext import c_string
+
+_MOST_MADE = 2048  # texts that are remembered for each of the last few sets of attributes
 
 
 class UnknownAttributeError(ValueError):
@@ -42,6 +45,8 @@ class Picker:
                 self._wrong = f"{name} is not a valid attribute"
                 break
         self._names = tuple(names)
+        self._cuts: dict[str, _Cut] = {}
+        self._made = _made_of(self._names)
 
     def job(self, job: Job) -> bytes:
         """Return a job's answer; raises UnknownAttributeError."""
@@ -51,12 +56,34 @@ class Picker:
         """Return the part asked for of packed values; raises UnknownAttributeError."""
         if self._wrong is not None:
             raise UnknownAttributeError(self._wrong)
+        key = jobid, values
+        made = self._made.get(key)
+        if made is None:
+            made = self._cut(jobid, values)
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            self._made[key] = made
+        return made
+
+    def _cut(self, jobid: int, values: str) -> bytes:
         mask, _, rest = values.partition(SEPARATOR)
-        template, indexes = _template(self._names, mask)
+        cut = self._cuts.get(mask)
+        if cut is None:
+            cut = self._cuts[mask] = _cut(self._names, mask)
         found = rest.split(SEPARATOR)
-        if indexes is not None:
-            found = [found[index] for index in indexes]
-        return (template % (jobid, *found)).encode()
+        if cut.indexes is not None:
+            found = [found[index] for index in cut.indexes]
+        pieces = cut.pieces.copy()
+        pieces[1] = str(jobid)
+        pieces[3::2] = found
+        return "".join(pieces).encode()
+
+
+@lru_cache(4)
+def _made_of(names: tuple[str, ...]) -> dict[tuple[int, str], bytes]:
+    """Return what was made lately with these attributes: clients ask again and again."""
+    del names
+    return {}
 
 
 class Packer:
@@ -81,10 +108,23 @@ class Packer:
         return values
 
 
+class _Cut(NamedTuple):
+    """How jobs with the same attributes are cut.
+
+    ``pieces`` has gaps for the id and for values at 1, 3, 5, …; ``indexes`` says which values,
+    None: all, in order.
+    """
+
+    pieces: list[str]
+    indexes: list[int] | None
+
+
 @lru_cache(256)
-def _template(names: tuple[str, ...], mask: str) -> tuple[str, list[int] | None]:
-    """Return the text to fill, and with which of the values; None: with all, in order."""
+def _cut(names: tuple[str, ...], mask: str) -> _Cut:
     there = [name for bit, name in enumerate(ATTRIBUTES) if int(mask) >> bit & 1]
     wanted = [name for name in names if name in there]
-    template = '{"id":%d' + "".join(f',"{name}":%s' for name in wanted) + "}"
-    return template, None if wanted == there else [there.index(name) for name in wanted]
+    pieces = ['{"id":', ""]
+    for name in wanted:
+        pieces += [f',"{name}":', ""]
+    pieces.append("}")
+    return _Cut(pieces, None if wanted == there else [there.index(name) for name in wanted])

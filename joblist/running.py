@@ -116,9 +116,10 @@ def run(instance: Instance, arguments: Sequence[str] = ()) -> None:
         path = database(config, instance.attribute)
         with create_or_open(path, synchronous=config.synchronous) as store:
             views = Views(store)
-            # After an upgrade, views of a long history take minutes to be made anew: that
-            # must not hold up the instance's start.
-            instance.loaded()
+            if views.stale:
+                # After an upgrade, views of a long history take minutes to be made anew:
+                # that must not hold up the instance's start.
+                instance.loaded()
             names = refresh(views)
             if names:
                 instance.log(syslog.LOG_NOTICE, f"{path}: made anew: {', '.join(names)}")

@@ -12,7 +12,7 @@ import pytest
 
 from eventstore.append import Writer
 from eventstore.errors import StoreError
-from eventstore.store import create_or_open, fetch
+from eventstore.store import Store, create_or_open, fetch
 from joblist import follow, running
 from joblist.bus import Message
 from joblist.config import Config, ConfigError
@@ -178,6 +178,7 @@ class Instance(FakeBus):
     def __init__(self, config: dict[str, Any], **attributes: str) -> None:
         super().__init__()
         self.config, self.attributes = config, attributes
+        self.announced = False
         self.script: Any = lambda: None
 
     def attribute(self, name: str) -> str | None:
@@ -275,11 +276,19 @@ def test_loading_does_not_wait_for_views_that_are_made_anew(
 ) -> None:
     instance = Instance({}, rundir=str(tmp_path))
 
+    class Upgraded(Views):
+        def __init__(self, store: Store) -> None:
+            super().__init__(store)
+            self.stale.add("jobs")
+
     def refresh(views: Views) -> list[str]:
-        del views
+        assert views.stale
         assert instance.announced
         return ["jobs"]
 
+    running.run(instance)
+    assert not instance.announced
+    monkeypatch.setattr(running, "Views", Upgraded)
     monkeypatch.setattr(running, "refresh", refresh)
     running.run(instance)
     assert instance.logged == [f"{tmp_path / running.FILE_NAME}: made anew: jobs"]
@@ -335,7 +344,7 @@ def test_a_job_that_runs_once_more_is_not_answered_before_the_backlog() -> None:
     _, views = new_store()
     for boot, lines in (("a", life(1)), ("b", life(1)[:6])):
         module = Module(views, boot=boot)
-        module.feed(backlog(lines), SENTINEL)
+        module.feed(backlog(lines), SENTINEL, *[b'{"jobs":[1]}'] * (boot == "a"))
         module.live.close()
     again = Module(views, boot="b")
     assert [] == again.answers(again.ask("list-id", {"id": 1, "attrs": []}))

@@ -10,13 +10,34 @@ DEMO   := build/demo
 JOBS   ?= 200000
 LARGE  ?= 0
 
-.PHONY: demo test check format bench bench-flux clean
+# How much `make torture` does: its parts are bounded by these, and by nothing else.
+SOAK_JOBS ?= 1000000
+FUZZ_RUNS ?= 10000
+KILL_SECONDS ?= 180
+
+.PHONY: demo test torture check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
 
 test: $(READY)
 	$(BIN)/python -m pytest -q
+
+# What takes minutes: each part prints its figures, and fails when one thing is lost. The soak
+# has a processor of its own, and the others take turns on another one.
+torture: $(READY)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torture]' || \
+	    echo "atheris cannot be installed here"
+	@mkdir -p build
+	@$(BIN)/python -m tests.torture.soak --jobs $(SOAK_JOBS) > build/soak.txt 2>&1 & soak=$$!; \
+	status=0; \
+	$(BIN)/python -m tests.torture.power || status=1; \
+	$(BIN)/python -m tests.torture.faults || status=1; \
+	$(BIN)/python -m tests.torture.kill --seconds $(KILL_SECONDS) || status=1; \
+	$(BIN)/python -m tests.torture.full || status=1; \
+	$(BIN)/python -m tests.torture.fuzz --runs $(FUZZ_RUNS) || status=1; \
+	wait $$soak || status=1; cat build/soak.txt; exit $$status
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import apsw
 
 from .digest import GENESIS
-from .errors import StoreError, translated
+from .errors import StoreError, reachable, translated
 from .store import Store, open_readonly, value
 from .verify import Verified, verify_chain
 
@@ -55,7 +55,8 @@ def backup(store: Store, to: str, progress: Progress = lambda done, total: None)
             raise StoreError(
                 f"{to}: the copy is not whole: {verified.fault}; verify the source"
             )
-        _publish(part, to)
+        with reachable(to):
+            _publish(part, to)
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(part + suffix).unlink(missing_ok=True)

@@ -60,6 +60,15 @@ _UNFIT = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.Range
 
 
 @contextmanager
+def reachable(path: str) -> Iterator[None]:
+    """Turn the system's errors about the file ``path`` into a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; check the disk, then repeat") from error
+
+
+@contextmanager
 def translated(path: str) -> Iterator[None]:
     """Turn SQLite's errors about the file ``path`` into a StoreError that says what to do."""
     try:

@@ -16,15 +16,13 @@ Kinds, each with the time from which and until which something may be missing:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import apsw
 
 from .read import head
-from .store import MEMORY, value
+from .store import MEMORY, is_being_written, value
 
 
 class Gap(NamedTuple):
@@ -109,13 +107,7 @@ def _damage(db: apsw.Connection) -> Iterator[Gap]:
 
 def _reading(db: apsw.Connection, path: str) -> int:
     """Return the source that is being read by a living writer, 0 where there is none."""
-    if path == MEMORY:
-        return 0
-    try:
-        os.kill(int(Path(f"{Path(path).resolve()}-lock").read_text("ascii")), 0)
-    except PermissionError:
-        pass  # somebody else's, and alive
-    except (OSError, ValueError):
+    if path == MEMORY or not is_being_written(path):
         return 0
     newest = "SELECT max(source) FROM source"
     return int(

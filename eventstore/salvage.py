@@ -18,6 +18,7 @@ from typing import Any
 
 import apsw
 
+from .errors import reachable
 from .store import APPLICATION_ID, fetch, migrate, value
 
 Row = tuple[Any, ...]
@@ -91,8 +92,9 @@ def salvage(path: str, scratch: Path) -> Iterator[Salvage]:
         try:
             for number, wanted in enumerate(suffixes):
                 copy = str(Path(name) / f"{number}.sqlite")
-                for suffix in wanted:
-                    shutil.copyfile(path + suffix, copy + suffix)
+                with reachable(copy):
+                    for suffix in wanted:
+                        shutil.copyfile(path + suffix, copy + suffix)
                 with suppress(apsw.Error):
                     readings.append(_reading(copy))
             size = sum(Path(path + s).stat().st_size for s in suffixes[0])

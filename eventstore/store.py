@@ -290,13 +290,40 @@ def _acquire(path: str) -> int:
             f"{path}: it cannot be written ({error.strerror}); check its folder's permissions"
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_exclusively(lock)
     except BlockingIOError as error:
         holder = re.sub(rb"[^ -~]", b"", os.read(lock, 100)).decode()
         os.close(lock)
         raise Locked(
             f"{path}: process {holder or 'unknown'} is writing it; wait for that one to end"
         ) from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+    except OSError:
+        pass  # on a full disk: the lock holds without the number, which is for its messages
     return lock
+
+
+def _lock_exclusively(lock: int) -> None:
+    for _ in range(5):
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)  # somebody may just look whether it is held
+    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_being_written(path: str) -> bool:
+    """Whether a writer has the database open; unlike a process's number, its lock tells."""
+    try:
+        lock = os.open(f"{Path(path).resolve()}-lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from . import digest
+from . import digest, read
 from .compact import FORMS, WHOLE, inflate
 from .integrity import notice_fault, schema_fault, structure_fault
 from .journal import Entry, decode_event
@@ -42,10 +42,17 @@ class _Fault(Exception):  # noqa: N818 - never leaves this file
     """Ends the check at the first fault."""
 
 
-def verify_chain(store: Store, progress: Progress = lambda done, total: None) -> Verified:
+def verify_chain(
+    store: Store,
+    progress: Progress = lambda done, total: None,
+    *,
+    logged: bytes | None = None,
+) -> Verified:
     """Recompute everything that ``digest.py`` covers, and check what it does not.
 
-    That is SQLite's own integrity check, and the tables that follow from notices.
+    That is SQLite's own integrity check, and the tables that follow from notices. ``logged``
+    is a head digest of some time before, which must be one of the chain's: else the newest
+    batches are missing, as they are when the write-ahead log was taken away.
     """
     with store.snapshot() as db:
         structure = structure_fault(db)
@@ -54,12 +61,23 @@ def verify_chain(store: Store, progress: Progress = lambda done, total: None) ->
             both = filter(None, (found.fault, structure))
             return found._replace(fault="; ".join(both))
         try:
+            if logged is not None and not _had(db, logged):
+                fault = (
+                    f"head {logged.hex()} is not here: events after seq {read.head(db)} are "
+                    "missing, or it is another database's"
+                )
+                return found._replace(fault=fault)
             other = structure or schema_fault(db) or notice_fault(db)
         except apsw.Error as error:
             other = f"SQLite: {error}"
     if other is None:
         return found
     return found._replace(fault=f"{other}; {NO_EVENT}")
+
+
+def _had(db: apsw.Connection, head: bytes) -> bool:
+    sql = "SELECT 1 FROM batch WHERE digest = ?"
+    return head == digest.GENESIS or value(db, sql, (head,)) is not None
 
 
 def _verify_batches(db: apsw.Connection, progress: Progress) -> Verified:

@@ -246,6 +246,7 @@ def test_a_missing_and_a_foreign_log(
 ) -> None:
     path = damaged()
     other = str(tmp_path / "other.sqlite")
+    logged = b""
     for name, lines in ((path, later(3)), (other, later(40, seed=3))):
         store, views = opened(name)
         with store:
@@ -253,11 +254,18 @@ def test_a_missing_and_a_foreign_log(
             Writer(store, "more", views.advance).append(lines)
             shutil.copy(name, name + ".copy")
             shutil.copy(name + "-wal", name + ".copy-wal")
+            logged = logged or verify_chain(store).head
     # Without its log, the database is that of the last checkpoint, and whole.
     alone = str(shutil.copy(path + ".copy", tmp_path / "alone.sqlite"))
     with open_readonly(alone) as store:
         assert fault(store) is None
     assert events_of(str(sound)) == events_of(alone)
+    # What is missing shows by a digest that was logged.
+    done = run(alone, "verify", "--head", logged.hex())
+    assert done.return_value == 1
+    assert f"events after seq {max(events_of(alone))} are missing" in done.stderr
+    assert run(path, "verify", "--head", logged.hex()).return_value == 0
+    assert run(alone, "verify", "--head", bytes(32).hex()).return_value == 0
     # With another one's log, it is a mixture, which recover takes apart.
     shutil.copy(path + ".copy", path)
     shutil.copy(other + ".copy-wal", path + "-wal")

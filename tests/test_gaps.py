@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cli.main import cli
 from eventstore.append import Writer
 from eventstore.gaps import Gap, counts, gaps
 from eventstore.recover import recover
-from eventstore.store import Store, create_or_open, fetch
+from eventstore.store import Store, create_or_open, fetch, open_readonly
 from projections.views import Views
 
 LINES = list(journal(4))
@@ -79,6 +80,15 @@ def test_a_source_without_a_goodbye(path: str) -> None:
         ]
         assert expected == [gap[2:] for gap in found(store)]
         assert {"source"} == {gap.kind for gap in found(store)}
+
+
+def test_the_number_of_a_process_that_is_not_the_writer_hides_nothing(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, LINES[:20])
+    # After a boot, the number that the writer had is somebody else's.
+    Path(f"{path}-lock").write_text(str(os.getppid()), encoding="ascii")
+    with open_readonly(path) as store:
+        assert ["source"] == [gap.kind for gap in found(store)]
 
 
 def test_a_job_whose_beginning_was_not_seen(path: str) -> None:

@@ -21,20 +21,26 @@ _LIGHT_REMEDY = "`flux-jobdb rebuild` mends views, `flux-jobdb recover` the rest
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="The result as a JSON object.")
 @click.option("--quick", is_flag=True, help="Leave the views' rows out.")
-def command(as_json: bool, quick: bool) -> int:
+@click.option("--head", metavar="DIGEST", help="A head digest that was logged before.")
+def command(as_json: bool, quick: bool, head: str | None) -> int:
     """Prove that nothing stored was changed since, and that the views follow from it.
 
     Recomputes the digest chain, SQLite's own integrity check, the views' checkpoints and
     their rows, and prints the head digest: a site that logs it elsewhere will notice any later
-    change. Exit status 1 at the first fault, which is named with what mends it.
+    change, by --head: the newest events may be missing without a trace otherwise. Exit status
+    1 at the first fault, which is named with what mends it.
     """
     from eventstore.store import open_readonly  # noqa: PLC0415
     from eventstore.verify import NO_EVENT, verify_chain  # noqa: PLC0415
 
+    try:
+        logged = None if head is None else bytes.fromhex(head)
+    except ValueError as error:
+        raise click.UsageError(f"--head {head}: not a digest: {error}") from error
     path = database_path()
     with open_readonly(path) as store:
         with progress("verifying") as advance:
-            found = verify_chain(store, advance)
+            found = verify_chain(store, advance, logged=logged)
         fault = found.fault
         if fault is None:
             fault = _views_fault(store, quick=quick)

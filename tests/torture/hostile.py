@@ -192,7 +192,7 @@ def _change_rows(path: str, op: bytes) -> None:
     try:
         db.execute("PRAGMA writable_schema = ON")
         tables = list(_names(db, "table"))
-        table = tables[op[1] % len(tables)]
+        table = tables[op[1] % (len(tables) or 1)]
         columns = [
             name for (name,) in db.execute(f"SELECT name FROM pragma_table_info('{table}')")
         ]
@@ -204,7 +204,7 @@ def _change_rows(path: str, op: bytes) -> None:
         db.execute(
             _ANYWHERE[op[0] % len(_ANYWHERE)].format(
                 table=table,
-                column=columns[op[2] % len(columns)],
+                column=columns[op[2] % (len(columns) or 1)],
                 value=_VALUES[op[3] % len(_VALUES)],
                 row=op[4],
                 index=indexes[op[5] % len(indexes)],

@@ -74,9 +74,12 @@ class Figures(NamedTuple):
         return max(sample.wal for sample in self.samples)
 
     def growth(self) -> list[float]:
-        """Return the bytes an event that each tenth of the run, but for the first, added."""
+        """Return the bytes an event that each tenth of the run added.
+
+        The first and the last are left out: there, jobs only begin, or only end.
+        """
         count = len(self.samples)
-        marks = [self.samples[count * tenth // 10 - 1] for tenth in range(1, 11)]
+        marks = [self.samples[count * tenth // 10 - 1] for tenth in range(1, 10)]
         return [
             (after.file - before.file) / (after.events - before.events)
             for before, after in pairwise(marks)

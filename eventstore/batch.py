@@ -51,9 +51,9 @@ class Rows:
     jobspecs: list[tuple[int, bytes]] = field(default_factory=list)
     rs: list[tuple[int, bytes]] = field(default_factory=list)
     rejects: list[tuple[int | None, str, bytes]] = field(default_factory=list)
-    # What SQLite does not have yet: rows of job and of event.
+    # What SQLite does not have yet: rows of job, and the records from an index on.
     jobs: list[tuple[int, int, int]] = field(default_factory=list)
-    events: list[tuple[object, ...]] = field(default_factory=list)
+    flushed: int = 0
 
 
 def by_time(jobs: list[JobPlace], timestamp: float) -> JobPlace:

@@ -18,16 +18,17 @@ _EVENT = (
 )
 
 
-def event_row(record: Record) -> tuple[object, ...]:
-    """Return an event's row, as `append_events` takes it."""
-    entry = record.entry
-    timestamp, name = entry.timestamp, entry.name
-    form, kept = shorten(entry.data, timestamp, name, entry.context)
-    return (record.seq, record.job, timestamp, name, record.replayed, record.anchor, kept, form)
-
-
-def append_events(db: apsw.Connection, rows: Iterable[tuple[object, ...]]) -> None:
-    """Append events."""
+def append_events(db: apsw.Connection, records: Iterable[Record | Notice]) -> None:
+    """Append the events among records."""
+    rows = []
+    for record in records:
+        if isinstance(record, Notice):
+            continue
+        entry = record.entry
+        timestamp, name = entry.timestamp, entry.name
+        form, kept = shorten(entry.data, timestamp, name, entry.context)
+        where = (record.seq, record.job, timestamp, name, record.replayed, record.anchor)
+        rows.append((*where, kept, form))
     db.executemany(_EVENT, rows)
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import apsw
 
 from . import digest
-from .chain import Payloads, append_events, event_row
+from .chain import Payloads, append_events
 from .compact import inflate
 from .errors import StoreError
 from .integrity import purge_key
@@ -253,7 +253,7 @@ class _Recovery:
     # -- writing
 
     def _append(self, db: apsw.Connection, batch: _Batch, contents: digest.Contents) -> None:
-        append_events(db, map(event_row, contents.events))
+        append_events(db, contents.events)
         self._payload_rows.append(db, "jobspec", contents.jobspecs)
         self._payload_rows.append(db, "R", contents.Rs)
         for notice in contents.notices:

@@ -7,6 +7,7 @@ An attribute that does not apply is absent. ``ATTRIBUTES`` is the order of ``all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from .job import CLEANUP, DEPEND, INACTIVE, RUN, SCHED, Job
@@ -39,8 +40,7 @@ def _first(name: str) -> _Value:
     return lambda job: getattr(job, name) or None
 
 
-def _member(name: str) -> _Value:
-    return lambda job: getattr(job, name)
+_member = attrgetter
 
 
 def _exception(name: str) -> _Value:

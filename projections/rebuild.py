@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
 
 _PREFIX = "rebuild_"
-_CHUNK = 50_000  # events a transaction
+_CHUNK = 100_000  # events a transaction
 
 
 def rebuild(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from errno import EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
 from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 import apsw
@@ -64,19 +65,21 @@ class _Inactive(NamedTuple):
     values: str
 
 
-# Of several instances' jobs of this id, the newest is meant. One statement, one snapshot.
-_NEWEST = """
-SELECT job, data, NULL, NULL, NULL FROM active JOIN fold USING (job) WHERE jobid = ?
-UNION ALL SELECT job, NULL, t_purged, userid, answer FROM inactive WHERE jobid = ?
-ORDER BY job DESC LIMIT 1
-"""
+# A job that finishes in between is in both: no snapshot is needed.
+_ACTIVE = "SELECT job, data FROM active JOIN fold USING (job) WHERE jobid = ?"
+_INACTIVE = "SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?"
 
 
 def _newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, _Inactive | None]:
-    """Return the state of an active job, or the row of an inactive one, of this id."""
-    for _, data, *row in fetch(db, _NEWEST, (jobid, jobid)):
-        return (None, _Inactive(*row)) if data is None else (decode_state(data), None)
-    return None, None
+    """Return the state of an active job, or the row of an inactive one, of this id.
+
+    Of several instances' jobs of this id, the newest is meant.
+    """
+    found = [*fetch(db, _ACTIVE, (jobid,)), *fetch(db, _INACTIVE, (jobid,))]
+    if not found:
+        return None, None
+    _, *newest = max(found, key=itemgetter(0))
+    return (decode_state(newest[0]), None) if len(newest) == 1 else (None, _Inactive(*newest))
 
 
 class Service:

@@ -15,6 +15,7 @@ from .answer import ATTRIBUTES, SEPARATOR, packed
 from .job import Job
 from .jsontext import c_string
 
+_ALL = dict.fromkeys(ATTRIBUTES)
 _MOST_MADE = 2048  # texts that are remembered for each of the last few sets of attributes
 
 
@@ -38,7 +39,7 @@ class Picker:
                 break
             name = c_string(attribute)
             if name == "all":
-                names.update(dict.fromkeys(ATTRIBUTES))
+                names |= _ALL
             elif name in ATTRIBUTES:
                 names[name] = None
             else:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from .fake_bus import SENTINEL, Module
 from .flux_instance import Instances, program
+from .recordings import new_store
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -33,3 +35,13 @@ def flux() -> str:
 def run(flux: str, tmp_path: Path) -> Instances:
     """What runs scripts in instances of Flux."""
     return Instances(flux, tmp_path)
+
+
+@pytest.fixture
+def module() -> Module:
+    """A module whose backlog is in: it was empty."""
+    _, views = new_store()
+    found = Module(views)
+    found.feed(SENTINEL)
+    found.bus.pass_time(1)
+    return found

@@ -24,15 +24,6 @@ from .fake_bus import SENTINEL, FakeBus, Module, backlog, event, life
 from .recordings import new_store
 
 
-@pytest.fixture
-def module() -> Module:
-    _, views = new_store()
-    found = Module(views)
-    found.feed(SENTINEL)
-    found.bus.pass_time(1)
-    return found
-
-
 def batches(module: Module) -> int:
     return len(fetch(module.live.follower._views.store.db, "SELECT 1 FROM batch"))
 

@@ -26,16 +26,6 @@ WITH_WAITS = [recording for recording in recordings() if recording.lines("waits"
 GUEST = {"userid": 42, "rolemask": 2}
 
 
-@pytest.fixture
-def module() -> Module:
-    """A module whose backlog is in: it was empty."""
-    _, views = new_store()
-    found = Module(views)
-    found.feed(SENTINEL)
-    found.bus.pass_time(1)
-    return found
-
-
 # -- the backlog
 
 

@@ -131,8 +131,7 @@ def records_of(
         some = jobs[start : start + _TOGETHER]
         found: dict[int, list[Record]] = {job: [] for job in some}
         bases: dict[tuple[str, int], bytes] = {}
-        text = "[" + ",".join(map(str, some)) + "]"
-        for row in fetch(db, _OF_JOBS, (text, bound)):
+        for row in fetch(db, _OF_JOBS, (_json(some), bound)):
             jobspec = _based(db, bases, "jobspec", *row[10:12])
             r = _based(db, bases, "R", *row[12:])
             found[row[1]].append(_record(row, jobspec, r))
@@ -169,23 +168,36 @@ def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:
     return sorted(wanted, key=lambda record: record.seq)
 
 
-def purges_of(db: apsw.Connection, job: int, upto: int) -> list[tuple[int, float]]:
-    """Return (seq, time) of the notice up to a seq that the job manager purged this job."""
-    return _notices(db, "purged", job, upto)
+def purges_of(
+    db: apsw.Connection, jobs: Sequence[int], upto: int
+) -> dict[int, list[tuple[int, float]]]:
+    """Return (seq, time) of the notices up to a seq that jobs were purged, by job."""
+    return _notices(db, "purged", jobs, upto)
 
 
-def gone_since(db: apsw.Connection, job: int, upto: int) -> list[tuple[int, float]]:
-    """Return (seq, time) of the notices up to a seq that the job manager lost this job."""
-    return _notices(db, "gone", job, upto)
+def gone_since(
+    db: apsw.Connection, jobs: Sequence[int], upto: int
+) -> dict[int, list[tuple[int, float]]]:
+    """Return (seq, time) of the notices up to a seq that jobs were lost, by job."""
+    return _notices(db, "gone", jobs, upto)
 
 
-def _notices(db: apsw.Connection, table: str, job: int, upto: int) -> list[tuple[int, float]]:
-    return fetch(
+def _notices(
+    db: apsw.Connection, table: str, jobs: Sequence[int], upto: int
+) -> dict[int, list[tuple[int, float]]]:
+    found: dict[int, list[tuple[int, float]]] = {}
+    for job, seq, time in fetch(
         db,
-        f"SELECT n.seq, time FROM {table} g JOIN notice n ON n.seq = g.seq"
-        " WHERE job = ? AND g.seq <= ? ORDER BY g.seq",
-        (job, upto),
-    )
+        f"SELECT job, n.seq, time FROM {table} g JOIN notice n ON n.seq = g.seq"
+        " WHERE job IN (SELECT value FROM json_each(?)) AND g.seq <= ? ORDER BY job, g.seq",
+        (_json(jobs), upto),
+    ):
+        found.setdefault(job, []).append((seq, time))
+    return found
+
+
+def _json(numbers: Iterable[int]) -> str:
+    return "[" + ",".join(map(str, numbers)) + "]"
 
 
 def ever_gone(db: apsw.Connection) -> list[int]:

@@ -155,15 +155,16 @@ def replays(
 ) -> Iterator[Job | None]:
     """Fold jobs from their stored events, as `replay` does, reading many at a time."""
     boots = [notice for notice in read.boots(db) if notice.seq <= upto and notice.time <= until]
+    purges, losses = read.purges_of(db, keys, upto), read.gone_since(db, keys, upto)
     for key, records in read.records_of(db, keys, upto):
         while records and records[-1].entry.timestamp > until:
             records.pop()
         job = _fold_with_boots(db, key, records, boots)
         if job is not None and job.state == INACTIVE:
-            for seq, time in read.purges_of(db, key, upto):
+            for seq, time in purges.get(key, ()):
                 if time <= until and _ended(records, seq):
                     job = purged(job, time)
-        for seq, time in read.gone_since(db, key, upto):
+        for seq, time in losses.get(key, ()):
             held = all(record.seq < seq for record in records)
             if job is not None and held and time <= until:
                 job = gone(job, time)

@@ -39,7 +39,7 @@ def command(jobid: int) -> None:
                 click.echo(f"{encode(jobid)}, stream {records[0].stream}:")
             for record in records:
                 click.echo(_line(record, records[0].entry.timestamp))
-            for seq, time in read.purges_of(db, key, read.head(db)):
+            for seq, time in read.purges_of(db, [key], read.head(db)).get(key, ()):
                 click.echo(
                     f"{format_moment(time)} {'':>11}  (purged by the job manager, notice {seq})"
                 )

@@ -9,7 +9,7 @@ enough. Nothing here knows who asks.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import groupby
 from math import ceil, floor, inf
@@ -205,7 +205,8 @@ def _streams(
 ) -> list[Iterator[_Row]]:
     if isinstance(drive, Among):
         if len(drive.values) > _MOST_STREAMS:
-            return [_gathered(db, _among(db, drive), side, scope)]
+            ends = sorted(_among(db, drive), reverse=True)
+            return [_gathered(db, ends, side, scope)]
         ones = [drive._replace(values=(value,)) for value in drive.values]
         return [_stream(db, one, side, scope) for one in ones]
     if isinstance(drive, Window):
@@ -213,11 +214,9 @@ def _streams(
         found = overlapping(db, odd)
         if drive.before < inf:
             found |= alive(db, drive.before)
-        return [_stream(db, drive, side, scope), _gathered(db, found, side, scope)]
-    gathered: set[tuple[float, int]] = set()
-    for wanted in drive.spans:
-        gathered |= overlapping(db, wanted)
-    return [_gathered(db, gathered, side, scope)]
+        ends = sorted(found, reverse=True)
+        return [_stream(db, drive, side, scope), _gathered(db, ends, side, scope)]
+    return [_gathered(db, _latest_overlapping(db, drive.spans), side, scope)]
 
 
 def _select(side: Side, scope: Scope) -> tuple[str, _Bindings]:
@@ -252,11 +251,9 @@ def _stream(
 def _gathered(
     db: apsw.Connection, jobs: Iterable[tuple[float, int]], side: Side, scope: Scope
 ) -> Iterator[_Row]:
-    """Read jobs, given as (t_inactive, key), some at a time in the order of the list."""
+    """Read jobs, (t_inactive, key) latest first, some at a time, in the list's order."""
     where, bound = _select(side, scope)
-    wanted = sorted(
-        ((time, key) for time, key in jobs if scope.since < time <= scope.until), reverse=True
-    )
+    wanted = ((time, key) for time, key in jobs if scope.since < time <= scope.until)
     for keys in _together(wanted):
         among, bindings = listed("job", keys)
         sql = f"SELECT {_columns(side)} FROM inactive NOT INDEXED WHERE {among} AND {where}"
@@ -264,7 +261,7 @@ def _gathered(
         yield from sorted(rows, key=_place, reverse=True)
 
 
-def _together(jobs: list[tuple[float, int]]) -> Iterator[list[int]]:
+def _together(jobs: Iterable[tuple[float, int]]) -> Iterator[list[int]]:
     """Return some keys at a time; those of the same time are not separated."""
     keys: list[int] = []
     for _, same in groupby(jobs, key=lambda item: item[0]):
@@ -290,21 +287,58 @@ def overlapping(
 ) -> set[tuple[float, int]]:
     """Return (t_inactive, key) of jobs with an interval that overlaps this one."""
     found: set[tuple[float, int]] = set()
+    for level in _levels(db, wanted.kind):
+        if 0 <= limit <= len(found):
+            break
+        first, last = spans.buckets(level, wanted.lo, wanted.hi)
+        sql = f"{_OVERLAPPING} AND bucket BETWEEN ? AND ? LIMIT ?"
+        bindings = (wanted.kind, level, wanted.hi, wanted.lo, first, last, limit)
+        found.update(fetch(db, sql, bindings))
+    return found
+
+
+_OVERLAPPING = (
+    "SELECT t_inactive, job FROM span WHERE kind = ? AND level = ? AND lo <= ? AND hi >= ?"
+)
+
+
+def _levels(db: apsw.Connection, kind: int) -> Iterator[int]:
     level = -1
     while True:
         sql = "SELECT min(level) FROM span WHERE kind = ? AND level > ?"
-        level = value(db, sql, (wanted.kind, level))
-        if level is None or 0 <= limit <= len(found):
-            return found
-        first, last = spans.buckets(level, wanted.lo, wanted.hi)
-        found.update(
-            fetch(
-                db,
-                "SELECT t_inactive, job FROM span WHERE kind = ? AND level = ?"
-                " AND bucket BETWEEN ? AND ? AND lo <= ? AND hi >= ? LIMIT ?",
-                (wanted.kind, level, first, last, wanted.hi, wanted.lo, limit),
-            )
-        )
+        level = value(db, sql, (kind, level))
+        if level is None:
+            return
+        yield level
+
+
+def _latest_overlapping(
+    db: apsw.Connection, wanted: Sequence[spans.Span]
+) -> Iterator[tuple[float, int]]:
+    """Yield (t_inactive, key) of jobs with an interval that overlaps one of these.
+
+    Latest first, so that whoever wants the newest does not wait for all. Each bucket is in that
+    order; where there are very many, all are read and sorted.
+    """
+    buckets = [
+        (one.kind, level, one.hi, one.lo, bucket)
+        for one in wanted
+        for level in _levels(db, one.kind)
+        for bucket in _few(*spans.buckets(level, one.lo, one.hi))
+    ]
+    if len(buckets) > _MOST_STREAMS:
+        found = {pair for one in wanted for pair in overlapping(db, one)}
+        yield from sorted(found, reverse=True)
+        return
+    sql = f"{_OVERLAPPING} AND bucket = ? ORDER BY t_inactive DESC, job DESC"
+    streams = [_rows(db, sql, bindings) for bindings in buckets]
+    for pair, _ in groupby(heapq.merge(*streams, reverse=True)):
+        yield pair
+
+
+def _few(first: int, last: int) -> range:
+    """Return the buckets, or one more than can be read one by one."""
+    return range(first, min(last, first + _MOST_STREAMS) + 1)
 
 
 def _among(db: apsw.Connection, drive: Among, limit: int = -1) -> set[tuple[float, int]]:

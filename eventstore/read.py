@@ -132,8 +132,11 @@ def records_of(
         found: dict[int, list[Record]] = {job: [] for job in some}
         bases: dict[tuple[str, int], bytes] = {}
         for row in fetch(db, _OF_JOBS, (_json(some), bound)):
-            jobspec = _based(db, bases, "jobspec", *row[10:12])
-            r = _based(db, bases, "R", *row[12:])
+            jobspec, r = row[10], row[12]
+            if jobspec is not None:
+                jobspec = _based(db, bases, "jobspec", jobspec, row[11])
+            if r is not None:
+                r = _based(db, bases, "R", r, row[13])
             found[row[1]].append(_record(row, jobspec, r))
         for job, records in found.items():
             yield job, _in_order(records)
@@ -149,11 +152,11 @@ def _based(
     db: apsw.Connection,
     bases: dict[tuple[str, int], bytes],
     table: str,
-    data: bytes | None,
+    data: bytes,
     base: int | None,
-) -> bytes | None:
+) -> bytes:
     """Return a payload as it came; ``bases`` remembers what others have as base, too."""
-    if data is None or base is None:
+    if base is None:
         return data
     if (table, base) not in bases:
         found = value(db, f"SELECT data FROM {table} WHERE seq = ?", (base,))
@@ -226,20 +229,26 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
 
 def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
     seq, job, jobid, stream, replayed, anchor, timestamp, name, form, kept = row[:10]
-    if not (_is_blob(jobspec) and _is_blob(r) and isinstance(anchor, int | None)):
+    if not (type(jobspec) in _BLOB and type(r) in _BLOB and type(anchor) in _INTEGER):
         raise apsw.CorruptError(f"event {seq} is not as it was stored")
     stored = entry(timestamp, name, form, kept)
     return Record(seq, job, jobid, stream, replayed == 1, anchor, stored, jobspec, r)
+
+
+_BLOB = frozenset((bytes, type(None)))
+_INTEGER = frozenset((int, type(None)))
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, ...]) -> Iterator[Any]:
     yield from db.execute(sql, bindings)
 
 
+_TYPES = (float, str, bytes)
+
+
 def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
     """Return a stored event; raises CorruptError where its columns cannot be one's."""
-    typed = type(timestamp) is float and type(name) is str and type(kept) is bytes
-    if not typed or form not in FORMS:
+    if (type(timestamp), type(name), type(kept)) != _TYPES or form not in FORMS:
         raise apsw.CorruptError("a stored event has columns of other types")
     if form != WHOLE:
         return Entry(timestamp, name, kept or None, None, form, kept)
@@ -255,7 +264,3 @@ def _notice(row: Any) -> Notice:  # noqa: ANN401
     if not notice.sound:
         raise apsw.CorruptError(f"notice {notice.seq} is not as it was stored")
     return notice
-
-
-def _is_blob(data: object) -> bool:
-    return data is None or isinstance(data, bytes)

@@ -100,9 +100,9 @@ def inflate(data: bytes, base: bytes | None) -> bytes:
         return data
     try:
         inflated = zlib.decompressobj(_WINDOW, base)
-        found = inflated.decompress(data, _DEFLATED_MOST)
+        found = inflated.decompress(data, _DEFLATED_MOST + 1)  # one more: to see the end
     except (zlib.error, TypeError) as error:
         raise ValueError(str(error)) from error
-    if not inflated.eof or inflated.unused_data:
+    if not inflated.eof or inflated.unused_data or len(found) > _DEFLATED_MOST:
         raise ValueError("not deflated with this base")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_payloads_come_back(payloads: list[bytes]) -> None:
         base_data = None if base is None else kept[base][1]
         assert base is None or kept[base][0] is None
         assert payloads[key] == inflate(data, base_data)
+
+
+@pytest.mark.parametrize("size", [1, 2**13, 2**15 + 1, 2**18 - 1, 2**18, 2**18 + 1])
+def test_payloads_of_any_size_come_back(size: int) -> None:
+    deflater = Deflater()
+    random_ = random.Random(size)
+    base, same = random_.randbytes(size), bytes(size)
+    for key, payload in enumerate((base, same, base, base[::-1], base + same)):
+        _, of, kept = deflater.keep(key, payload)
+        assert payload == inflate(kept, None if of is None else base)
 
 
 def test_a_damaged_payload_is_refused_and_a_large_one_is_kept_as_it_came() -> None:

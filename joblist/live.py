@@ -75,11 +75,12 @@ class Live:
         self._ready = False
         self._deferred: list[Message] = []
         self._known_boot = self._seen_before(boot)
+        self._packer = Packer()
         self._service = Service(
             self._store,
             config,
             active=self._active,
-            pack=Packer(),
+            pack=self._packer,
             waiting=lambda: (self._waiting.lookups, self._waiting.waits, self._watching.count),
             behind=self._behind,
             instance_size=size,
@@ -179,7 +180,9 @@ class Live:
         self._watching.see(records)
 
     def _active(self) -> list[Job]:
-        return [job for job in self._views.unfinished() if job.state != NEW]
+        jobs = [job for job in self._views.unfinished() if job.state != NEW]
+        self._packer.forget_others(jobs)
+        return jobs
 
     def _behind(self) -> dict[str, object] | None:
         found = self.follower.behind

@@ -16,6 +16,7 @@ from .job import Job
 from .jsontext import c_string
 
 _ALL = dict.fromkeys(ATTRIBUTES)
+_FEW = 100  # finished jobs may be remembered besides as many as are active
 _MOST_MADE = 2048  # texts that are remembered for each of the last few sets of attributes
 
 
@@ -88,25 +89,30 @@ def _made_of(names: tuple[str, ...]) -> dict[tuple[int, str], bytes]:
 
 
 class Packer:
-    """Packs jobs, and remembers for each what came out until it changes.
+    """Packs active jobs, and remembers for each what came out until it changes.
 
     A state is never changed in place: the same object has the same values.
     """
 
-    _MOST = 100_000
-
     def __init__(self) -> None:
         self._packed: dict[int, tuple[Job, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._packed)
 
     def __call__(self, job: Job) -> str:
         """Return the job's packed values."""
         job_then, values = self._packed.get(job.key, (None, ""))
         if job_then is not job:
-            if len(self._packed) >= self._MOST:
-                self._packed.clear()  # finished jobs are never asked for again
             values = packed(job)
             self._packed[job.key] = job, values
         return values
+
+    def forget_others(self, jobs: Sequence[Job]) -> None:
+        """Forget the jobs that are not among these, where they have become many."""
+        if len(self._packed) > 2 * len(jobs) + _FEW:
+            still = {job.key for job in jobs}
+            self._packed = {k: found for k, found in self._packed.items() if k in still}
 
 
 class _Cut(NamedTuple):

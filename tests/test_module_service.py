@@ -364,3 +364,15 @@ def test_a_fault_of_ours_ends_one_request_only(
     assert any("ZeroDivisionError" in line for line in module.bus.logged)
     assert "userid" in module.answer("list-attrs")["attrs"]
     assert EAGAIN != module.answer("nonsense")[0] == ENOSYS
+
+
+def test_finished_jobs_are_not_remembered(module: Module) -> None:
+    """What was packed of active jobs goes when they are over."""
+    for first in range(0, 2000, 200):
+        jobs = [life(first + n, 1000.0 + first) for n in range(200)]
+        module.feed(*(line for job in jobs for line in job[:6]))
+        module.bus.pass_time(1)
+        assert len(module.ids()) == first + 200
+        module.feed(*(line for job in jobs for line in job[6:]))
+        module.bus.pass_time(1)
+    assert len(module.live._packer) < 600

@@ -20,7 +20,7 @@ from .batch import Counts, JobPlace, Rows, by_time
 from .chain import Payloads, append_batch, append_events
 from .journal import SENTINEL, Entry, Purge, Reject, Response, decode_any, decode_live, glimpse
 from .merge import Known, place, taken_back
-from .read import head, knows_boot, latest
+from .read import head, knows_boot, latest, number_of
 from .record import Notice, Record
 from .store import Store, value
 
@@ -122,8 +122,11 @@ class Writer:
     def _reset(self) -> None:
         with self._store.snapshot() as db:
             self._rows = Rows(first=head(db) + 1)
-            self._next_key = value(db, "SELECT coalesce(max(key), 0) + 1 FROM job")
-            self._highest = value(db, "SELECT coalesce(max(jobid), -1) FROM job")
+            self._next_key = number_of(value(db, "SELECT coalesce(max(key), 0) FROM job")) + 1
+            highest = value(db, "SELECT coalesce(max(jobid), -1) FROM job")
+            if not isinstance(highest, int):
+                raise apsw.CorruptError("a stored job id has another type")
+            self._highest = highest
         while self._loaded:
             self._loaded.pop().known = None
         if len(self._jobs) > _CACHED_JOBS:

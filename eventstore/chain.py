@@ -10,6 +10,7 @@ import apsw
 from . import digest
 from .batch import Rows
 from .compact import Deflater, shorten
+from .read import number_of
 from .record import Notice, Record
 
 _EVENT = (
@@ -60,7 +61,7 @@ def append_batch(db: apsw.Connection, rows: Rows, source: int, committed: float)
     )
     previous = db.execute("SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1")
     number, chain = next(iter(previous), (0, digest.GENESIS))
-    header = (number + 1, source, committed)
+    header = (number_of(number) + 1, source, committed)
     db.execute(
         "INSERT INTO batch (batch, source, committed, first, last, rejects, checks, digest)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -6,9 +6,9 @@ from __future__ import annotations
 import apsw
 
 from .batch import JobPlace
-from .compact import lengthen
 from .journal import Glimpse
 from .merge import LIVE_ONLY, Known, anchored
+from .read import entry, time_of
 from .store import fetch
 
 _PLACE = (
@@ -23,8 +23,9 @@ def places(db: apsw.Connection, jobid: int) -> list[JobPlace]:
     sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
     for key, stream in fetch(db, sql, (jobid,)):
         job = JobPlace(key, jobid, stream)
-        job.count, latest, job.submitted = fetch(db, _PLACE, (key,))[0]
-        job.latest = float("-inf") if latest is None else latest
+        job.count, latest, submitted = fetch(db, _PLACE, (key,))[0]
+        job.submitted = time_of(submitted)
+        job.latest = float("-inf") if latest is None else time_of(latest) or 0.0
         found.append(job)
     return found
 
@@ -38,7 +39,9 @@ def events(db: apsw.Connection, key: int) -> list[Known]:
         (key,),
     )
     found = [
-        Known(timestamp, name, seq, None if replayed else lengthen(form, timestamp, name, kept))
+        Known(
+            timestamp, name, seq, None if replayed else entry(timestamp, name, form, kept).data
+        )
         for seq, _, timestamp, name, replayed, form, kept in rows
     ]
     return [found[i] for i in anchored([(row[0], row[1]) for row in rows])]

@@ -28,15 +28,28 @@ _PAYLOADS = (
 
 def head(db: apsw.Connection) -> int:
     """Highest seq that was given out; 0 where nothing is stored."""
-    return int(
-        value(db, "SELECT last FROM batch WHERE batch = (SELECT max(batch) FROM batch)") or 0
-    )
+    sql = "SELECT last FROM batch WHERE batch = (SELECT max(batch) FROM batch)"
+    return number_of(value(db, sql) or 0)
+
+
+def number_of(stored: object) -> int:
+    """Return a stored number that others follow; raises CorruptError where none ever does."""
+    if isinstance(stored, int) and -1 <= stored < 2**62:
+        return stored
+    raise apsw.CorruptError(f"{stored!r:.50} is no number that was ever given")
 
 
 def latest(db: apsw.Connection) -> float:
     """Time that events have reached, 0.0 where there are none; jobs interleave, a little."""
     recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
-    return float(value(db, f"SELECT max(timestamp) FROM ({recent})") or 0.0)
+    return time_of(value(db, f"SELECT max(timestamp) FROM ({recent})")) or 0.0
+
+
+def time_of(stored: object) -> float | None:
+    """Return a stored timestamp, or None; raises CorruptError for anything else."""
+    if stored is None or isinstance(stored, float):
+        return stored
+    raise apsw.CorruptError("a stored timestamp has another type")
 
 
 def knows_boot(db: apsw.Connection, boot: str) -> bool:

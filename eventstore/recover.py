@@ -334,7 +334,7 @@ def _proven(batch: _Batch, contents: digest.Contents) -> bool:
     header = (batch.number, batch.source, batch.committed)
     try:
         return batch.digest == digest.prove(batch.previous, header, contents).digest
-    except (TypeError, AttributeError, struct.error):
+    except (TypeError, ValueError, OverflowError, AttributeError, struct.error):
         return False  # a column has another type than was written
 
 

@@ -109,7 +109,7 @@ def _verify_batches(db: apsw.Connection, progress: Progress) -> Verified:
         _check_nothing_else(db, expected_first - 1, done)
     except _Fault as fault:
         return Verified(done, events, chain, str(fault))
-    except (TypeError, AttributeError, struct.error) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError, struct.error) as error:
         return Verified(done, events, chain, f"batch {done + 1}: a column changed: {error}")
     except apsw.Error as error:
         where = f"batch {done + 1}, from seq {expected_first} on"

@@ -234,6 +234,7 @@ def damaged(folder: Path, *statements: str) -> str:
         "UPDATE job SET key = 9223372036854775807",
         "UPDATE source SET name = x'00'",
         "UPDATE reject SET reason = x'00'",
+        "UPDATE reject SET jobid = 9e999",
         "UPDATE jobspec SET data = 'text'",
         "UPDATE jobspec SET base = seq",
         "UPDATE jobspec SET base = 999",

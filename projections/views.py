@@ -61,12 +61,13 @@ def stored_views(db: apsw.Connection) -> dict[str, View]:
     """Return all views by name; none where the database has never been written."""
     if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'view'") is None:
         return {}
-    return {
-        name: View(name, version, checkpoint, tuple(tables.split()))
-        for name, version, checkpoint, tables in fetch(
-            db, "SELECT name, version, checkpoint, tables FROM view"
-        )
-    }
+    found: dict[str, View] = {}
+    for row in fetch(db, "SELECT name, version, checkpoint, tables FROM view"):
+        name, version, checkpoint, tables = row
+        if tuple(map(type, row)) != (str, str, int, str):
+            raise apsw.CorruptError(f"view {name!r:.50} has columns of other types")
+        found[name] = View(name, version, checkpoint, tuple(tables.split()))
+    return found
 
 
 class Views:

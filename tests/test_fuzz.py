@@ -273,3 +273,13 @@ def test_mutations_are_malformed_in_many_ways() -> None:
         except (ValueError, RecursionError) as error:
             seen.add(type(error).__name__)
     assert {"dict", "JSONDecodeError", "UnicodeDecodeError"} <= seen
+
+
+def test_a_damaged_view_is_reported(tmp_path: Path) -> None:
+    path = damaged(tmp_path, "UPDATE view SET tables = x'00' WHERE name = 'stats'")
+    with pytest.raises(StoreError, match="recover"), create_or_open(path) as store:
+        rebuild(Views(store))
+    recover(path, str(tmp_path / "new.sqlite"))
+    with create_or_open(str(tmp_path / "new.sqlite")) as store:
+        refresh(Views(store))
+        assert fault(store) is None

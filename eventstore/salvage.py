@@ -114,7 +114,10 @@ def _reading(path: str) -> apsw.Connection:
         if db.pragma("application_id") != APPLICATION_ID:
             raise apsw.NotADBError("another program's")
         value(db, "SELECT count(*) FROM sqlite_schema")
-        migrate(db)  # a copy
+        # A copy, so that it can be brought up to date; its version may be the damage.
+        if not fetch(db, "SELECT 1 FROM pragma_table_info('event') WHERE name = 'form'"):
+            db.execute("PRAGMA user_version = 1")
+            migrate(db)
     except BaseException:
         db.close()
         raise

@@ -226,6 +226,8 @@ def _check(path: str, db: apsw.Connection) -> None:
     version = db.pragma("user_version")
     if application != APPLICATION_ID:
         raise NotOurs(f"{path}: a database of another program; name another file")
+    if version < 1:
+        raise StoreError(f"{path}: it is damaged (schema {version}); `flux-jobdb recover` it")
     if version > SCHEMA_VERSION:
         raise TooNew(
             f"{path}: written by a newer flux-jobdb (schema {version}, this one knows "

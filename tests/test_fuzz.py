@@ -283,3 +283,16 @@ def test_a_damaged_view_is_reported(tmp_path: Path) -> None:
     with create_or_open(str(tmp_path / "new.sqlite")) as store:
         refresh(Views(store))
         assert fault(store) is None
+
+
+@pytest.mark.parametrize("version", [-1, 0, 1])
+def test_a_damaged_version_is_reported_and_left_behind(tmp_path: Path, version: int) -> None:
+    path = damaged(tmp_path, f"PRAGMA user_version = {version}")
+    for opened in (open_readonly, create_or_open):
+        with pytest.raises(StoreError):
+            opened(path)
+    found = recover(path, str(tmp_path / "new.sqlite"))
+    assert found.losses == []
+    with create_or_open(str(tmp_path / "new.sqlite")) as store:
+        refresh(Views(store))
+        assert fault(store) is None

@@ -16,6 +16,7 @@ from eventstore.append import Writer
 from eventstore.compact import DIGITS, SHORTEST, WHOLE, Deflater, inflate, shorten
 from eventstore.journal import Entry, decode_event
 from eventstore.read import entry
+from eventstore.recover import recover
 from eventstore.store import SCHEMA_VERSION, create_or_open, open_readonly
 from eventstore.verify import verify_chain
 from projections.rebuild import refresh
@@ -144,3 +145,14 @@ def test_an_older_database_is_brought_up_to_date(tmp_path: Path) -> None:
         assert (0, before.events) == (counts.new, counts.known)
         Writer(store, "more", views.advance).append([b'{"id":7,"events":[]}', b"what?"])
         assert verify_chain(store).fault is None
+
+
+def test_an_older_database_is_recovered(tmp_path: Path) -> None:
+    path, new = str(tmp_path / "old.sqlite"), str(tmp_path / "new.sqlite")
+    Path(path).write_bytes(gzip.decompress(OLD.read_bytes()))
+    found = recover(path, new)
+    assert found.losses == []
+    with create_or_open(new) as store:
+        assert found.head == verify_chain(store).head
+    with open_readonly(path) as store:
+        assert found.head == verify_chain(store).head

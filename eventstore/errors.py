@@ -75,6 +75,11 @@ def translated(path: str) -> Iterator[None]:
         yield
     except apsw.NotADBError as error:
         raise NotOurs(f"{path}: not an SQLite database; name another file") from error
+    except UnicodeDecodeError as error:
+        # What was stored was UTF-8.
+        raise StoreError(
+            f"{path}: it is damaged; `flux-jobdb recover` saves what can be saved ({error})"
+        ) from error
     except _UNFIT as error:
         raise Unfit(f"{path}: cannot be stored: {error}") from error
     except apsw.Error as error:

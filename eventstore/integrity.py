@@ -21,7 +21,7 @@ def structure_fault(db: apsw.Connection) -> str | None:
     """Return what SQLite finds wrong with the file, and which table it concerns."""
     try:
         problem = value(db, "PRAGMA integrity_check(1)")
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         problem = str(error)
     if problem == "ok":
         return None
@@ -37,7 +37,7 @@ def _damaged(db: apsw.Connection) -> list[str]:
         try:
             if value(db, f"PRAGMA integrity_check('{name}')") != "ok":
                 found.append(str(name))
-        except apsw.Error:
+        except (apsw.Error, UnicodeDecodeError):
             found.append(str(name))
     return found
 

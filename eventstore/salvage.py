@@ -23,6 +23,7 @@ from .store import APPLICATION_ID, fetch, migrate, value
 
 Row = tuple[Any, ...]
 
+_UNREADABLE = (apsw.Error, UnicodeDecodeError)  # the latter: a text that is not UTF-8
 _LEAST_ROW = 8  # bytes: well below what the smallest row takes
 
 
@@ -58,7 +59,7 @@ class Salvage:
         """Return what can be read of a query, as far as it goes; nothing where it fails."""
         found: set[Row] = set()
         for db in self.readings:
-            with suppress(apsw.Error):
+            with suppress(*_UNREADABLE):
                 for row in db.execute(sql):
                     found.add(row)
         return found
@@ -70,8 +71,8 @@ class Salvage:
             try:
                 sql = f"SELECT coalesce(max(rowid), 0) FROM {table} WHERE rowid <= ?"
                 found = max(found, value(db, sql, (self.room,)))
-            except apsw.Error:
-                with suppress(apsw.Error):
+            except _UNREADABLE:
+                with suppress(*_UNREADABLE):
                     for (number,) in db.execute(f"SELECT rowid FROM {table} ORDER BY rowid"):
                         found = max(found, min(number, self.room))
         return found
@@ -95,7 +96,7 @@ def salvage(path: str, scratch: Path) -> Iterator[Salvage]:
                 with reachable(copy):
                     for suffix in wanted:
                         shutil.copyfile(path + suffix, copy + suffix)
-                with suppress(apsw.Error):
+                with suppress(*_UNREADABLE):
                     readings.append(_reading(copy))
             size = sum(Path(path + s).stat().st_size for s in suffixes[0])
             yield Salvage(readings, 1000 + size // _LEAST_ROW)
@@ -130,7 +131,7 @@ def _readable(db: apsw.Connection, sql: str, lo: int, hi: int) -> Iterable[Row]:
         lo, hi = ranges.pop()
         try:
             yield from fetch(db, sql, (lo, hi))
-        except apsw.Error:
+        except _UNREADABLE:
             if lo < hi:
                 middle = (lo + hi) // 2
                 ranges += [(middle + 1, hi), (lo, middle)]

@@ -68,7 +68,7 @@ def verify_chain(
                 )
                 return found._replace(fault=fault)
             other = structure or schema_fault(db) or notice_fault(db)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             other = f"SQLite: {error}"
     if other is None:
         return found
@@ -120,7 +120,7 @@ def _verify_batches(db: apsw.Connection, progress: Progress) -> Verified:
 def _read(db: apsw.Connection, number: int, first: int, last: int) -> digest.Contents:
     try:
         return _contents(db, number, first, last)
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise _Fault(
             f"batch {number} (seq {first} to {last}): cannot be read: {error}"
         ) from error

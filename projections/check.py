@@ -105,7 +105,7 @@ def _compare(db: apsw.Connection, table: str) -> str | None:
             value(db, f"SELECT count(*) FROM {name}")
             for name in (_PREFIX + table, f"main.{table}")
         ]
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         return f"table {table} cannot be read: {error}"
     if counts[0] != counts[1]:
         return f"table {table} has {counts[1]} rows, not {counts[0]}"

@@ -221,6 +221,8 @@ def damaged(folder: Path, *statements: str) -> str:
         "UPDATE event SET data = 'text' WHERE seq = 3",
         "UPDATE event SET timestamp = 'x' WHERE seq = 3",
         "UPDATE event SET name = x'00' WHERE seq = 3",
+        "UPDATE event SET name = CAST(x'ff' AS TEXT) WHERE seq = 3",
+        "UPDATE reject SET reason = CAST(x'ff' AS TEXT)",
         "UPDATE event SET form = 'x' WHERE seq = 3",
         "UPDATE event SET form = 9 WHERE seq = 3",
         "UPDATE notice SET time = 9e999",

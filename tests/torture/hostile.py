@@ -220,8 +220,10 @@ def _names(db: apsw.Connection, kind: str) -> Iterator[str]:
     sql = (
         "SELECT name FROM sqlite_schema WHERE type = ? AND name NOT LIKE 'sqlite_%' ORDER BY 1"
     )
-    for (name,) in db.execute(sql, (kind,)).fetchall():
-        yield name
+    try:
+        yield from [name for (name,) in db.execute(sql, (kind,))]
+    except UnicodeDecodeError:
+        return  # damaged already
 
 
 Mutator = Callable[[bytes, random.Random], bytes]

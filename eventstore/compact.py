@@ -6,7 +6,7 @@ what composing these gives again, which is tried before anything is stored, the 
 is kept. All other texts are kept whole.
 
 *jobspec and R.* Those of different jobs resemble each other. One of many is kept as it came;
-those that follow are deflated with it as the dictionary (RFC 1950), and name it as their base.
+those that follow are deflated with it as the dictionary (RFC 1951), and name it as their base.
 Damage to a base concerns these only.
 """
 

@@ -30,13 +30,13 @@ torture: $(READY)
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torture]' || \
 	    echo "atheris cannot be installed here"
 	@mkdir -p build
-	@$(BIN)/python -m tests.torture.soak --jobs $(SOAK_JOBS) > build/soak.txt 2>&1 & soak=$$!; \
+	@$(BIN)/python -m tests.reliability.torture.soak --jobs $(SOAK_JOBS) > build/soak.txt 2>&1 & soak=$$!; \
 	status=0; \
-	$(BIN)/python -m tests.torture.power || status=1; \
-	$(BIN)/python -m tests.torture.faults || status=1; \
-	$(BIN)/python -m tests.torture.kill --seconds $(KILL_SECONDS) || status=1; \
-	$(BIN)/python -m tests.torture.full || status=1; \
-	$(BIN)/python -m tests.torture.fuzz --runs $(FUZZ_RUNS) || status=1; \
+	$(BIN)/python -m tests.reliability.torture.power || status=1; \
+	$(BIN)/python -m tests.reliability.torture.faults || status=1; \
+	$(BIN)/python -m tests.reliability.torture.kill --seconds $(KILL_SECONDS) || status=1; \
+	$(BIN)/python -m tests.reliability.torture.full || status=1; \
+	$(BIN)/python -m tests.reliability.torture.fuzz --runs $(FUZZ_RUNS) || status=1; \
 	wait $$soak || status=1; cat build/soak.txt; exit $$status
 
 check: $(READY)

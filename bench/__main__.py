@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from .common import Bench, Row, number, write
+from bench.common import Bench, Row, number, write
 
 NOUNS = (
     "append", "disk", "replay", "rebuild", "list", "filters", "list_id", "as_of", "accounting",
@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> None:
     rows: list[Row] = []
     started = time.monotonic()
     for noun in nouns:
-        for row in import_module(f"bench.{noun}").measure(bench):
+        for row in import_module(f"bench.measures.{noun}").measure(bench):
             rows.append(row)
             said = f"{row.noun}: {row.what}: {number(row.value)} {row.unit}"
             print(said, file=sys.stderr, flush=True)

@@ -19,15 +19,14 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from cli.inputs import Input
-from eventstore.append import Writer
-from eventstore.store import Store, create_or_open, open_readonly
+from bench import generate
+from cli.journal_files import Input
+from eventstore.ingest.writer import Writer
+from eventstore.storage.connection import Store, create_or_open, open_readonly
 from joblist.config import Config
-from joblist.requests import Credential
+from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
-from projections.views import Views
-
-from . import generate
+from projections.engine.views import Views
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 7.0

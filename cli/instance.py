@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from eventstore.errors import JobdbError
 
 if TYPE_CHECKING:
-    from joblist.link import Link
+    from joblist.broker.connection import Link
 
 
 def connected() -> Link:
     """Connect to the instance; raises JobdbError where there is none to be reached."""
-    from joblist.link import connect  # noqa: PLC0415
+    from joblist.broker.connection import connect  # noqa: PLC0415
 
     try:
         return connect()
@@ -30,7 +30,7 @@ def database_of_instance() -> str | None:
     """Return the database of the instance that we are in; None where we are in none."""
     if "FLUX_URI" not in os.environ:
         return None
-    from joblist.running import Settings, database  # noqa: PLC0415
+    from joblist.broker.entry import Settings, database  # noqa: PLC0415
 
     try:
         link = connected()

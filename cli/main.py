@@ -10,27 +10,35 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import cast
+from typing import NamedTuple, cast
 
 import click
 
-COMMANDS: dict[str, str] = {
-    "ingest": "Store recorded journals, or the live one.",
-    "list": "List jobs, as `flux jobs` does.",
-    "history": "Show a job's events.",
-    "info": "Print a job's eventlog, jobspec or R.",
-    "events": "Print the stored events.",
-    "rpc": "Answer one of job-list's requests.",
-    "serve": "Answer job-list's requests, as a service of the instance.",
-    "install": "Put the broker module in job-list's place.",
-    "projections": "Show the views and how far they have come.",
-    "rebuild": "Make views anew from the events.",
-    "verify": "Prove that nothing stored was changed.",
-    "backup": "Copy the database while it is in use.",
-    "recover": "Save what can be saved of a damaged database.",
-    "gaps": "List what the database cannot know.",
-    "accounting": "Feed finished jobs to flux-accounting.",
-    "stats": "Show sizes and counts.",
+
+class Command(NamedTuple):
+    """A command: the folder of ``commands/`` that its file is in, and its line of help."""
+
+    folder: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "ingest": Command("store", "Store recorded journals, or the live one."),
+    "list": Command("query", "List jobs, as `flux jobs` does."),
+    "history": Command("query", "Show a job's events."),
+    "info": Command("query", "Print a job's eventlog, jobspec or R."),
+    "events": Command("query", "Print the stored events."),
+    "rpc": Command("query", "Answer one of job-list's requests."),
+    "serve": Command("service", "Answer job-list's requests, as a service of the instance."),
+    "install": Command("service", "Put the broker module in job-list's place."),
+    "projections": Command("store", "Show the views and how far they have come."),
+    "rebuild": Command("store", "Make views anew from the events."),
+    "verify": Command("store", "Prove that nothing stored was changed."),
+    "backup": Command("store", "Copy the database while it is in use."),
+    "recover": Command("store", "Save what can be saved of a damaged database."),
+    "gaps": Command("query", "List what the database cannot know."),
+    "accounting": Command("service", "Feed finished jobs to flux-accounting."),
+    "stats": Command("query", "Show sizes and counts."),
 }
 
 REJECTED = 3
@@ -45,12 +53,12 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"cli.commands.{cmd_name.replace('-', '_')}")
+        module = import_module(f"cli.commands.{COMMANDS[cmd_name].folder}.{cmd_name}")
         return cast("click.Command", module.command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, found.help) for name, found in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

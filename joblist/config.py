@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eventstore.errors import JobdbError
-from eventstore.store import SYNCHRONOUS
+from eventstore.storage.connection import SYNCHRONOUS
 
 if sys.version_info >= (3, 11):
     import tomllib

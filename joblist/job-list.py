@@ -24,6 +24,6 @@ site.addsitedir(str(Path(__file__).resolve().parents[1]))
 
 def mod_main(handle: Any, *arguments: str) -> None:  # noqa: ANN401 - flux.Flux
     """Run the module until it is removed; raises OSError where it cannot be run."""
-    from joblist import link, running  # noqa: PLC0415 - found only now
+    from joblist.broker import connection, entry  # noqa: PLC0415 - found only now
 
-    running.run(link.module(handle), arguments)
+    entry.run(connection.module(handle), arguments)

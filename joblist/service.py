@@ -17,20 +17,25 @@ import apsw
 import msgspec
 
 from eventstore.errors import translated
-from eventstore.store import Store, fetch
-from projections import moment, statistics
-from projections.answer import ATTRIBUTES, packed
-from projections.changes import decode_state
-from projections.constraint import And, Constraint, Userid
-from projections.job import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
-from projections.jsontext import dumps
-from projections.match import TooManyComparisonsError
-from projections.pick import Picker, UnknownAttributeError
-from projections.query import Pack, Scope, active_jobs, listing
-
-from .config import Config
-from .errors import RpcError
-from .requests import Credential, ListIdRequest, read_constraint, read_list, read_list_id
+from eventstore.storage.connection import Store, fetch
+from joblist.config import Config
+from joblist.protocol.errors import RpcError
+from joblist.protocol.requests import (
+    Credential,
+    ListIdRequest,
+    read_constraint,
+    read_list,
+    read_list_id,
+)
+from projections.constraints.evaluate import TooManyComparisonsError
+from projections.constraints.tree import And, Constraint, Userid
+from projections.engine.fold_batch import decode_state
+from projections.formats.json_text import dumps
+from projections.job.attributes import ATTRIBUTES, packed
+from projections.job.state import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
+from projections.queries import as_of, job_stats
+from projections.queries.list_jobs import Pack, Scope, active_jobs, listing
+from projections.queries.render import Picker, UnknownAttributeError
 
 Counts = Callable[[], tuple[int, int, int]]
 """What is waiting: lookups, ids that are waited for, watchers of job-stats."""
@@ -198,7 +203,7 @@ class Service:
         if self._as_of is None:
             job, row = _newest(db, jobid)
         else:
-            job, row = moment.job_at(db, jobid, self._as_of), None
+            job, row = as_of.job_at(db, jobid, self._as_of), None
             if job is not None and self._purged(job):
                 job = None
         if job is not None:
@@ -245,14 +250,14 @@ class Service:
 
     def _active_jobs(self, db: apsw.Connection) -> Iterable[Job]:
         if self._as_of is not None:
-            return moment.jobs_at(db, self._as_of)
+            return as_of.jobs_at(db, self._as_of)
         return active_jobs(db) if self._active is None else self._active()
 
-    def _stats(self, db: apsw.Connection) -> statistics.AllStats:
+    def _stats(self, db: apsw.Connection) -> job_stats.AllStats:
         follow = self.config.follow_purges
         if self._as_of is None:
-            return statistics.stats_now(db, follow=follow)
-        return statistics.stats_at(db, self._as_of, follow=follow)
+            return job_stats.stats_now(db, follow=follow)
+        return job_stats.stats_at(db, self._as_of, follow=follow)
 
     def _purged(self, job: Job) -> bool:
         return self.config.follow_purges and bool(job.t_purged)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from .fake_bus import SENTINEL, Module
-from .flux_instance import Instances, program
-from .recordings import new_store
+from tests.support.fake_bus import SENTINEL, Module
+from tests.support.flux_instance import Instances, program
+from tests.support.recordings import new_store
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

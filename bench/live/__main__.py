@@ -17,7 +17,7 @@ from typing import Any
 
 from bench import generate
 from bench.common import ACTIVE, RATE, ROOT, Row, number, remove, write
-from bench.memory import LIMIT
+from bench.measures.memory import LIMIT
 
 PARTS = ("compare", "throughput", "alone")
 _BARE = ("-Sbroker.rc1_path=", "-Sbroker.rc3_path=")

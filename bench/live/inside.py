@@ -29,7 +29,7 @@ from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
 
 from bench import generate
 from bench.common import RATE, ROOT, Clocked, repeat
-from bench.questions import ALL, FLUX_JOBS, STREAMED, filtered, newest
+from bench.measures.questions import ALL, FLUX_JOBS, STREAMED, filtered, newest
 
 THEIRS, OURS = "job-list", "jobdb"
 _MODULE = str(ROOT / "joblist/job-list.py")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``job-list.list``: the newest jobs, with all attributes or those of ``flux jobs``.
+
+Where jobs are active, these come first, and their answers are made anew each time.
+
+Floor: the same texts, read from a table of nothing but them and joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from bench.common import ACTIVE, Bench, Row, add_active, answer, ask, bare_texts, repeat
+from bench.measures.questions import FLUX_JOBS, STREAMED, newest
+from joblist.config import Config
+from joblist.service import Service
+from projections.engine.views import Views
+
+
+def measure(bench: Bench) -> Iterator[Row]:
+    """Put each question to each history; then ask one that has active jobs."""
+    questions = {
+        "newest 1,000, all attributes": (newest(), False),
+        "newest 1,000, as flux jobs asks": (newest(attrs=FLUX_JOBS), False),
+        "20,000 streamed, all attributes": (newest(most=STREAMED), True),
+    }
+    for history in bench.histories():
+        with history.service() as service:
+            for what, (request, streaming) in questions.items():
+                bare = bare_texts(ask(service, request))
+                ours = partial(ask, service, request, streaming=streaming)
+                taken, floor = repeat(ours, bare)
+                yield answer("list", f"{what}, of {history.jobs:,}", taken, floor.wall,
+                             "bare reading")  # fmt: skip
+    with bench.histories()[0].copy() as store:
+        views = Views(store)
+        add_active(views, bench.jobs)
+        service = Service(store, Config(), active=views.unfinished)
+        (taken,) = repeat(lambda: ask(service, newest(most=ACTIVE)))
+        yield answer("list", "1,000 active, all attributes", taken)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``flux-jobdb events``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cli.options import JobId, db_option, reading
+
+
+@click.command(epilog="Example: flux-jobdb events --jobid f2poFkQF --raw")
+@db_option
+@click.option("--jobid", type=JobId(), help="Only this job's.")
+@click.option("--after", type=int, default=0, metavar="SEQ", help="Only those behind SEQ.")
+@click.option("--raw", is_flag=True, help="Exactly the bytes that came, one event a line.")
+def command(jobid: int | None, after: int, raw: bool) -> None:
+    """Print the stored events in the order in which they came.
+
+    Each line has seq, job id and the event; with --raw the event alone.
+    """
+    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+    from eventstore.events.records import Record  # noqa: PLC0415
+    from eventstore.reading import event_log  # noqa: PLC0415
+
+    out = sys.stdout.buffer
+    with reading() as store, store.snapshot() as db:
+        found = (
+            event_log.records(db, after)
+            if jobid is None
+            else event_log.of_jobid(db, jobid, after)
+        )
+        for record in found:
+            if not isinstance(record, Record):
+                continue
+            if not raw:
+                name = encode(record.jobid) if record.jobid >= 0 else str(record.jobid)
+                out.write(f"{record.seq} {name} ".encode())
+            out.write(record.entry.data + b"\n")

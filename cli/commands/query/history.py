@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``flux-jobdb history``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.flux_jobs.timespec import format_moment
+from cli.options import JobId, db_option, reading
+
+if TYPE_CHECKING:
+    from eventstore.events.records import Record
+
+
+@click.command(epilog="Example: flux-jobdb history f2poFkQF")
+@db_option
+@click.argument("jobid", type=JobId(), metavar="JOBID")
+def command(jobid: int) -> None:
+    """Show a job's events: when (UTC), seconds since it was submitted, name, context.
+
+    Events that only a backlog showed are marked with *: the job manager may have changed
+    their contexts since. Jobs of the same id are shown one after the other.
+    """
+    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+    from eventstore.errors import StoreError  # noqa: PLC0415
+    from eventstore.reading import event_log  # noqa: PLC0415
+
+    with reading() as store, store.snapshot() as db:
+        keys = event_log.keys(db, jobid)
+        if not keys:
+            raise StoreError(
+                f"{encode(jobid)}: no such job here; `flux-jobdb list -a` shows jobs"
+            )
+        for key in reversed(keys):
+            records = event_log.job_records(db, key)
+            if len(keys) > 1:
+                click.echo(f"{encode(jobid)}, stream {records[0].stream}:")
+            for record in records:
+                click.echo(_line(record, records[0].entry.timestamp))
+            for seq, time in event_log.purges_of(db, [key], event_log.head(db)).get(key, ()):
+                click.echo(
+                    f"{format_moment(time)} {'':>11}  (purged by the job manager, notice {seq})"
+                )
+
+
+def _line(record: Record, start: float) -> str:
+    entry = record.entry
+    context = (entry.context or b"").decode()
+    mark = "*" if record.replayed else " "
+    offset = f"+{entry.timestamp - start:.6f}"
+    return (
+        f"{format_moment(entry.timestamp)} {offset:>11} {mark}{entry.name} {context}".rstrip()
+    )

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``flux-jobdb recover``."""
+
+from __future__ import annotations
+
+import click
+
+from cli.main import REJECTED
+from cli.options import database_path, db_option, progress
+
+_MOST_LINES = 100
+
+
+@click.command(epilog="Example: flux-jobdb --db jobs.sqlite recover --to new.sqlite")
+@db_option
+@click.option("--to", required=True, metavar="NEW", help="The database to make.")
+def command(to: str) -> int:
+    """Save what can be read of a damaged database into a new one.
+
+    Events keep their bytes and their order. What cannot be saved is named on standard error,
+    and the exit status is 3: ingest the same journals again, or follow the instance's journal,
+    to fill the gaps. The damaged files stay as they are.
+    """
+    from eventstore.maintenance.recover import recover  # noqa: PLC0415
+    from eventstore.storage.connection import create_or_open  # noqa: PLC0415
+    from projections.engine.rebuild import refresh  # noqa: PLC0415
+    from projections.engine.views import Views  # noqa: PLC0415
+
+    path = database_path()
+    with progress("recovering") as advance:
+        found = recover(path, to, advance)
+    with create_or_open(to) as store, progress("building views") as advance:
+        refresh(Views(store), advance)
+    for loss in found.losses[:_MOST_LINES]:
+        click.echo(f"lost: {loss}", err=True)
+    if len(found.losses) > _MOST_LINES:
+        click.echo(f"lost: {len(found.losses) - _MOST_LINES} more of this kind", err=True)
+    click.echo(f"{to}: {found.events} events saved, {len(found.losses)} losses")
+    click.echo(f"head {found.head.hex()}")
+    return REJECTED if found.losses else 0

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``flux-jobdb verify``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import database_path, db_option, progress
+
+if TYPE_CHECKING:
+    from eventstore.storage.connection import Store
+
+_REMEDY = "restore a backup, or `flux-jobdb recover` what can be saved"
+_LIGHT_REMEDY = "`flux-jobdb rebuild` mends views, `flux-jobdb recover` the rest"
+
+
+@click.command(epilog="Example: flux-jobdb verify --json | jq -r .head")
+@db_option
+@click.option("--json", "as_json", is_flag=True, help="The result as a JSON object.")
+@click.option("--quick", is_flag=True, help="Leave the views' rows out.")
+@click.option("--head", metavar="DIGEST", help="A head digest that was logged before.")
+def command(as_json: bool, quick: bool, head: str | None) -> int:
+    """Prove that nothing stored was changed since, and that the views follow from it.
+
+    Recomputes the digest chain, SQLite's own integrity check, the views' checkpoints and
+    their rows, and prints the head digest: a site that logs it elsewhere will notice any later
+    change, by --head: the newest events may be missing without a trace otherwise. Exit status
+    1 at the first fault, which is named with what mends it.
+    """
+    from eventstore.maintenance.verify import NO_EVENT, verify_chain  # noqa: PLC0415
+    from eventstore.storage.connection import open_readonly  # noqa: PLC0415
+
+    try:
+        logged = None if head is None else bytes.fromhex(head)
+    except ValueError as error:
+        raise click.UsageError(f"--head {head}: not a digest: {error}") from error
+    path = database_path()
+    with open_readonly(path) as store:
+        with progress("verifying") as advance:
+            found = verify_chain(store, advance, logged=logged)
+        fault = found.fault
+        if fault is None:
+            fault = _views_fault(store, quick=quick)
+        else:
+            fault += f"; {_LIGHT_REMEDY if fault.endswith(NO_EVENT) else _REMEDY}"
+    if as_json:
+        result = {
+            "ok": fault is None,
+            "batches": found.batches,
+            "events": found.events,
+            "head": found.head.hex(),
+            "fault": fault,
+        }
+        click.echo(json.dumps(result))
+    elif fault is None:
+        click.echo(f"{path}: {found.events} events in {found.batches} batches are as they came")
+        click.echo(f"head {found.head.hex()}")
+    if fault is not None:
+        click.echo(f"flux-jobdb: {path}: {fault}", err=True)
+    return 0 if fault is None else 1
+
+
+def _views_fault(store: Store, *, quick: bool) -> str | None:
+    from eventstore.errors import translated  # noqa: PLC0415
+    from projections.engine.verify_views import differing  # noqa: PLC0415
+    from projections.engine.views import first_fault  # noqa: PLC0415
+
+    with translated(store.path):
+        # What the views are compared with may be large.
+        store.db.execute("PRAGMA temp_store = FILE")
+    with store.snapshot() as db:
+        fault = first_fault(db)
+        if fault is not None or quick:
+            return fault
+        with progress("verifying views") as advance:
+            return differing(db, advance)

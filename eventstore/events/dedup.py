@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Which events are stored already, and where the others belong: pure.
+
+Each connection to the job manager replays its backlog, and files may be read twice and in
+any order. Neither position nor text tells a stored event from a new one: the job manager
+posts some events live only, and changes the contexts of a few that it has posted, in
+memory. What stays is a job's order and each event's (timestamp, name). So the new events of
+a job are merged into the stored ones along that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from eventstore.events.journal_line import Entry
+
+
+class Known(NamedTuple):
+    """A stored event of one job; ``data`` is None where only a backlog showed it.
+
+    Two live events of the same name and time are the same event if their bytes are the
+    same. A backlog may show other bytes, so that against it only name and time count.
+    """
+
+    timestamp: float
+    name: str
+    seq: int
+    data: bytes | None
+
+
+def place(
+    known: Sequence[Known], entry: Entry, start: int, *, replayed: bool
+) -> tuple[bool, int]:
+    """Find ``entry`` in a job's stored events, which are in the job's order.
+
+    ``start`` is the place behind the last event that the same reader found or added: what
+    it reads next stands there or later, unless it repeats itself. Returns (True, index) of
+    the same event, or (False, index) where it belongs.
+    """
+    for index in range(start, len(known)):
+        if _same(known[index], entry, replayed=replayed):
+            return True, index
+    if not replayed:
+        # A live reader repeats itself where a part of a file stands twice. A backlog
+        # response does not: an event that stands in it twice has happened twice.
+        for index in range(start):
+            if _same(known[index], entry, replayed=False):
+                return True, index
+    # Time decides between events that only one of two readers saw. Behind all that is
+    # known it has no say: clocks are set back now and then, and arrival is right.
+    for index in range(start, len(known)):
+        if known[index].timestamp > entry.timestamp:
+            return False, index
+    return False, len(known)
+
+
+def _same(known: Known, entry: Entry, *, replayed: bool) -> bool:
+    return (
+        known.timestamp == entry.timestamp
+        and known.name == entry.name
+        and (replayed or known.data is None or known.data == entry.data)
+    )
+
+
+LIVE_ONLY = frozenset(("annotations", "memo", "invalidate", "priority"))
+"""What a job manager may post without writing it to the KVS (flux-core, job-manager's
+annotate.c, submit.c, prioritize.c)."""
+
+
+def taken_back(known: Sequence[Known], backlog: Sequence[Entry]) -> bool:
+    """Whether a job manager that says ``backlog`` of a job never heard of what is known.
+
+    A broker that crashed begins from the last checkpoint of its KVS. What happened to a job
+    after that is lost there, and the job goes on from where it was: it may run once more.
+    """
+    said = {(entry.timestamp, entry.name) for entry in backlog}
+    return any(
+        event.name not in LIVE_ONLY and (event.timestamp, event.name) not in said
+        for event in known
+    )
+
+
+def anchored(rows: Sequence[tuple[int, int | None]]) -> list[int]:
+    """Indexes of a job's rows (seq, anchor), given in the order of seq, in the job's order.
+
+    An anchored row was read late: it stands behind the row whose seq is its anchor, at the
+    very beginning where that is 0.
+    """
+    order: list[int] = []
+    for index, (_, anchor) in enumerate(rows):
+        if anchor is None:
+            order.append(index)
+        else:
+            seqs = [rows[i][0] for i in order]
+            order.insert(seqs.index(anchor) + 1 if anchor in seqs else 0, index)
+    return order

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What is stored, as readers and views get it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from eventstore.events.journal_line import Entry, decode_purge
+
+
+class Record(Struct, gc=False):
+    """A stored event, with the jobspec or R that came with it.
+
+    ``seq`` is the order of arrival; ``job`` the store's own key of the job. ``replayed``:
+    only a backlog showed it, so that its context may have been edited. ``anchor`` is set
+    on events that were read late: see ``merge.anchored``.
+    """
+
+    seq: int
+    job: int
+    jobid: int
+    stream: int
+    replayed: bool
+    anchor: int | None
+    entry: Entry
+    jobspec: bytes | None = None
+    R: bytes | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether events that come after it in the job's order were stored before it."""
+        return self.anchor is not None
+
+
+class Notice(NamedTuple):
+    """What bears on several jobs at once: kind 'purge', 'boot' or 'gone' (see schema.sql)."""
+
+    seq: int
+    time: float
+    kind: str
+    data: bytes
+
+    @property
+    def sound(self) -> bool:
+        """Whether it has the form that every notice has that was ever appended."""
+        times = isinstance(self.time, float) and isfinite(self.time)
+        decode = _FORMS.get(self.kind)
+        if not times or decode is None or not isinstance(self.data, bytes):
+            return False
+        try:
+            decode(self.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        return True
+
+
+class _BootForm(Struct):
+    memos: dict[str, list[int]]
+
+
+_FORMS: dict[str, Callable[[bytes], object]] = {
+    "purge": decode_purge,
+    "gone": decode_purge,
+    "boot": msgspec.json.Decoder(_BootForm).decode,
+}

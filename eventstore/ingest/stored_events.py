@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What is stored of a job already, as whoever appends needs it."""
+
+from __future__ import annotations
+
+import apsw
+
+from eventstore.events.dedup import LIVE_ONLY, Known, anchored
+from eventstore.events.journal_line import Glimpse
+from eventstore.ingest.source_state import JobPlace
+from eventstore.reading.event_log import entry, time_of
+from eventstore.storage.connection import fetch
+
+_PLACE = (
+    "SELECT count(*), max(timestamp), min(CASE WHEN name = 'submit' THEN timestamp END)"
+    " FROM event WHERE job = ?"
+)
+
+
+def places(db: apsw.Connection, jobid: int) -> list[JobPlace]:
+    """Return where the jobs of this id stand, in the order of their streams."""
+    found: list[JobPlace] = []
+    sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
+    for key, stream in fetch(db, sql, (jobid,)):
+        job = JobPlace(key, jobid, stream)
+        job.count, latest, submitted = fetch(db, _PLACE, (key,))[0]
+        job.submitted = time_of(submitted)
+        job.latest = float("-inf") if latest is None else time_of(latest) or 0.0
+        found.append(job)
+    return found
+
+
+def events(db: apsw.Connection, key: int) -> list[Known]:
+    """Return a job's stored events, in the job's order."""
+    rows = fetch(
+        db,
+        "SELECT seq, anchor, timestamp, name, replayed, form, data FROM event"
+        " WHERE job = ? ORDER BY seq",
+        (key,),
+    )
+    found = [
+        Known(
+            timestamp, name, seq, None if replayed else entry(timestamp, name, form, kept).data
+        )
+        for seq, _, timestamp, name, replayed, form, kept in rows
+    ]
+    return [found[i] for i in anchored([(row[0], row[1]) for row in rows])]
+
+
+def all_known(db: apsw.Connection, seen: Glimpse) -> int | None:
+    """Return the key of the job of which all these events are stored, where that is plain.
+
+    It is not where there are several jobs of this id, where events were read late, where memos
+    have to be remembered, or where more is stored than can have been left out: None then, as
+    where an event is not stored.
+    """
+    keys = fetch(db, "SELECT key FROM job WHERE jobid = ?", (seen.id,))
+    if len(keys) != 1:
+        return None
+    sql = "SELECT timestamp, name, anchor FROM event WHERE job = ? ORDER BY seq"
+    stored = fetch(db, sql, keys[0])
+    if any(anchor is not None or name == "memo" for _, name, anchor in stored):
+        return None
+    said = {(event.timestamp, event.name) for event in seen.events}
+    if any(row[:2] not in said and row[1] not in LIVE_ONLY for row in stored):
+        return None
+    rest = iter([(timestamp, name) for timestamp, name, _ in stored])
+    # Each is looked for behind the one before: live-only events stand in between.
+    if all((event.timestamp, event.name) in rest for event in seen.events):
+        return int(keys[0][0])
+    return None

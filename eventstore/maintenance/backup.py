@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A copy of a store that is in use: of one moment, verified before it gets its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from eventstore.errors import StoreError, reachable, translated
+from eventstore.events.digest_chain import GENESIS
+from eventstore.maintenance.verify import Verified, verify_chain
+from eventstore.storage.connection import Store, open_readonly, value
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) pages."""
+
+_PAGES = 1024  # copied at a time: 8 MiB
+
+
+class Backup(NamedTuple):
+    """What the backup holds. ``head`` is its head digest; ``size`` is in bytes."""
+
+    verified: Verified
+    size: int
+
+
+def backup(store: Store, to: str, progress: Progress = lambda done, total: None) -> Backup:
+    """Copy the store as it is now into the new file ``to``; others go on writing meanwhile.
+
+    Raises StoreError where ``to`` exists, cannot be written, or is not what it should be: then
+    there is no ``to`` afterwards.
+    """
+    if Path(to).exists():
+        raise StoreError(f"{to}: exists already; name a new file")
+    part = f"{to}.part"
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError as error:
+        raise StoreError(
+            f"{part}: exists already; another backup is going on, or one died: remove it"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{to}: cannot be written ({error.strerror})") from error
+    try:
+        head = _copy(store, part, progress)
+        with open_readonly(part) as copy:
+            verified = verify_chain(copy)
+        if verified.fault is None and verified.head != head:
+            verified = verified._replace(fault="it lacks the last batches")
+        if verified.fault is not None:
+            raise StoreError(
+                f"{to}: the copy is not whole: {verified.fault}; verify the source"
+            )
+        with reachable(to):
+            _publish(part, to)
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(part + suffix).unlink(missing_ok=True)
+    return Backup(verified, Path(to).stat().st_size)
+
+
+def _copy(store: Store, part: str, progress: Progress) -> bytes:
+    """Copy all pages of one snapshot; returns its head digest."""
+    with translated(part):
+        target = apsw.Connection(part)
+        try:
+            # A snapshot that is held keeps writers from making the copy start over again.
+            with store.snapshot() as db:
+                # The first reading is what begins the snapshot.
+                sql = "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1"
+                head = value(db, sql) or GENESIS
+                with target.backup("main", db, "main") as copying:
+                    while not copying.done:
+                        copying.step(_PAGES)
+                        done = copying.page_count - copying.remaining
+                        progress(done, copying.page_count)
+            # One file, without a log beside it.
+            target.execute("PRAGMA synchronous = EXTRA")
+            target.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            target.close()
+    return bytes(head)
+
+
+def _publish(part: str, to: str) -> None:
+    """Give the file its name, on disk, unless somebody has taken the name meanwhile."""
+    _sync(part)
+    try:
+        os.link(part, to)
+    except FileExistsError as error:
+        raise StoreError(f"{to}: exists already; name a new file") from error
+    _sync(str(Path(to).resolve().parent))
+
+
+def _sync(path: str) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

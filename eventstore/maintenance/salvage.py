@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Reading what can still be read of a damaged database.
+
+A damaged page makes SQLite give up on a query. So ranges of rows are halved until what is
+left are rows that can be read and rows that cannot. Where there is a write-ahead log, the
+database is read with it and without it: either may be the damaged part. All reading is done
+on copies; the damaged files stay as they are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from eventstore.errors import reachable
+from eventstore.storage.connection import APPLICATION_ID, fetch, migrate, value
+
+Row = tuple[Any, ...]
+
+_UNREADABLE = (apsw.Error, UnicodeDecodeError)  # the latter: a text that is not UTF-8
+_LEAST_ROW = 8  # bytes: well below what the smallest row takes
+
+
+class Salvage:
+    """What can be read of a damaged database; ``readings`` are its possible states.
+
+    No table ever had more rows than there is ``room`` for: a higher number is damage.
+    """
+
+    def __init__(self, readings: list[apsw.Connection], room: int) -> None:
+        self.readings = readings
+        self.room = room
+
+    def rows(
+        self, table: str, columns: str, lo: int = 0, hi: int | None = None
+    ) -> dict[int, list[Row]]:
+        """Return the readable rows with lo <= key <= hi, in the order of their keys.
+
+        Each as the readings have it, once where they agree; the key comes first. It is the
+        table's rowid. Without ``hi``, the whole table.
+        """
+        last = self.highest(table) if hi is None else hi
+        found: dict[int, list[Row]] = {}
+        for db in self.readings:
+            sql = f"SELECT rowid, {columns} FROM {table} WHERE rowid BETWEEN ? AND ?"
+            for row in _readable(db, sql, lo, last):
+                rows = found.setdefault(row[0], [])
+                if row not in rows:
+                    rows.append(row)
+        return dict(sorted(found.items()))
+
+    def every(self, sql: str) -> set[Row]:
+        """Return what can be read of a query, as far as it goes; nothing where it fails."""
+        found: set[Row] = set()
+        for db in self.readings:
+            with suppress(*_UNREADABLE):
+                for row in db.execute(sql):
+                    found.add(row)
+        return found
+
+    def highest(self, table: str) -> int:
+        """Return the highest rowid that can be reached, 0 where none can."""
+        found = 0
+        for db in self.readings:
+            try:
+                sql = f"SELECT coalesce(max(rowid), 0) FROM {table} WHERE rowid <= ?"
+                found = max(found, value(db, sql, (self.room,)))
+            except _UNREADABLE:
+                with suppress(*_UNREADABLE):
+                    for (number,) in db.execute(f"SELECT rowid FROM {table} ORDER BY rowid"):
+                        found = max(found, min(number, self.room))
+        return found
+
+    def beyond(self, table: str) -> list[int]:
+        """Return numbers that cannot be: the first hundred of them."""
+        sql = f"SELECT rowid FROM {table} WHERE rowid < 1 OR rowid > {self.room} LIMIT 100"
+        return sorted(number for (number,) in self.every(sql))
+
+
+@contextmanager
+def salvage(path: str, scratch: Path) -> Iterator[Salvage]:
+    """Open a damaged database for reading, by copies in the folder ``scratch``."""
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="recover-") as name:
+        log = Path(path + "-wal")
+        suffixes = [("-wal", ""), ("",)] if log.exists() and log.stat().st_size else [("",)]
+        readings: list[apsw.Connection] = []
+        try:
+            for number, wanted in enumerate(suffixes):
+                copy = str(Path(name) / f"{number}.sqlite")
+                with reachable(copy):
+                    for suffix in wanted:
+                        shutil.copyfile(path + suffix, copy + suffix)
+                with suppress(*_UNREADABLE):
+                    readings.append(_reading(copy))
+            size = sum(Path(path + s).stat().st_size for s in suffixes[0])
+            yield Salvage(readings, 1000 + size // _LEAST_ROW)
+        finally:
+            for db in readings:
+                db.close()
+
+
+def _reading(path: str) -> apsw.Connection:
+    db = apsw.Connection(path)
+    try:
+        # So that a file that is shorter than it says can be opened.
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("PRAGMA cell_size_check = ON")
+        db.execute("PRAGMA trusted_schema = OFF")
+        if db.pragma("application_id") != APPLICATION_ID:
+            raise apsw.NotADBError("another program's")
+        value(db, "SELECT count(*) FROM sqlite_schema")
+        # A copy, so that it can be brought up to date; its version may be the damage.
+        if not fetch(db, "SELECT 1 FROM pragma_table_info('event') WHERE name = 'form'"):
+            db.execute("PRAGMA user_version = 1")
+            migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _readable(db: apsw.Connection, sql: str, lo: int, hi: int) -> Iterable[Row]:
+    ranges = [(lo, hi)]
+    while ranges:
+        lo, hi = ranges.pop()
+        try:
+            yield from fetch(db, sql, (lo, hi))
+        except _UNREADABLE:
+            if lo < hi:
+                middle = (lo + hi) // 2
+                ranges += [(middle + 1, hi), (lo, middle)]

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A connection to a Flux broker, through Flux's own Python bindings (``bus.Bus`` for real).
+
+The only file that imports flux, and inside functions only. Payloads are taken and given as
+the bytes that are on the wire: the bindings' own calls would decode and encode them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import syslog
+from collections.abc import Callable
+from errno import ENOENT, EPROTO
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
+
+from joblist.live.dispatcher import GUEST_TOPICS, OWNER_TOPICS, PURGES
+from joblist.live.failures import unforeseen
+from joblist.live.ports import Message
+from joblist.protocol.payload import PayloadError, text_of
+from joblist.protocol.requests import ROLE_OWNER, ROLE_USER, Credential
+from joblist.service import Request
+
+SERVICE = "job-list"
+
+
+def connect() -> Link:
+    """Open a connection to the broker that the environment names; raises OSError."""
+    return Link(import_module("flux").Flux(), SERVICE, register=True)
+
+
+def module(handle: Any) -> Link:  # noqa: ANN401 - the bindings have no types
+    """Take the connection that a broker module was given; its name is the service's."""
+    core = import_module("_flux._core")
+    ffi = core.ffi
+    name = ffi.cast("char *", core.lib.flux_aux_get(handle.handle, b"flux::name"))
+    return Link(handle, ffi.string(name).decode())
+
+
+class Link:
+    """A connection with its reactor; ``service`` is the name it answers to.
+
+    ``register``: that name is not its own yet, as a broker module's is.
+    """
+
+    def __init__(
+        self,
+        handle: Any,  # noqa: ANN401
+        service: str,
+        *,
+        register: bool = False,
+    ) -> None:
+        core = import_module("_flux._core")
+        self._handle = handle
+        self._ffi, self._lib = core.ffi, core.lib
+        self._constants = import_module("flux.constants")
+        self.service = service
+        self._register = register
+        self._watchers: list[Any] = []
+        self._flux = handle.handle
+        # Where the library writes what is asked for, over and over.
+        self._number = self._ffi.new("uint32_t *")
+        self._data, self._size = self._ffi.new("void **"), self._ffi.new("size_t *")
+        self._failed = False
+
+    # -- the instance
+
+    def attribute(self, name: str) -> str | None:
+        """Return a broker attribute, None where it is not set."""
+        try:
+            return cast("str", self._handle.attr_get(name)) or None
+        except OSError as error:
+            if error.errno == ENOENT:
+                return None
+            raise
+
+    def tables(self) -> dict[str, Any]:
+        """Return the instance's configuration, as it is now."""
+        return cast("dict[str, Any]", self._handle.rpc("config.get").get())
+
+    def log(self, level: int, text: str) -> None:
+        """Log a line in the broker's log."""
+        self._handle.log(level, text.encode(errors="replace"))
+
+    def loaded(self) -> None:
+        """Let whoever loads the module go on; requests wait until there are answers."""
+        # Where the bindings do not have it, loading lasts until the reactor runs.
+        announce = getattr(self._lib, "flux_module_set_running", None)
+        if announce is not None and not self._register:
+            announce(self._handle.handle)
+
+    # -- requests
+
+    def listen(self, handle: Callable[[Message], None]) -> None:
+        """Have ``handle`` called with each request; raises OSError.
+
+        Where this is no broker module, the service's name is registered first.
+        """
+        if self._register:
+            self._handle.service_register(self.service).get()
+        everyone = ROLE_OWNER | ROLE_USER
+        for method in (*GUEST_TOPICS, *OWNER_TOPICS):
+            self._watch(
+                self._constants.FLUX_MSGTYPE_REQUEST,
+                f"{self.service}.{method}",
+                partial(self._requested, handle, f"{SERVICE}.{method}"),
+                everyone if method in GUEST_TOPICS else 0,
+            )
+
+    def purges(self, arrived: Callable[[bytes], None]) -> None:
+        """Have ``arrived`` called with the payload of each purge event."""
+        self._handle.event_subscribe(PURGES)
+        self._watch(
+            self._constants.FLUX_MSGTYPE_EVENT,
+            PURGES,
+            lambda raw: arrived(self._payload(raw) or b""),
+        )
+
+    def _watch(
+        self, kind: int, topic: str, arrived: Callable[[Any], None], rolemask: int = 0
+    ) -> None:
+        """Have ``arrived`` called with each message, as long as the process lives.
+
+        The bindings' own watchers wrap each message, and each look at it: that takes longer
+        than the answer to a short question.
+        """
+        ffi, lib = self._ffi, self._lib
+
+        def called(_handle: Any, _handler: Any, raw: Any, _argument: Any) -> None:  # noqa: ANN401
+            try:
+                arrived(ffi.gc(lib.flux_msg_incref(raw), lib.flux_msg_decref))
+            except Exception:  # noqa: BLE001 - it would be printed, and seen by nobody
+                unforeseen(self, f"taking a message of {topic}")
+
+        callback = ffi.callback("flux_msg_handler_f", called)
+        glob = ffi.new("char[]", topic.encode())
+        match = ffi.new("struct flux_match *")
+        match.typemask, match.topic_glob = kind, glob
+        match.matchtag = self._constants.FLUX_MATCHTAG_NONE
+        handler = lib.flux_msg_handler_create(self._flux, match[0], callback, ffi.NULL)
+        if handler == ffi.NULL:
+            raise OSError(ffi.errno, f"{topic}: cannot be listened to")
+        lib.flux_msg_handler_allow_rolemask(handler, rolemask)
+        lib.flux_msg_handler_start(handler)
+        self._watchers.append((handler, callback, glob))
+
+    def _requested(self, handle: Callable[[Message], None], topic: str, raw: Any) -> None:  # noqa: ANN401
+        lib, number = self._lib, self._number
+        route = lib.flux_msg_route_first(raw)
+        sender = "" if route == self._ffi.NULL else self._ffi.string(route).decode()
+        lib.flux_msg_get_userid(raw, number)
+        userid = number[0]
+        lib.flux_msg_get_rolemask(raw, number)
+        asker = Credential(userid, number[0])
+        request = Request(topic, None, asker, streaming=bool(lib.flux_msg_is_streaming(raw)))
+        try:
+            request = request._replace(text=self._payload(raw))
+        except PayloadError as error:
+            self.respond_error(
+                Message(request, sender, raw), EPROTO, f"invalid payload: {error}"
+            )
+            return
+        handle(Message(request, sender, raw))
+
+    def _payload(self, raw: Any) -> bytes | None:  # noqa: ANN401
+        """Return the payload's text, None where there is no payload; raises PayloadError."""
+        if not self._lib.flux_msg_has_payload(raw):
+            return None
+        self._lib.flux_msg_get_payload(raw, self._data, self._size)
+        return text_of(self._ffi.buffer(self._data[0], self._size[0])[:])
+
+    def respond(self, message: Message, payload: bytes | None) -> None:
+        """Send a response."""
+        text = self._ffi.NULL if payload is None else payload
+        raw = cast("Any", message.raw)
+        self._check(self._lib.flux_respond(self._flux, raw, text), message)
+
+    def respond_error(self, message: Message, errno: int, text: str | None) -> None:
+        """Send an error response."""
+        data = self._ffi.NULL if text is None else text.encode(errors="surrogateescape")
+        raw = cast("Any", message.raw)
+        self._check(self._lib.flux_respond_error(self._flux, raw, errno, data), message)
+
+    def _check(self, result: int, message: Message) -> None:
+        if result < 0:
+            reason = os.strerror(self._ffi.errno)
+            self.log(syslog.LOG_ERR, f"cannot respond to {message.request.topic}: {reason}")
+
+    # -- asking others
+
+    def journal(
+        self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
+    ) -> _Journal:
+        """Ask the job manager for all events."""
+        return _Journal(self._handle, arrived, ended)
+
+    def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
+        """Ask the KVS whether there is a job's folder."""
+        digits = f"{jobid % 2**64:016x}"
+        path = ".".join(["job", *(digits[i : i + 4] for i in range(0, 16, 4))])
+        lookup = import_module("flux.future").Future(
+            self._lib.flux_kvs_lookup(
+                self._handle.handle,
+                self._ffi.NULL,
+                self._constants.FLUX_KVS_READDIR,
+                path.encode(),
+            )
+        )
+
+        def fulfilled(future: Any) -> None:  # noqa: ANN401
+            result = self._lib.flux_future_get(future.pimpl.handle, self._ffi.NULL)
+            answered(self._ffi.errno if result < 0 else 0)
+
+        lookup.then(fulfilled)
+
+    # -- the reactor
+
+    def timer(self, callback: Callable[[], None]) -> _Timer:
+        """Make a timer."""
+        return _Timer(self._handle, callback)
+
+    def on_signal(self, number: int, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when the process gets a signal."""
+        watcher = self._handle.signal_watcher_create(number, lambda *_: callback())
+        watcher.start()
+        watcher.unref()
+        self._watchers.append(watcher)
+
+    def run(self) -> None:
+        """Work until told to stop; raises OSError where that was a failure."""
+        self.on_signal(signal.SIGTERM, self.stop)
+        try:
+            self._handle.reactor_run()
+        except KeyboardInterrupt:
+            self.log(syslog.LOG_INFO, "interrupted")
+        if self._failed:
+            raise OSError(0, "stopped after a failure; see the log")
+
+    def stop(self, *, failed: bool = False) -> None:
+        """Leave the reactor."""
+        self._failed = self._failed or failed
+        self._handle.reactor_stop()
+
+
+class _Timer:
+    """A timer that fires once each time it is started."""
+
+    def __init__(self, handle: Any, callback: Callable[[], None]) -> None:  # noqa: ANN401
+        self._watcher = handle.timer_watcher_create(0.0, lambda *_: callback())
+
+    def start(self, after: float) -> None:
+        """Start again, to fire in ``after`` seconds."""
+        self._watcher.stop()
+        self._watcher.reset(after, 0.0)
+
+    def stop(self) -> None:
+        """Do not fire."""
+        self._watcher.stop()
+
+
+class _Journal:
+    """A request for all events of the job manager (flux-core, job-manager/journal.c)."""
+
+    def __init__(
+        self,
+        handle: Any,  # noqa: ANN401
+        arrived: Callable[[bytes], None],
+        ended: Callable[[int, str], None],
+    ) -> None:
+        core = import_module("_flux._core")
+        self._constants = import_module("flux.constants")
+        self._handle = handle
+        self._ffi, self._lib = core.ffi, core.lib
+        self._arrived, self._ended = arrived, ended
+        self._stopped = False
+        self._text = self._ffi.new("char *[1]")
+        topic = "job-manager.events-journal"
+        self._rpc = handle.rpc(topic, {"full": True}, 0, self._constants.FLUX_RPC_STREAMING)
+        self._rpc.then(self._response)
+
+    def _response(self, future: Any) -> None:  # noqa: ANN401
+        raw = future.pimpl.handle
+        if self._lib.flux_rpc_get(raw, self._text) < 0:
+            errno = self._ffi.errno
+            text = self._lib.flux_future_error_string(raw)
+            if not self._stopped:
+                known = "" if text == self._ffi.NULL else self._ffi.string(text).decode()
+                self._ended(errno, known)
+            return
+        data = bytes(self._ffi.string(self._text[0]))
+        future.reset()
+        if not self._stopped:
+            self._arrived(data)
+
+    def stop(self) -> None:
+        """Ask for no more; what still comes is not passed on."""
+        self._stopped = True
+        payload = {"matchtag": self._rpc.pimpl.get_matchtag()}
+        self._handle.rpc(
+            "job-manager.events-journal-cancel", payload, 0, self._constants.FLUX_RPC_NORESPONSE
+        )

@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Constraints of a job listing: what a request may say, and the tree that it is parsed into.
+
+A constraint is RFC 31's ``{"operator": [values]}`` with the operators of flux-core's job-list
+module, whose match.c and match_util.c are the authority for what is accepted and for every
+error text. The tree is plain, immutable data: `projections.match` asks it of one job,
+`projections.reach` of a job state, and others may translate it with `fold`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from projections.formats import hostlist, idset
+from projections.formats.json_text import c_string
+from projections.job import state
+
+TIMESTAMPS: Final = (
+    "t_submit",
+    "t_depend",
+    "t_priority",
+    "t_sched",
+    "t_run",
+    "t_cleanup",
+    "t_inactive",
+)
+
+
+class ConstraintError(ValueError):
+    """The constraint is not acceptable.
+
+    The text is job-list's own, without what job-list says before it ("invalid payload:
+    constraint object invalid: ") and not yet cut to the length of a flux_error_t.
+    """
+
+
+class _Node(msgspec.Struct, frozen=True, tag=True):
+    """What all nodes have in common: immutable, and tagged with the name of the class."""
+
+
+class Everything(_Node, frozen=True):
+    """``{}``, or no constraint at all: every job matches."""
+
+
+class Userid(_Node, frozen=True):
+    """The job's owner is one of `values`, or `job.USERID_UNKNOWN` is, which is for any owner.
+
+    Values are 0 to 2^32 - 1.
+    """
+
+    values: tuple[int, ...]
+
+
+class Name(_Node, frozen=True):
+    """The job has a name, and it is one of `values`."""
+
+    values: tuple[str, ...]
+
+
+class Queue(_Node, frozen=True):
+    """The job has a queue, and it is one of `values`."""
+
+    values: tuple[str, ...]
+
+
+class States(_Node, frozen=True):
+    """The job is in one of the states of `mask`; no job is if that is 0."""
+
+    mask: int
+
+
+class Results(_Node, frozen=True):
+    """The job is inactive, and its result is in `mask`."""
+
+    mask: int
+
+
+class Hostlist(_Node, frozen=True):
+    """The job's nodelist has one of `hosts`, in the order of the request, with repetitions."""
+
+    hosts: hostlist.Hostlist
+
+
+class Ranks(_Node, frozen=True):
+    """The job's ranks and `ids` intersect."""
+
+    ids: idset.Ranges
+
+
+class Timestamp(_Node, frozen=True):
+    """The job has the timestamp `attr` (of `TIMESTAMPS`), and ``timestamp op value`` is true.
+
+    `op` is ``>=``, ``<=``, ``>`` or ``<``; `value` is in seconds, >= 0.0, and may be infinite
+    or NaN, which no timestamp compares to.
+    """
+
+    attr: str
+    op: str
+    value: float
+
+
+class And(_Node, frozen=True):
+    """All of `children` match; true if there are none."""
+
+    children: tuple[Constraint, ...]
+
+
+class Or(_Node, frozen=True):
+    """One of `children` matches; true, too, if there are none."""
+
+    children: tuple[Constraint, ...]
+
+
+class Not(_Node, frozen=True):
+    """Not all of `children` match; false if there are none."""
+
+    children: tuple[Constraint, ...]
+
+
+Leaf: TypeAlias = (
+    Everything | Userid | Name | Queue | States | Results | Hostlist | Ranks | Timestamp
+)
+Junction: TypeAlias = And | Or | Not
+Constraint: TypeAlias = Leaf | Junction
+
+S = TypeVar("S")
+T = TypeVar("T")
+_Step: TypeAlias = tuple[Callable[[tuple[T, ...]], T], Sequence[S]]
+"""What makes the result of an item from those of its children, and the children."""
+
+
+def fold(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]], T]) -> T:
+    """Reduce a tree from the leaves up, however deep it is.
+
+    `visit` is called with a node and what it returned for the children of that node.
+    """
+
+    def expand(node: Constraint) -> _Step[T, Constraint]:
+        return partial(visit, node), node.children if isinstance(node, Junction) else ()
+
+    return _bottom_up(constraint, expand)
+
+
+def parse(obj: object = msgspec.UNSET, *, max_hosts: int = 1024) -> Constraint:
+    """Return the tree for `obj`, a decoded JSON value; `Everything` if there is no value.
+
+    `max_hosts` limits the hosts of each ``hostlist`` and the ranks of each ``ranks`` operator;
+    job-list takes the size of the instance, but at least 1024. Nesting is not limited.
+    Raises `ConstraintError` for the first of what is wrong in the order of the text.
+    """
+    if obj is msgspec.UNSET:
+        return Everything()
+    return _bottom_up(obj, partial(_expand, max_hosts))
+
+
+def _bottom_up(root: S, expand: Callable[[S], _Step[T, S]]) -> T:
+    """Fold a tree without recursion, which Python would end at a depth of some hundreds.
+
+    `expand` is called depth first and from left to right.
+    """
+    pending = [root]
+    order = []
+    while pending:
+        finish, children = expand(pending.pop())
+        order.append((finish, len(children)))
+        pending.extend(reversed(children))
+    done: list[T] = []
+    for finish, arity in reversed(order):
+        done.append(finish(tuple(done.pop() for _ in range(arity))))
+    return done.pop()
+
+
+def _expand(max_hosts: int, obj: object) -> _Step[Constraint, object]:
+    """Check one object of a constraint; the children of a junction come later."""
+    if not isinstance(obj, dict):
+        raise ConstraintError("constraint must be JSON object")
+    if len(obj) > 1:
+        raise ConstraintError("constraint must only contain 1 element")
+    for op, values in obj.items():
+        if not isinstance(values, list):
+            raise ConstraintError(f"operator {op} values not an array")
+        if op in _JUNCTIONS:
+            return _JUNCTIONS[op], values
+        if op not in _LEAVES:
+            raise ConstraintError(f"unknown constraint operator: {op}")
+        return partial(_childless, _LEAVES[op](values, max_hosts)), ()
+    return partial(_childless, Everything()), ()
+
+
+def _childless(leaf: Leaf, _: tuple[Constraint, ...]) -> Leaf:
+    return leaf
+
+
+def _uint32(value: object) -> int | None:
+    """Return a JSON integer as C keeps it; None for anything else, true and false included."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value & 0xFFFFFFFF
+    return None
+
+
+def _userid(value: object) -> int:
+    if (userid := _uint32(value)) is None:
+        raise ConstraintError("userid value must be an integer")
+    return userid
+
+
+def _string(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConstraintError(f"{what} value must be a string")
+    return c_string(value)
+
+
+def _words(*words: tuple[int, str, str]) -> dict[str, int]:
+    """Give each number its long and its short word, in upper and in lower case, not mixed."""
+    return {
+        spelling: number
+        for number, *names in words
+        for name in names
+        for spelling in (name, name.lower())
+    }
+
+
+_STATES = _words(
+    (state.NEW, "NEW", "N"),
+    (state.DEPEND, "DEPEND", "D"),
+    (state.PRIORITY, "PRIORITY", "P"),
+    (state.SCHED, "SCHED", "S"),
+    (state.RUN, "RUN", "R"),
+    (state.CLEANUP, "CLEANUP", "C"),
+    (state.INACTIVE, "INACTIVE", "I"),
+    (state.PENDING, "PENDING", "PD"),
+    (state.RUNNING, "RUNNING", "RU"),
+    (state.ACTIVE, "ACTIVE", "A"),
+)
+_RESULTS = _words(
+    (state.COMPLETED, "COMPLETED", "CD"),
+    (state.FAILED, "FAILED", "F"),
+    (state.CANCELED, "CANCELED", "CA"),
+    (state.TIMEOUT, "TIMEOUT", "TO"),
+)
+
+
+def _mask(what: str, words: dict[str, int], values: list[object]) -> int:
+    """Return the union of words and masks; a mask must not have bits that no word has."""
+    valid = 0
+    for number in words.values():
+        valid |= number
+    mask = 0
+    for value in values:
+        if isinstance(value, str):
+            word = c_string(value)
+            if word not in words:
+                raise ConstraintError(f"invalid {what} value '{word}' specified")
+            number = words[word]
+        elif (bits := _uint32(value)) is None:
+            raise ConstraintError(f"{what} value invalid type")
+        elif bits & ~valid:
+            raise ConstraintError(f"invalid {what} value '{bits:X}h' specified")
+        else:
+            number = bits
+        mask |= number
+    return mask
+
+
+def _hosts(values: list[object], max_hosts: int) -> Hostlist:
+    lists = []
+    for value in values:
+        # "" is a list of no hosts, but not accepted here.
+        if not (some := _decode_hosts(_string("host", value))):
+            raise ConstraintError("host value not in valid Hostlist format")
+        lists.append(some)
+    hosts = hostlist.concat(*lists)
+    if hostlist.count(hosts) > max_hosts:
+        raise ConstraintError("too many hosts specified")
+    return Hostlist(hosts)
+
+
+def _decode_hosts(text: str) -> hostlist.Hostlist:
+    try:
+        return hostlist.decode(text)
+    except hostlist.HostlistError:
+        return ()
+
+
+def _ranks(values: list[object], max_hosts: int) -> Ranks:
+    sets = []
+    for value in values:
+        text = _string("ranks", value)
+        try:
+            sets.append(idset.decode(text))
+        except idset.IdsetError as error:
+            raise ConstraintError(f"ranks value '{text}': {error}") from error
+    ids = idset.union(*sets)
+    if idset.count(ids) > max_hosts:
+        raise ConstraintError("too many ranks specified")
+    return Ranks(ids)
+
+
+def _timestamp(attr: str, values: list[object], _: int) -> Timestamp:
+    """Only the first of the values counts; the others may be anything."""
+    if not values:
+        raise ConstraintError("timestamp value not specified")
+    text = _string(attr, values[0])
+    for op in (">=", "<=", ">", "<"):
+        if text.startswith(op):
+            value = _strtod(text[len(op) :])
+            if value < 0.0:
+                raise ConstraintError("timestamp value must be >= 0.0")
+            return Timestamp(attr, op, value)
+    raise ConstraintError("timestamp comparison operator not specified")
+
+
+# What strtod(3) reads in the C locale. Python's float() takes other things: "1_0", white space
+# after the number, digits of other scripts, but neither hexadecimal numbers nor "nan(tag)".
+_NUMBER = re.compile(
+    r"""[ \t\n\v\f\r]* (?P<sign>[+-]?) (?:
+        (?P<decimal> [0-9]+ (?: \. [0-9]* )? | \. [0-9]+ ) (?: e [+-]? [0-9]+ )?
+      | 0x (?P<hex> [0-9a-f]+ (?: \. [0-9a-f]* )? | \. [0-9a-f]+ ) (?: p [+-]? [0-9]+ )?
+      | (?P<word> inf (?: inity )? | nan (?: \( [0-9a-z_]* \) )? )
+    )""",
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+
+
+def _strtod(text: str) -> float:
+    """Return the number that is all of `text`; nothing at all is 0.0.
+
+    Numbers too large or too small are refused. The C library lets pass the few below the
+    normal range that are exact, such as 0x1p-1074; here they are too small as well.
+    """
+    if not text:
+        return 0.0
+    if match := _NUMBER.fullmatch(text):
+        if match["word"]:
+            return float(match["sign"] + match["word"][:3])
+        value = _read(float.fromhex if match["hex"] else float, text)
+        is_zero = not (match["hex"] or match["decimal"]).strip("0.")
+        if is_zero or sys.float_info.min <= abs(value) <= sys.float_info.max:
+            return value
+    raise ConstraintError("Invalid timestamp value specified")
+
+
+def _read(reader: Callable[[str], float], text: str) -> float:
+    try:
+        return reader(text)
+    except OverflowError:  # of float.fromhex only; float makes it infinite
+        return float("inf")
+
+
+_JUNCTIONS: dict[str, Callable[[tuple[Constraint, ...]], Constraint]] = {
+    "and": And,
+    "or": Or,
+    "not": Not,
+}
+_LEAVES: dict[str, Callable[[list[object], int], Leaf]] = {
+    "userid": lambda values, _: Userid(tuple(map(_userid, values))),
+    "name": lambda values, _: Name(tuple(map(partial(_string, "name"), values))),
+    "queue": lambda values, _: Queue(tuple(map(partial(_string, "queue"), values))),
+    "states": lambda values, _: States(_mask("states", _STATES, values)),
+    "results": lambda values, _: Results(_mask("results", _RESULTS, values)),
+    "hostlist": _hosts,
+    "ranks": _ranks,
+    **{attr: partial(_timestamp, attr) for attr in TIMESTAMPS},
+}

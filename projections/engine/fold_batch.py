@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""From what was stored to what it changes: each job's state before and after.
+
+A Folder keeps the states of unfinished jobs, which are the only ones that ordinary events
+change. Where an event changes another one (it was read late, or the job was purged), the
+job's state is folded again from its stored events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
+from typing import Any, NamedTuple
+
+import apsw
+import msgspec
+
+from eventstore.events.records import Notice, Record
+from eventstore.reading import event_log
+from eventstore.storage.connection import value
+from projections.job.reducers import fold, gone, purged, rebooted
+from projections.job.state import INACTIVE, Job
+
+
+class Change(NamedTuple):
+    """A job whose state changed; None: no such job (before ``submit``, or invalidated)."""
+
+    before: Job | None
+    after: Job | None
+
+
+class _BootForm(msgspec.Struct):
+    memos: dict[str, list[int]]
+
+
+class _JobsForm(msgspec.Struct):
+    jobs: list[int]
+
+
+_decode_boot = msgspec.json.Decoder(_BootForm).decode
+_decode_jobs = msgspec.json.Decoder(_JobsForm).decode
+
+
+class Folder:
+    """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state.
+
+    Jobs of other parts than ``part`` are left alone.
+    """
+
+    def __init__(
+        self, unfinished: dict[int, Job], last_key: int, part: event_log.Part = event_log.ALL
+    ) -> None:
+        self.unfinished = unfinished
+        self._last_key = last_key  # jobs beyond it have not been met
+        self._part = part
+
+    def changes(
+        self, db: apsw.Connection, records: Sequence[Record | Notice]
+    ) -> dict[int, Change]:
+        """Fold records, given in the order of seq; returns what they change, by job."""
+        found: dict[int, Change] = {}
+        events: dict[int, list[Record]] = {}
+        for record in records:
+            if isinstance(record, Record):
+                events.setdefault(record.job, []).append(record)
+                continue
+            self._fold_events(db, events, found)
+            events = {}
+            if record.kind == "boot":
+                self._fold_boot(db, record, found)
+            elif record.kind == "gone":
+                self._fold_gone(db, record, found)
+            else:
+                self._fold_purge(db, record, found)
+        self._fold_events(db, events, found)
+        for key, change in found.items():
+            if change.after is None or change.after.state == INACTIVE:
+                self.unfinished.pop(key, None)
+        return found
+
+    def _fold_events(
+        self, db: apsw.Connection, events: dict[int, list[Record]], found: dict[int, Change]
+    ) -> None:
+        for key, records in events.items():
+            before = self._state(db, key, records[0].seq - 1)
+            # A job that was gone comes back with all that it was.
+            known = before is None and key <= self._last_key
+            if known or any(record.late for record in records):
+                after = replay(db, key, max(record.seq for record in records))
+            else:
+                after = fold(before, records)
+            self._note(found, key, before, after)
+            self._last_key = max(self._last_key, key)
+
+    def _fold_boot(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
+        memos = _decode_boot(notice.data).memos
+        for key, before in list(self.unfinished.items()):
+            seqs = memos.get(str(key), [])
+            if before.state != INACTIVE and (before.annotations is not None or seqs):
+                after = rebooted(before, event_log.by_seq(db, seqs))
+                self._note(found, key, before, after)
+
+    def _fold_purge(
+        self, db: apsw.Connection, notice: Notice, found: dict[int, Change]
+    ) -> None:
+        for jobid in _decode_jobs(notice.data).jobs:
+            for key in filter(self._mine, event_log.keys(db, jobid)):
+                if value(db, "SELECT seq FROM purged WHERE job = ?", (key,)) != notice.seq:
+                    continue
+                before = self._state(db, key, notice.seq - 1)
+                if before is not None and before.state == INACTIVE and not before.t_purged:
+                    self._note(found, key, before, purged(before, notice.time))
+
+    def _fold_gone(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
+        for key in filter(self._mine, _decode_jobs(notice.data).jobs):
+            before = self._state(db, key, notice.seq - 1)
+            if before is not None:
+                self._note(found, key, before, gone(before, notice.time))
+
+    def _mine(self, key: int) -> bool:
+        parts, mine = self._part
+        return key % parts == mine
+
+    def _state(self, db: apsw.Connection, key: int, upto: int) -> Job | None:
+        state = self.unfinished.get(key)
+        if state is None and key <= self._last_key:
+            state = replay(db, key, upto)
+        return state
+
+    def _note(
+        self, found: dict[int, Change], key: int, before: Job | None, after: Job | None
+    ) -> None:
+        first = found.get(key)
+        found[key] = Change(before if first is None else first.before, after)
+        if after is None:
+            self.unfinished.pop(key, None)
+        else:
+            self.unfinished[key] = after
+
+
+def replay(
+    db: apsw.Connection, key: int, upto: int, *, until: float | None = None
+) -> Job | None:
+    """Fold a job from its stored events.
+
+    Only those with seq <= ``upto`` count and, where ``until`` is given, those up to the last
+    that had happened by then: it is the job's order that counts where clocks were set.
+    """
+    return next(iter(replays(db, [key], upto, until=inf if until is None else until)))
+
+
+def replays(
+    db: apsw.Connection, keys: Sequence[int], upto: int, *, until: float
+) -> Iterator[Job | None]:
+    """Fold jobs from their stored events, as `replay` does, reading many at a time."""
+    boots = [
+        notice for notice in event_log.boots(db) if notice.seq <= upto and notice.time <= until
+    ]
+    purges, losses = event_log.purges_of(db, keys, upto), event_log.gone_since(db, keys, upto)
+    for key, records in event_log.records_of(db, keys, upto):
+        while records and records[-1].entry.timestamp > until:
+            records.pop()
+        job = _fold_with_boots(db, key, records, boots)
+        if job is not None and job.state == INACTIVE:
+            for seq, time in purges.get(key, ()):
+                if time <= until and _ended(records, seq):
+                    job = purged(job, time)
+        for seq, time in losses.get(key, ()):
+            held = all(record.seq < seq for record in records)
+            if job is not None and held and time <= until:
+                job = gone(job, time)
+        yield job
+
+
+def _ended(records: Sequence[Record], seq: int) -> bool:
+    """Whether the job was inactive when ``seq`` came: others are not purged."""
+    job = fold(None, [record for record in records if record.seq < seq])
+    return job is not None and job.state == INACTIVE
+
+
+def _fold_with_boots(
+    db: apsw.Connection, key: int, records: Sequence[Record], boots: Iterable[Notice]
+) -> Job | None:
+    """Fold a job's records, with each boot behind the last of them that was read before it."""
+    job: Job | None = None
+    done = 0
+    for boot in boots:
+        end = max(
+            (i + 1 for i, record in enumerate(records) if record.seq < boot.seq), default=0
+        )
+        job = fold(job, records[done:end])
+        done = max(done, end)
+        if job is not None and job.state != INACTIVE:
+            seqs = _decode_boot(boot.data).memos.get(str(key), [])
+            job = rebooted(job, [record for record in records if record.seq in seqs])
+    return fold(job, records[done:])
+
+
+def encode_states(jobs: Iterable[Job]) -> list[tuple[int, bytes]]:
+    """Return (key, MessagePack) of each state, to go on from later."""
+    return [(job.key, _encode(job)) for job in jobs]
+
+
+def decode_state(data: bytes) -> Job:
+    """Return the state that ``encode_states`` wrote."""
+    job: Job = _decode(data)
+    return job
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode: Any = msgspec.msgpack.Decoder(Job).decode

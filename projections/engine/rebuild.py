@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Making views anew from the events, beside the old ones.
+
+New tables are filled under names of their own, chunk by chunk, each chunk in a transaction
+with the checkpoint that it reached: a rebuild that was stopped goes on from there. The old
+views go on answering all the while. The last transaction drops the old tables, gives the new
+ones their names and makes their indexes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+
+import apsw
+
+from eventstore.errors import StoreError, translated
+from eventstore.reading import event_log
+from eventstore.storage.connection import MEMORY, Store, fetch, value
+from projections.definitions.interface import Projection, installed, schema_of
+from projections.engine.rebuild_workers import Shard, Step, Workers
+from projections.engine.row_deltas import Tables
+from projections.engine.views import (
+    FOLD,
+    Views,
+    record_fold,
+    record_view,
+    save_states,
+    stored_views,
+    version_of,
+)
+from projections.job.reducers import FOLD_VERSION
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) events."""
+
+_PREFIX = "rebuild_"
+_CHUNK = 100_000  # events a transaction
+
+
+def rebuild(
+    views: Views,
+    names: Iterable[str] | None = None,
+    progress: Progress = lambda done, total: None,
+    *,
+    chunk: int = _CHUNK,
+    processes: int = 1,
+) -> list[str]:
+    """Rebuild the named views, all where none are named; returns their names.
+
+    With several ``processes``, that many share the folding, where the projections are
+    installed ones. Raises StoreError for a name that there is not. Nothing may be appended
+    meanwhile but by the caller, who holds the writer's lock.
+    """
+    known = {projection.name: projection for projection in views.projections}
+    wanted = list(names or known)
+    for name in wanted:
+        if name not in known:
+            raise StoreError(f"projection {name}: there is none; known are {', '.join(known)}")
+    Rebuild(views.store, [known[name] for name in wanted]).run(progress, chunk, processes)
+    views.reload()
+    return wanted
+
+
+def refresh(views: Views, progress: Progress = lambda done, total: None) -> list[str]:
+    """Rebuild what another version made; returns the names of those views."""
+    names = [p.name for p in views.projections if p.name in views.stale]
+    if names or FOLD in views.stale:
+        rebuild(views, names, progress)
+    return names
+
+
+class Rebuild:
+    """One rebuild, begun or taken up again where the same views are wanted."""
+
+    def __init__(self, store: Store, projections: list[Projection]) -> None:
+        self._store = store
+        self._projections = projections
+        plan = {projection.name: version_of(projection) for projection in projections}
+        self._plan = json.dumps({FOLD: FOLD_VERSION, **plan}, sort_keys=True)
+        with store.transaction() as db:
+            self._done = self._begin(db)
+        self._tables = Tables(projections, _PREFIX)
+
+    def _begin(self, db: apsw.Connection) -> int:
+        """Return the checkpoint to go on from, with the tables for it."""
+        for plan, checkpoint in fetch(db, "SELECT plan, checkpoint FROM rebuild"):
+            if plan == self._plan:
+                return int(checkpoint)
+        discard(db)
+        db.execute("INSERT INTO rebuild (plan, checkpoint) VALUES (?, 0)", (self._plan,))
+        db.execute(
+            f"CREATE TABLE {_PREFIX}{FOLD} (job INTEGER PRIMARY KEY, data BLOB NOT NULL)"
+        )
+        for projection in self._projections:
+            for name, statement in schema_of(projection.schema).tables.items():
+                db.execute(statement.replace(name, _PREFIX + name, 1))
+        return 0
+
+    def run(self, progress: Progress, chunk: int, processes: int = 1) -> None:
+        """Fill the new tables up to the last event, then switch."""
+        with self._store.snapshot() as db:
+            last = event_log.head(db)
+        few = last - self._done <= 2 * chunk  # processes take longer to start
+        if processes < 2 or few or self._store.path == MEMORY or not self._are_installed():
+            self._fill_alone(last, chunk, progress)
+        else:
+            self._fill_together(last, chunk, progress, processes)
+        with self._store.transaction() as db:
+            sound = _is_sound(db)
+            self._switch(db, sound=sound)
+        if not sound:
+            # Nothing of the damaged views is left but their pages.
+            with translated(self._store.path):
+                self._store.db.execute("VACUUM")
+
+    def _are_installed(self) -> bool:
+        found = {projection.name: projection for projection in installed()}
+        return all(type(found.get(p.name)) is type(p) for p in self._projections)
+
+    def _fill_alone(self, last: int, chunk: int, progress: Progress) -> None:
+        with self._store.snapshot() as db:
+            shard = Shard(db, self._projections, _PREFIX + FOLD, self._done)
+        for after, until in self._windows(last, chunk):
+            with self._store.transaction() as db:
+                self._write(db, until, [shard.step(after, until)])
+            progress(until, last)
+
+    def _fill_together(self, last: int, chunk: int, progress: Progress, count: int) -> None:
+        names = [projection.name for projection in self._projections]
+        workers = Workers(self._store.path, names, _PREFIX + FOLD, self._done, count)
+        try:
+            windows = list(self._windows(last, chunk))
+            workers.ask(*windows[0])
+            for number, (_, until) in enumerate(windows, 1):
+                if number < len(windows):
+                    workers.ask(*windows[number])
+                steps = workers.steps()
+                with self._store.transaction() as db:
+                    self._write(db, until, steps)
+                progress(until, last)
+        finally:
+            workers.close()
+
+    def _windows(self, last: int, chunk: int) -> Iterator[tuple[int, int]]:
+        done = self._done
+        while done < last:
+            with self._store.snapshot() as db:
+                first = event_log.following(db, done, last)
+            until = min(first - 1 + chunk, last)
+            yield done, until
+            done = until
+
+    def _write(self, db: apsw.Connection, until: int, steps: list[Step]) -> None:
+        for step in steps:
+            self._tables.write(db, step.delta)
+            save_states(db, _PREFIX + FOLD, step.states)
+        db.execute("UPDATE rebuild SET checkpoint = ?", (until,))
+        self._done = until
+
+    def _switch(self, db: apsw.Connection, *, sound: bool) -> None:
+        old = stored_views(db)
+        for projection in self._projections:
+            for table in old[projection.name].tables if projection.name in old else ():
+                _drop(db, table, sound=sound)
+            schema = schema_of(projection.schema)
+            for table in schema.tables:
+                db.execute(f"ALTER TABLE {_PREFIX}{table} RENAME TO {table}")
+            for statement in schema.indexes:
+                db.execute(statement)
+            record_view(db, projection, self._done)
+        _drop(db, FOLD, sound=sound)
+        db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
+        record_fold(db, self._done)
+        db.execute("DELETE FROM rebuild")
+
+
+def discard(db: apsw.Connection) -> None:
+    """Drop what an unfinished rebuild left."""
+    sql = "SELECT name FROM pragma_table_list WHERE type != 'shadow' AND name GLOB ?"
+    tables = fetch(db, sql, (_PREFIX + "*",))
+    sound = not tables or _is_sound(db)
+    for (table,) in tables:
+        _drop(db, table, sound=sound)
+    db.execute("DELETE FROM rebuild")
+
+
+def _is_sound(db: apsw.Connection) -> bool:
+    try:
+        return bool(value(db, "PRAGMA quick_check(1)") == "ok")
+    except apsw.CorruptError:
+        return False
+
+
+def _drop(db: apsw.Connection, table: str, *, sound: bool) -> None:
+    if sound:
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+        return
+    # To drop a table is to free its pages: a damaged one may name pages that hold events.
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute("DELETE FROM sqlite_schema WHERE tbl_name = ?", (table,))
+    db.execute("PRAGMA writable_schema = RESET")

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Sharing the work of a rebuild: each process folds a part of the jobs.
+
+Jobs do not depend on each other, so that what their events change can be worked out apart;
+one process writes it. Events are not appended meanwhile: each process reads the same.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from eventstore.errors import StoreError
+from eventstore.reading import event_log
+from eventstore.storage.connection import fetch, open_readonly, value
+from projections.definitions.interface import Projection, installed
+from projections.engine.fold_batch import Folder, decode_state
+from projections.engine.row_deltas import Delta, Tables
+from projections.engine.views import States, states_of
+
+
+class Step(Struct, gc=False, array_like=True):
+    """What the events of one window change, for one part of the jobs."""
+
+    delta: Delta
+    states: States
+
+
+class Shard:
+    """Folds the jobs of a part, window by window.
+
+    ``states`` is the table that has the states of unfinished jobs at the seq ``done``.
+    """
+
+    def __init__(
+        self,
+        db: apsw.Connection,
+        projections: Sequence[Projection],
+        states: str,
+        done: int,
+        part: event_log.Part = event_log.ALL,
+    ) -> None:
+        self._db = db
+        self._part = part
+        rows = fetch(db, f"SELECT job, data FROM {states} WHERE job % ? = ?", part)
+        sql = "SELECT coalesce(max(job), 0) FROM event WHERE seq <= ?"
+        last_key = value(db, sql, (done,))
+        unfinished = {key: decode_state(data) for key, data in rows}
+        self._folder = Folder(unfinished, last_key, part)
+        self._tables = Tables(projections)
+
+    def step(self, after: int, until: int) -> Step:
+        """Fold the events with ``after`` < seq <= ``until``."""
+        records = list(event_log.records(self._db, after, until, self._part))
+        changes = self._folder.changes(self._db, records)
+        return Step(self._tables.delta(changes), states_of(changes))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Step).decode
+
+
+class Workers:
+    """Processes that fold a part each. ``names`` are those of installed projections."""
+
+    def __init__(
+        self, path: str, names: Sequence[str], states: str, done: int, count: int
+    ) -> None:
+        # Not forked: SQLite's connections must not be shared.
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes: list[Any] = []
+        for mine in range(count):
+            ours, theirs = context.Pipe()
+            arguments = (theirs, path, tuple(names), states, done, (count, mine))
+            process = context.Process(target=_work, args=arguments, daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def ask(self, after: int, until: int) -> None:
+        """Have a window folded; answers come in the order of asking."""
+        for pipe in self._pipes:
+            pipe.send((after, until))
+
+    def steps(self) -> list[Step]:
+        """Return what one window changes; raises StoreError where a process failed."""
+        try:
+            answers = [pipe.recv_bytes() for pipe in self._pipes]
+        except EOFError as error:
+            raise StoreError("a process of the rebuild ended; run it again") from error
+        for answer in answers:
+            if answer[:1] == b"!":
+                raise StoreError(answer[1:].decode())
+        return [_decode(answer[1:]) for answer in answers]
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join()
+
+
+def _work(
+    pipe: Connection,
+    path: str,
+    names: Sequence[str],
+    states: str,
+    done: int,
+    part: event_log.Part,
+) -> None:
+    """Answer windows until the pipe is closed: "=" and the step, or "!" and an error."""
+    gc.disable()  # records and rows refer to nothing that refers to them
+    try:
+        with open_readonly(path) as store:
+            found = {projection.name: projection for projection in installed()}
+            shard = Shard(store.db, [found[name] for name in names], states, done, part)
+            while True:
+                pipe.send_bytes(b"=" + _encode(shard.step(*pipe.recv())))
+    except (EOFError, BrokenPipeError):
+        return
+    except (StoreError, apsw.Error) as error:
+        pipe.send_bytes(b"!" + str(error).encode())

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Whether the views say what follows from the events: made once more, and compared.
+
+The second making goes into temporary tables, on disk where they are large, so that it works
+on a database that is open for reading only and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+import apsw
+
+from eventstore.reading import event_log
+from eventstore.storage.connection import fetch, value
+from projections.definitions.interface import Projection, installed, schema_of
+from projections.engine.fold_batch import Folder
+from projections.engine.row_deltas import Tables
+from projections.engine.views import FOLD, save_states, stale, states_of
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) events."""
+
+_PREFIX = "temp.check_"
+_CHUNK = 20_000
+_INDEX = re.compile(r"INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
+_REMEDY = "run `flux-jobdb rebuild`"
+
+
+def differing(
+    db: apsw.Connection,
+    progress: Progress = lambda done, total: None,
+    *,
+    projections: Iterable[Projection] | None = None,
+) -> str | None:
+    """Return which view differs from its events, and since which job; None where none does.
+
+    Views that another version made are left out. Called inside a snapshot.
+    """
+    known = installed() if projections is None else list(projections)
+    old = stale(db, known)
+    if FOLD in old:
+        return None
+    current = [projection for projection in known if projection.name not in old]
+    for projection in current:
+        for name in missing_indexes(db, projection):
+            return f"projection {projection.name}: index {name} is missing; {_REMEDY}"
+    tables = {FOLD: FOLD}
+    _create(db, FOLD, "CREATE TABLE fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+    try:
+        for projection in current:
+            for name, statement in schema_of(projection.schema).tables.items():
+                _create(db, name, statement)
+                tables[name] = projection.name
+        _fill(db, current, progress)
+        for table, name in tables.items():
+            found = _compare(db, table)
+            if found is not None:
+                return f"projection {name}: {found}; {_REMEDY}"
+    finally:
+        for table in tables:
+            db.execute(f"DROP TABLE IF EXISTS {_PREFIX}{table}")
+    return None
+
+
+def missing_indexes(db: apsw.Connection, projection: Projection) -> list[str]:
+    """Return the names of a view's indexes that are not there."""
+    there = {name for (name,) in fetch(db, "SELECT name FROM sqlite_schema")}
+    named = [_INDEX.search(statement) for statement in schema_of(projection.schema).indexes]
+    return [found[1] for found in named if found is not None and found[1] not in there]
+
+
+def _create(db: apsw.Connection, name: str, statement: str) -> None:
+    db.execute(f"DROP TABLE IF EXISTS {_PREFIX}{name}")
+    db.execute(statement.replace(name, _PREFIX + name, 1))
+
+
+def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> None:
+    folder = Folder({}, 0)
+    tables = Tables(projections, _PREFIX)
+    done, last = 0, event_log.head(db)
+    while done < last:
+        until = min(event_log.following(db, done, last) - 1 + _CHUNK, last)
+        records = list(event_log.records(db, done, until))
+        changes = folder.changes(db, records)
+        tables.apply(db, changes)
+        save_states(db, _PREFIX + FOLD, states_of(changes))
+        done = until
+        progress(done, last)
+
+
+def _compare(db: apsw.Connection, table: str) -> str | None:
+    """Return how a table's rows differ from those that were made anew."""
+    try:
+        for one, other, how in (
+            (_PREFIX + table, f"main.{table}", "lacks"),
+            (f"main.{table}", _PREFIX + table, "has"),
+        ):
+            sql = f"SELECT * FROM {one} EXCEPT SELECT * FROM {other} LIMIT 1"
+            for row in fetch(db, sql):
+                return f"table {table} {how} what its events say otherwise: {_brief(row)}"
+        counts = [
+            value(db, f"SELECT count(*) FROM {name}")
+            for name in (_PREFIX + table, f"main.{table}")
+        ]
+    except (apsw.Error, UnicodeDecodeError) as error:
+        return f"table {table} cannot be read: {error}"
+    if counts[0] != counts[1]:
+        return f"table {table} has {counts[1]} rows, not {counts[0]}"
+    return None
+
+
+def _brief(row: tuple[object, ...]) -> str:
+    text = ", ".join(repr(item) for item in row[:3])
+    return f"row ({text}{', …' if len(row) > 3 else ''})"

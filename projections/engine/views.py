@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The tables that projections fill, and how far each of them has come.
+
+Views advance in the transaction that appends events: ``Views.advance`` is what the event
+store's Writer calls. Their checkpoints are written with them, so that they can never say
+something else than the rows.
+
+A view whose projection has another version than the one it was made with does not advance;
+``rebuild.py`` makes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from eventstore.events.records import Notice, Record
+from eventstore.reading import event_log
+from eventstore.storage.connection import Store, fetch, value
+from projections.definitions.interface import Projection, installed, schema_of
+from projections.engine.fold_batch import Change, Folder, decode_state, encode_states
+from projections.engine.row_deltas import Tables
+from projections.job.reducers import FOLD_VERSION
+from projections.job.state import INACTIVE, Job
+
+FOLD = "fold"
+"""The name under which the states of unfinished jobs are kept, and their version."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS view (
+    name       TEXT PRIMARY KEY,
+    version    TEXT NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    tables     TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS rebuild (plan TEXT NOT NULL, checkpoint INTEGER NOT NULL);
+"""
+
+
+class View(NamedTuple):
+    """A view as it is stored: made by ``version``, with all events up to ``checkpoint``."""
+
+    name: str
+    version: str
+    checkpoint: int
+    tables: tuple[str, ...]
+
+
+def version_of(projection: Projection) -> str:
+    """What a view must say to be current: the projection's version and the reducers'."""
+    return f"{FOLD_VERSION}.{projection.version}"
+
+
+def stored_views(db: apsw.Connection) -> dict[str, View]:
+    """Return all views by name; none where the database has never been written."""
+    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'view'") is None:
+        return {}
+    found: dict[str, View] = {}
+    for row in fetch(db, "SELECT name, version, checkpoint, tables FROM view"):
+        name, version, checkpoint, tables = row
+        if tuple(map(type, row)) != (str, str, int, str):
+            raise apsw.CorruptError(f"view {name!r:.50} has columns of other types")
+        found[name] = View(name, version, checkpoint, tuple(tables.split()))
+    return found
+
+
+class Views:
+    """The current views of a store that is open for writing."""
+
+    def __init__(self, store: Store, projections: Sequence[Projection] | None = None) -> None:
+        self.store = store
+        self.projections = installed() if projections is None else list(projections)
+        with store.transaction() as db:
+            db.execute(_SCHEMA)
+            if event_log.head(db) == 0:
+                self._create_missing(db)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take up views and the states of unfinished jobs as they are stored."""
+        with self.store.snapshot() as db:
+            self.stale = stale(db, self.projections)
+            self._tables = Tables(p for p in self.projections if p.name not in self.stale)
+            self._load_states(db)
+            self._reached = event_log.head(db)
+
+    def _load_states(self, db: apsw.Connection) -> None:
+        unfinished: dict[int, Job] = {}
+        if FOLD not in self.stale:
+            try:
+                states = fetch(db, "SELECT job, data FROM fold")
+                unfinished = {key: decode_state(data) for key, data in states}
+            except (apsw.CorruptError, msgspec.DecodeError, TypeError):
+                self.stale.add(FOLD)  # damaged: it follows from the events, as all views do
+        last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
+        self._folder = Folder(unfinished, last_key)
+        self._tables.forget()
+
+    def unfinished(self) -> list[Job]:
+        """Return the jobs that are not inactive, NEW ones included."""
+        return list(self._folder.unfinished.values())
+
+    def state(self, key: int) -> Job | None:
+        """Return the state of an unfinished job, by its key; None for any other."""
+        return self._folder.unfinished.get(key)
+
+    def advance(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Apply what a batch appended. Called inside its transaction."""
+        if FOLD in self.stale or not records:
+            return
+        if records[0].seq != self._reached + 1:
+            # A batch was rolled back: what is in memory tells of events that are not stored.
+            self._load_states(db)
+        self._reached = -1  # until all of this batch is applied
+        changes = self._folder.changes(db, records)
+        self._tables.apply(db, changes)
+        save_states(db, FOLD, states_of(changes))
+        names = [FOLD, *(projection.name for projection in self._tables.projections)]
+        db.executemany(
+            "UPDATE view SET checkpoint = ? WHERE name = ?",
+            [(records[-1].seq, name) for name in names],
+        )
+        self._reached = records[-1].seq
+
+    def _create_missing(self, db: apsw.Connection) -> None:
+        """Make the views of a store without events: nothing needs to be rebuilt."""
+        for name in stale(db, self.projections):
+            view = stored_views(db).get(name)
+            for table in view.tables if view else ():
+                db.execute(f"DROP TABLE {table}")
+        for projection in self.projections:
+            if projection.name in stale(db, [projection]):
+                schema = schema_of(projection.schema)
+                for statement in (*schema.tables.values(), *schema.indexes):
+                    db.execute(statement)
+                record_view(db, projection, 0)
+        record_fold(db, 0)
+
+
+def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
+    """Return the names of views that have to be made anew.
+
+    They are not there, were made by another version, or have missed events: a site's
+    projection that was not installed for a while.
+    """
+    views, head = stored_views(db), event_log.head(db)
+    wanted = {projection.name: version_of(projection) for projection in projections}
+    wanted[FOLD] = str(FOLD_VERSION)
+    current = {
+        view.name for view in views.values()
+        if view.version == wanted.get(view.name) and view.checkpoint == head
+    }  # fmt: skip
+    return set(wanted) - current
+
+
+class Status(NamedTuple):
+    """What is to be said of a view; ``state`` as `flux-jobdb projections` explains it."""
+
+    name: str
+    version: str
+    checkpoint: int
+    state: str
+
+
+def overview(db: apsw.Connection) -> list[Status]:
+    """Return the status of each view that there is or should be."""
+    known = installed()
+    old, views = stale(db, known), stored_views(db)
+    found = []
+    for projection in known:
+        view = views.get(projection.name)
+        if view is None:
+            found.append(Status(projection.name, version_of(projection), 0, "missing"))
+            continue
+        if view.name not in old:
+            state = "current"
+        else:
+            state = "stale" if view.version != version_of(projection) else "behind"
+        found.append(Status(view.name, view.version, view.checkpoint, state))
+    names = {projection.name for projection in known} | {FOLD}
+    found += [Status(*view[:3], "unknown") for name, view in views.items() if name not in names]
+    return found
+
+
+def first_fault(db: apsw.Connection) -> str | None:
+    """Return what is wrong with the views' checkpoints, None where nothing is."""
+    head = event_log.head(db)
+    for view in stored_views(db).values():
+        if view.checkpoint > head:
+            return f"projection {view.name}: at seq {view.checkpoint}, events end at {head}"
+    for status in overview(db):
+        if status.state == "behind":
+            return f"projection {status.name}: at seq {status.checkpoint}, events end at {head}"
+    return None
+
+
+def record_view(db: apsw.Connection, projection: Projection, checkpoint: int) -> None:
+    """Write down that a view is current up to ``checkpoint``."""
+    tables = " ".join(schema_of(projection.schema).tables)
+    db.execute(
+        "INSERT OR REPLACE INTO view (name, version, checkpoint, tables) VALUES (?, ?, ?, ?)",
+        (projection.name, version_of(projection), checkpoint, tables),
+    )
+
+
+def record_fold(db: apsw.Connection, checkpoint: int) -> None:
+    """Write down that the states in ``fold`` are those of ``checkpoint``."""
+    db.execute(
+        "INSERT OR REPLACE INTO view (name, version, checkpoint, tables) VALUES (?, ?, ?, '')",
+        (FOLD, str(FOLD_VERSION), checkpoint),
+    )
+
+
+class States(Struct, gc=False, array_like=True):
+    """States of unfinished jobs to be kept, by job key, and the keys of those to be dropped."""
+
+    kept: list[tuple[int, bytes]]
+    dropped: list[tuple[int]]
+
+
+def states_of(changes: dict[int, Change]) -> States:
+    """Return what jobs that changed change in the table ``fold``."""
+    unfinished: list[Job] = []
+    dropped: list[tuple[int]] = []
+    for key, (before, after) in changes.items():
+        if after is not None and after.state != INACTIVE:
+            unfinished.append(after)
+        elif before is not None:
+            dropped.append((key,))
+    return States(encode_states(unfinished), dropped)
+
+
+def save_states(db: apsw.Connection, table: str, states: States) -> None:
+    """Keep the states of unfinished jobs, drop those of others."""
+    db.executemany(f"DELETE FROM {table} WHERE job = ?", states.dropped)
+    db.executemany(f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", states.kept)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A job's attributes as job-list answers them (flux-core, job_util.c).
+
+An attribute that does not apply is absent. ``ATTRIBUTES`` is the order of ``all``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+from projections.formats.json_text import dumps, real
+from projections.job.state import CLEANUP, DEPEND, INACTIVE, RUN, SCHED, Job
+
+_Value = Callable[[Job], Any]
+
+
+def _known(name: str) -> _Value:
+    """Return the member of that name, None where it is below zero: not known."""
+
+    def value(job: Job) -> Any:  # noqa: ANN401 - any JSON
+        found = getattr(job, name)
+        return None if found < 0 else found
+
+    return value
+
+
+def _since(state: int, name: str) -> _Value:
+    """Return the member of that name, once the job is or was in ``state``."""
+
+    def value(job: Job) -> Any:  # noqa: ANN401 - any JSON
+        return getattr(job, name) if job.states_mask & state else None
+
+    return value
+
+
+def _first(name: str) -> _Value:
+    """Return when the job was first in a state that can be entered again."""
+    return lambda job: getattr(job, name) or None
+
+
+_member = attrgetter
+
+
+def _exception(name: str) -> _Value:
+    def value(job: Job) -> Any:  # noqa: ANN401 - any JSON
+        shown = job.states_mask & INACTIVE and job.exception_occurred
+        return getattr(job, name) if shown else None
+
+    return value
+
+
+def t_depend(job: Job) -> float | None:
+    """Return when DEPEND was entered; before flux-core 0.41.1 that was the submission."""
+    if job.submit_version < 1:
+        return job.t_submit
+    return job.t_depend if job.states_mask & DEPEND else None
+
+
+def _expiration(job: Job) -> float | None:
+    return job.expiration if job.states_mask & RUN and job.expiration >= 0 else None
+
+
+ATTRIBUTES: dict[str, _Value] = {
+    "userid": _member("userid"),
+    "urgency": _member("urgency"),
+    "priority": _since(SCHED, "priority"),
+    "t_submit": _member("t_submit"),
+    "t_depend": t_depend,
+    "t_priority": _first("t_priority"),
+    "t_sched": _first("t_sched"),
+    "t_run": _since(RUN, "t_run"),
+    "t_cleanup": _since(CLEANUP, "t_cleanup"),
+    "t_inactive": _since(INACTIVE, "t_inactive"),
+    "state": _member("state"),
+    "name": _member("name"),
+    "cwd": _member("cwd"),
+    "queue": _member("queue"),
+    "project": _member("project"),
+    "bank": _member("bank"),
+    "ntasks": _known("ntasks"),
+    "ncores": _known("ncores"),
+    "duration": _known("duration"),
+    "nnodes": _known("nnodes"),
+    "ranks": _since(RUN, "ranks"),
+    "nodelist": _since(RUN, "nodelist"),
+    "success": _since(INACTIVE, "success"),
+    "exception_occurred": _since(INACTIVE, "exception_occurred"),
+    "exception_type": _exception("exception_type"),
+    "exception_severity": _exception("exception_severity"),
+    "exception_note": _exception("exception_note"),
+    "result": _since(INACTIVE, "result"),
+    "expiration": _expiration,
+    "annotations": _member("annotations"),
+    "waitstatus": lambda job: None if job.wait_status < 0 else job.wait_status,
+    "dependencies": _member("dependencies"),
+}
+
+
+def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str, Any]:
+    """Return the job as job-list answers it: ``id`` first, then what was asked for.
+
+    Raises KeyError for an attribute that there is not.
+    """
+    found: dict[str, Any] = {"id": job.id}
+    for name in attributes:
+        value = ATTRIBUTES[name](job)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+SEPARATOR = "\x1f"
+"""Stands between packed values; in JSON text it is escaped."""
+
+_GETTERS = tuple((1 << bit, get) for bit, get in enumerate(ATTRIBUTES.values()))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether JSON has nothing to escape in a text."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
+def packed(job: Job) -> str:
+    """Return the values of all attributes, from which ``pick.Picker`` makes JSON text.
+
+    First a number whose bits say which attributes there are, then their values as JSON.
+    """
+    mask = 0
+    values = [""]
+    for bit, get in _GETTERS:
+        value = get(job)
+        if value is None:
+            continue
+        mask |= bit
+        kind = type(value)
+        if kind is int:
+            values.append(str(value))
+        elif kind is float:
+            values.append(real(value))
+        elif kind is bool:
+            values.append("true" if value else "false")
+        elif kind is str and _is_plain(value):
+            values.append(f'"{value}"')
+        else:
+            values.append(dumps(value).decode())
+    values[0] = str(mask)
+    return SEPARATOR.join(values)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What job-list reads from R (RFC 20): ranks, hosts, cores, expiration.
+
+The rules are those of flux-core's job_data.c (parse_R) and librlist.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+
+from projections.formats import hostlist, idset
+from projections.formats.json_update import put
+from projections.job.state import Job
+
+
+class _Lite(msgspec.Struct, gc=False):
+    rank: str
+    children: Any
+
+
+class _Execution(msgspec.Struct, gc=False):
+    # What is no array has no entries, to librlist.
+    R_lite: list[_Lite] | dict[str, Any] | str | int | float | bool | None
+    nodelist: list[str] | None = None
+    properties: dict[str, str] | None = None
+    nslots: int = -1
+    starttime: float = -1.0
+    expiration: float = -1.0
+
+
+class _R(msgspec.Struct, gc=False):
+    version: int
+    execution: _Execution
+
+
+class Allocation(NamedTuple):
+    """What an R says: ``cores`` counted over all ranks, ``hosts`` None where R names none."""
+
+    ranks: idset.Ranges
+    hosts: hostlist.Hostlist | None
+    cores: int
+    expiration: float
+
+
+_NO_PROPERTY = frozenset("^&'\"`|()")
+_decode_r = msgspec.json.Decoder(_R).decode
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+
+
+def read_r(job: Job) -> None:
+    """Set the members of ``job`` that follow from its R, in place."""
+    allocation = parse_r(job.R) if job.R is not None else None
+    if allocation is None:
+        return
+    job.expiration = allocation.expiration
+    job.nnodes = idset.count(allocation.ranks)
+    if job.tasks_per_node:
+        job.ntasks = job.nnodes * job.tasks_per_node
+    job.ranks = idset.encode(allocation.ranks)
+    if allocation.hosts is None:
+        return
+    job.nodelist = hostlist.encode(allocation.hosts)
+    job.ncores = allocation.cores
+    if job.tasks_per_core:
+        job.ntasks = allocation.cores * job.tasks_per_core
+
+
+def update_r(job: Job, updates: dict[str, Any]) -> None:
+    """Apply the context of a ``resource-update`` event: RFC 21 allows ``expiration``."""
+    if job.R is None:
+        return
+    if "expiration" in updates:
+        try:
+            r = msgspec.json.decode(job.R)
+        except _MALFORMED:
+            return
+        if isinstance(r, dict) and put(r, "execution.expiration", updates["expiration"]):
+            job.R, job.R_seq = msgspec.json.encode(r), 0
+    read_r(job)
+
+
+def parse_r(text: bytes) -> Allocation | None:
+    """Read an R; None where it is not of RFC 20's form."""
+    try:
+        form = _decode_r(text)
+        if form.version != 1:
+            return None
+        return _allocation(form.execution)
+    except _MALFORMED:
+        return None
+
+
+def _allocation(execution: _Execution) -> Allocation:
+    ranks, cores = _ranks_and_cores(execution.R_lite)
+    hosts = None
+    if execution.nodelist is not None:
+        lists = [hostlist.decode(names) for names in execution.nodelist]
+        hosts = lists[0] if len(lists) == 1 else hostlist.concat(*lists)
+        if hostlist.count(hosts) != idset.count(ranks):
+            raise ValueError("as many hosts as ranks")
+    for name, targets in (execution.properties or {}).items():
+        target = idset.decode(targets)
+        if not _NO_PROPERTY.isdisjoint(name) or (
+            target != ranks and idset.union(ranks, target) != ranks
+        ):
+            raise ValueError("properties of other ranks")
+    return Allocation(ranks, hosts, cores, max(execution.expiration, 0.0))
+
+
+def _ranks_and_cores(r_lite: object) -> tuple[idset.Ranges, int]:
+    entries: list[_Lite] = r_lite if isinstance(r_lite, list) else []
+    parts = [(idset.decode(e.rank), idset.decode(_core_ids(e.children))) for e in entries]
+    if len(parts) == 1:
+        ranks, cores = parts[0]
+        return ranks, idset.count(ranks) * idset.count(cores)
+    ranks = idset.union(*(part for part, _ in parts))
+    if idset.count(ranks) == sum(idset.count(part) for part, _ in parts):
+        return ranks, sum(idset.count(part) * idset.count(cores) for part, cores in parts)
+    # A rank may stand in several entries: its cores add up, the same one once.
+    edges = sorted({edge for part, _ in parts for lo, hi in part for edge in (lo, hi + 1)})
+    total = 0
+    for lo, end in pairwise(edges):
+        mine = [cores for part, cores in parts if idset.contains(part, lo)]
+        total += (end - lo) * idset.count(idset.union(*mine))
+    return ranks, total
+
+
+def _core_ids(children: Any) -> str:  # noqa: ANN401 - any JSON
+    if not isinstance(children, dict):
+        return ""
+    for ids in children.values():
+        if not isinstance(ids, str):
+            raise ValueError("children are idsets")  # noqa: TRY004 - see _MALFORMED
+        idset.decode(ids)
+    return str(children.get("core", ""))

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Formats of `list` against flux-jobs(1), OUTPUT FORMAT, and flux-core's t2800-jobs-cmd.t."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.flux_jobs import fields
+from cli.flux_jobs.fields import JobInfo, Missing
+from cli.flux_jobs.format_string import FORMATS, NamedFormat, OutputFormat, format_string
+
+HEADINGS = {"a": "A", "b": "LONGER", "t": "TIME", "d.e": "DOTTED"}
+MOMENT = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
+
+
+@pytest.fixture(autouse=True)
+def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def parse(text: str, *, sort: str = "") -> OutputFormat:
+    return OutputFormat(text, HEADINGS.__getitem__, sort=sort)
+
+
+def show(text: str, value: object) -> str:
+    """Show one value in one column; bars keep a blank line from being left out."""
+    (line,) = parse(f"|{text}|").lines([{"a": value}], header=False)
+    return line[1:-1]
+
+
+def table(text: str, *values: object, header: bool = True, sort: str = "") -> list[str]:
+    rows = [{"a": value, "b": number} for number, value in enumerate(values)]
+    return list(parse(text, sort=sort).lines(rows, header=header))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("{a}", "x", "x"),
+        ("{a}", 1.5, "1.5"),
+        ("{a}", None, "None"),
+        ("{a}", ["x"], "['x']"),
+        ("{a:>4}", "x", "   x"),
+        ("{a:<4}", 1, "1   "),
+        ("{a:*^5}", "x", "**x**"),
+        ("{a:.2}", "xyz", "xy"),
+        ("{a:>4}", ["x"], "['x']"),
+        ("{a:>8}", ["x"], "   ['x']"),
+        ("{a:06.2f}", 1.5, "001.50"),
+        ("{a:+,d}", 12345, "+12,345"),
+        ("{a:=5}", 12, "   12"),
+        ("{{{a}}}", "x", "{x}"),
+        ("{a!s:>3}", 1, "  1"),
+        ("{a!r}", "x", "'x'"),
+        ("{a!a}", "ƒ", "'\\u0192'"),
+        # an unset value suits any specification
+        ("{a:>4d}", "", "    "),
+        ("{a:04d}", "", "    "),
+        ("{a:.2f}", Missing(), ""),
+        ("{a:=5}", "", "     "),
+        # h: a hyphen for nothing
+        ("{a:h}", "", "-"),
+        ("{a:h}", 0.0, "-"),
+        ("{a:h}", 0, "0"),
+        ("{a:h}", Missing(), "-"),
+        ("{a:h}", "0:00:00", "-"),
+        ("{a:>4h}", "", "   -"),
+        ("{a:>4h}", 12, "  12"),
+        ("{a:.2h}", 1.25, "1."),
+        # +: the mark of a text cut short
+        ("{a:.3+}", "abcd", "ab+"),
+        ("{a:.4+}", "abcd", "abcd"),
+        ("{a:<5.3+}", "abcdef", "abc +"),
+        ("{a:<3.3h+}", "abcd", "ab+"),
+        ("{a:<3.3h+}", "", "-  "),
+    ],
+)
+def test_specifications(text: str, value: object, expected: str) -> None:
+    assert expected == show(text, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("{a!D}", MOMENT, "2023-11-14T17:13:20"),
+        ("{a!D}", 0.0, ""),
+        ("{a!D}", "", ""),
+        ("{a!D:h}", 0.0, "-"),
+        ("{a!d}", MOMENT, "2023-11-14T17:13:20"),
+        ("{a!d:%b%d %R}", MOMENT, "Nov14 17:13"),
+        ("{a!d:%b%d %R::>12}", MOMENT, " Nov14 17:13"),
+        ("{a!d:%b%d %R::=^20}", MOMENT, "====Nov14 17:13====="),
+        ("{a!d:%R::<3.3+}", MOMENT, "17+"),
+        ("{a!d:%R::h}", MOMENT, "17:13"),
+        ("{a!d:%R}", 0.0, ""),
+        ("{a!d:%R::>6h}", 0.0, "     -"),
+        ("{a!d:%R::>6h}", Missing(), "     -"),
+        ("{a!F}", 0.0, "0s"),
+        ("{a!F}", 90.0, "1.5m"),
+        ("{a!F}", "", ""),
+        ("{a!F:h}", 0.0, "-"),
+        ("{a!F:>6h}", 90.0, "  1.5m"),
+        ("{a!H}", 0.0, "0:00:00"),
+        ("{a!H}", 0.1, "0:00:01"),
+        ("{a!H}", 90.6, "0:01:31"),
+        ("{a!H}", 90000.0, "1 day, 1:00:00"),
+        ("{a!H:h}", 0.0, "-"),
+        ("{a!H}", Missing(), ""),
+        ("{a!P}", 0.5, "50%"),
+        ("{a!P}", 0.015, "1.5%"),
+        ("{a!P}", 0.0005, "0.05%"),
+        ("{a!P}", 1, "100%"),
+        ("{a!P}", "", ""),
+    ],
+)
+def test_conversions(text: str, value: object, expected: str) -> None:
+    assert expected == show(text, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{a} {b}", "A LONGER"),
+        ("{a:>4}|{b:.2}", "   A|LONGER"),
+        ("{b:>2}", "LONGER"),
+        ("{a:*^5.2f}", "  A  "),
+        ("{a:=5}", "A    "),
+        ("{t!d:%b%d %R::>12h}", "        TIME"),
+        ("{t!d:%b%d %R}", "TIME"),
+        ("{d.e!F:<8h} end", "DOTTED   end"),
+        ("sort:a,-b {a}", "A"),
+        ("sort:a{a}", "A"),
+        ("?:{b} {a}", " A"),
+        ("x +:{b:>8}", "x   LONGER"),
+        ("no field", "no field"),
+    ],
+)
+def test_headers(text: str, expected: str) -> None:
+    assert [expected] == list(parse(text).lines([]))
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "expected"),
+    [
+        ("{b} ?:{a:>3}.", ("", 0.0), ["LONGER.", "0.", "1."]),
+        ("{b} ?:{a:>3}.", ("", "x"), ["LONGER   A.", "0    .", "1   x."]),
+        ("{b} ?:{a!F:>3h}.", (0.0, 0.0), ["LONGER.", "0.", "1."]),
+        ("{b} ?:{a:>2}.", ("xyz", ""), ["LONGER  A.", "0 xyz.", "1   ."]),
+        ("{b} +:{a:>3}.", ("", ""), ["LONGER   A.", "0    .", "1    ."]),
+        ("{b} +:{a:<2.2}.", ("xyz", "x"), ["LONGER A  .", "0 xyz.", "1 x  ."]),
+        ("{b} +:{a:.2f}.", (1.5, 22.25), ["LONGER A    .", "0  1.50.", "1 22.25."]),
+        ("{b} ?+:{a}.", ("", ""), ["LONGER.", "0.", "1."]),
+        ("{b} ?+:{a:>1}.", ("xyz", ""), ["LONGER   A.", "0 xyz.", "1    ."]),
+        ("{b} +:{a!d:%R::>2}.", (MOMENT, 0), ["LONGER     A.", "0 17:13.", "1      ."]),
+    ],
+)
+def test_columns_fit_what_is_in_them(
+    text: str, values: tuple[object, ...], expected: list[str]
+) -> None:
+    assert expected == table(text, *values)
+
+
+def test_heading_widens_only_when_shown() -> None:
+    assert table("+:{b} x", 1, 2) == ["LONGER x", "     0 x", "     1 x"]
+    assert table("+:{b} x", 1, 2, header=False) == ["0 x", "1 x"]
+
+
+def test_blank_lines_are_left_out() -> None:
+    assert table("{a}", "x", "", "  ", "y") == ["A", "x", "y"]
+
+
+def test_lines_are_cut_to_the_width() -> None:
+    lines = parse("{a:<6}{b}").lines([{"a": "x", "b": "12"}, {"a": "x", "b": "1234"}], width=8)
+    assert list(lines) == ["A     L+", "x     12", "x     1+"]
+
+
+def test_rows_are_taken_one_by_one_if_nothing_needs_all_of_them() -> None:
+    taken = []
+
+    def rows() -> Iterator[dict[str, int]]:
+        for number in range(3):
+            taken.append(number)
+            yield {"a": number}
+
+    lines = parse("{a}").lines(rows())
+    assert [next(lines), next(lines)] == ["A", "0"]
+    assert taken == [0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("a,b", "1 2 5 3 4 7 0 6"),
+        ("-a,b", "0 6 4 7 3 1 2 5"),
+        ("-a,-b", "6 0 7 4 3 5 2 1"),
+        ("-b", "7 6 5 4 3 2 1 0"),
+        (" a , ,b,", "1 2 5 3 4 7 0 6"),
+    ],
+)
+def test_sorting(keys: str, expected: str) -> None:
+    values = ("x", "", None, 9, "10", "-", "x", 10.0)
+    lines = table("{b} ", *values, header=False, sort=keys)
+    assert expected == "".join(lines).strip()
+    in_format = table(f"sort:{keys.replace(' ', '')} {{b}} ", *values, header=False)
+    assert expected == "".join(in_format).strip()
+
+
+def test_missing_annotations_sort_as_text() -> None:
+    assert table("{b}", Missing(), 5, "x", header=False, sort="a") == ["1", "0", "2"]
+
+
+def test_sort_argument_goes_before_the_prefix() -> None:
+    assert table("sort:b {b}", 1, 2, header=False, sort="-b") == ["1", "0"]
+
+
+def test_large_numbers_are_not_rounded_to_sort() -> None:
+    values = (2**60 + 1, 2**60, 2**60 + 2)
+    assert table("{b}", *values, header=False, sort="a") == ["1", "0", "2"]
+
+
+@given(
+    st.lists(st.none() | st.integers() | st.text(max_size=3) | st.sampled_from(["nan", True]))
+)
+def test_any_mix_of_values_can_be_sorted(values: list[object]) -> None:
+    forward = table("{b}", *values, header=False, sort="a,b")
+    backward = table("{b}", *values, header=False, sort="-a,-b")
+    assert sorted(map(str, range(len(values)))) == sorted(forward)
+    assert forward == backward[::-1]
+
+
+def test_names_of_fields_and_sort_keys() -> None:
+    assert parse("sort:t x{a}?:{d.e:h}{a!F} y").names == ["a", "d.e", "a", "t"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{a", "expected '}' before end of string"),
+        ("a}", "Single '}' encountered in format string"),
+        ("{}", "Unknown format field: "),
+        ("{nosuch}", "Unknown format field: nosuch"),
+        ("{a!x}", "Unknown conversion '!x' in {a}"),
+        ("{a:garbage}", "Invalid format specifier 'garbage'"),
+        ("{a:>8dh}", "Invalid format specifier '>8dh'"),
+        ("{a!d:%R::q}", "Invalid format specifier 'q'"),
+        ("{a:100000}", "Invalid format specifier '100000'"),
+        ("{a:{b}}", "Invalid format specifier '{b}'"),
+    ],
+)
+def test_mistakes_in_a_format(text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match="Error in user format: ") as caught:
+        parse(text)
+    assert f"Error in user format: {expected}" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "reason"),
+    [
+        ("{a:d}", "x", "Unknown format code 'd' for object of type 'str' in {a}"),
+        ("{a!F}", "x", "must be real number, not str in {a}"),
+        ("{a!D}", 1e30, ".* in {a}"),
+        ("+:{a!H}", "x", ".* in {a}"),
+    ],
+)
+def test_values_that_do_not_suit_the_format(text: str, value: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^Error in user format: {reason}$"):
+        table(text, value)
+
+
+@pytest.mark.parametrize("text", ["sort:nosuch {a}", "sort:a,-nosuch{a}"])
+def test_mistakes_in_sort_keys(text: str) -> None:
+    with pytest.raises(ValueError, match="Invalid sort key: nosuch"):
+        parse(text)
+
+
+@given(st.text("{}ab!d:>+?h.1 DFH%%R", max_size=12))
+def test_a_format_is_understood_or_refused_in_one_line(text: str) -> None:
+    try:
+        lines = table(text, 1.5, "")
+    except ValueError as error:
+        message = str(error)
+        assert message.startswith("Error in user format: ")
+        assert "\n" not in message
+    else:
+        assert lines
+
+
+def test_named_formats() -> None:
+    assert {"default", "cute", "long", "deps", "endreason"} == set(FORMATS)
+    assert FORMATS["deps"].format == format_string("deps")
+    assert format_string("{id}") == "{id}"
+    assert format_string("mine", {"mine": NamedFormat("", "{id} x")}) == "{id} x"
+
+
+def test_no_such_named_format() -> None:
+    with pytest.raises(ValueError, match="--format: No such format") as caught:
+        format_string("id,name")
+    expected = "--format: No such format id,name (Did you mean '{id},{name}'?)"
+    assert expected == str(caught.value)
+
+
+JOBS: list[dict[str, Any]] = json.loads("""[
+  {"id": 35114713088, "userid": 0, "urgency": 16, "priority": 16, "state": 64, "result": 2,
+   "name": "hostname-of-all", "queue": "batch", "ntasks": 4, "nnodes": 2, "waitstatus": 256,
+   "t_submit": 1699999400, "t_run": 1699999700, "t_cleanup": 1699999790,
+   "t_inactive": 1699999791, "nodelist": "asp[0-1]"},
+  {"id": 44258295808, "userid": 0, "urgency": 16, "priority": 16, "state": 16,
+   "name": "sleep", "ntasks": 16, "nnodes": 4,
+   "t_submit": 1699999400, "t_run": 1699999995, "expiration": 1700000055,
+   "nodelist": "asp[0-3]"},
+  {"id": 54391734272, "userid": 123456789, "urgency": 0, "priority": 0, "state": 8,
+   "name": "x", "ntasks": 1, "duration": 60.0, "t_submit": 1699999999,
+   "annotations": {"sched": {}}}
+]""")
+
+
+# What `flux jobs` of flux-core 0.88.0 prints for these jobs.
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "default",
+            [
+                "       JOBID QUEUE    USER      NAME       ST NTASKS NNODES     TIME INFO",
+                "     ƒvVy5pj batch    root      hostname-+  F      4      2     1.5m asp[0-1]",
+                "    ƒ2ARxLQf          root      sleep       R     16      4   5.000s asp[0-3]",
+                "    ƒ2RsQrcw          123456789 x           S      1      -       1m held",
+            ],
+        ),
+        (
+            "cute",
+            [
+                "       JOBID QUEUE    USER      NAME       STATUS NTASKS NNODES     TIME INFO",
+                "     ƒvVy5pj batch    root      hostname-+     💩      4      2     1.5m asp[0-1]",  # noqa: E501
+                "    ƒ2ARxLQf          root      sleep          🏃     16      4   5.000s asp[0-3]",  # noqa: E501
+                "    ƒ2RsQrcw          123456789 x              📅      1      -       1m held",
+            ],
+        ),
+        (
+            "long",
+            [
+                "       JOBID QUEUE    USER      NAME          STATUS NTASKS NNODES     T_SUBMIT  T_REMAINING     TIME INFO",  # noqa: E501
+                "     ƒvVy5pj batch    root      hostname-+    FAILED      4      2  Nov14 17:03            -     1.5m asp[0-1]",  # noqa: E501
+                "    ƒ2ARxLQf          root      sleep            RUN     16      4  Nov14 17:03          55s   5.000s asp[0-3]",  # noqa: E501
+                "    ƒ2RsQrcw          123456789 x              SCHED      1      -  Nov14 17:13            -       1m held",  # noqa: E501
+            ],
+        ),
+        (
+            "deps",
+            [
+                "       JOBID QUEUE    NAME       URG PRI          STATE    DEPENDENCIES",
+                "     ƒvVy5pj batch    hostname-+ 16  16           INACTIVE ",
+                "    ƒ2ARxLQf          sleep      16  16           RUN      ",
+                "    ƒ2RsQrcw          x          0   0            SCHED    ",
+            ],
+        ),
+        (
+            "endreason",
+            [
+                "       JOBID QUEUE    USER      NAME       ST   T_INACTIVE INACTIVE-REASON",
+                "     ƒvVy5pj batch    root      hostname-+  F  Nov14 17:09 Exit 1",
+                "    ƒ2ARxLQf          root      sleep       R            - ",
+                "    ƒ2RsQrcw          123456789 x           S            - ",
+            ],
+        ),
+    ],
+)
+def test_named_formats_of_jobs(name: str, expected: list[str]) -> None:
+    rows = [JobInfo(job, now=MOMENT, username={0: "root"}.__getitem__) for job in JOBS]
+    lines = OutputFormat(FORMATS[name].format, fields.heading).lines(rows)
+    assert expected == list(lines)

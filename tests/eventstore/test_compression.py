@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Fewer bytes are kept than came, and those that came are given back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstore.events.compression import DIGITS, SHORTEST, WHOLE, Deflater, inflate, shorten
+from eventstore.events.journal_line import Entry, decode_event
+from eventstore.ingest.writer import Writer
+from eventstore.maintenance.recover import recover
+from eventstore.maintenance.verify import verify_chain
+from eventstore.reading.event_log import entry
+from eventstore.storage.connection import SCHEMA_VERSION, create_or_open, open_readonly
+from projections.engine.rebuild import refresh
+from projections.engine.views import Views
+from tests.support.recordings import events_of, recordings
+
+OLD = Path(__file__).parents[1] / "data" / "schema-1.sqlite.gz"
+
+
+def again(data: bytes) -> Entry:
+    """Decode an event, and read it back from what would be stored of it."""
+    found = decode_event(data)
+    assert isinstance(found, Entry)
+    form, kept = shorten(data, found.timestamp, found.name, found.context)
+    back = entry(found.timestamp, found.name, form, kept)
+    assert data == back.data
+    assert (found.timestamp, found.name, found.context) == (
+        back.timestamp,
+        back.name,
+        back.context,
+    )
+    return back
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (b'{"timestamp":1795390190.5213618,"name":"validate"}', DIGITS),
+        (b'{"timestamp":1795390190.0,"name":"x","context":{}}', DIGITS),
+        (b'{"timestamp":0.10000000000000001,"name":"x","context":{"a":[1]}}', DIGITS),
+        (b'{"timestamp":0.1,"name":"x","context":{"a":[1]}}', SHORTEST),
+        (b'{"timestamp":1795390190,"name":"x"}', WHOLE),
+        (b'{"timestamp":1e300,"name":"x"}', WHOLE),
+        (b'{"timestamp":1.0,"name":"\\u0078"}', WHOLE),
+        (b'{"timestamp":1.0,"name":"a\\"b"}', WHOLE),
+        (b'{"name":"x","timestamp":1.0}', WHOLE),
+        (b'{"timestamp":1.0, "name":"x"}', WHOLE),
+        (b'{"timestamp":1.0,"name":"x","context":{},"more":1}', WHOLE),
+        (b'{"timestamp":1.0,"name":"x","name":"y"}', WHOLE),
+        ('{"timestamp":1.0,"name":"ƒ","context":{"ƒ":1}}'.encode(), DIGITS),
+        (b'{"timestamp":1.0,"name":"%b"}' % (b"n" * 1000), WHOLE),
+    ],
+)
+def test_an_events_text_comes_back(data: bytes, form: int) -> None:
+    assert form == again(data).form
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=80),
+    st.none() | st.dictionaries(st.text(), st.integers() | st.text()),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.booleans(),
+)
+def test_any_events_text_comes_back(
+    timestamp: float,
+    name: str,
+    context: dict[str, object] | None,
+    separators: tuple[str, str],
+    ascii_only: bool,
+) -> None:
+    event = {"timestamp": timestamp, "name": name}
+    if context is not None:
+        event["context"] = context
+    text = json.dumps(event, separators=separators, ensure_ascii=ascii_only)
+    again(text.encode(errors="replace"))
+
+
+@given(st.lists(st.binary(max_size=200), max_size=30))
+def test_payloads_come_back(payloads: list[bytes]) -> None:
+    deflater = Deflater()
+    kept = {key: row for key, *row in (deflater.keep(k, p) for k, p in enumerate(payloads))}
+    for key, (base, data) in kept.items():
+        base_data = None if base is None else kept[base][1]
+        assert base is None or kept[base][0] is None
+        assert payloads[key] == inflate(data, base_data)
+
+
+@pytest.mark.parametrize("size", [1, 2**13, 2**15 + 1, 2**18 - 1, 2**18, 2**18 + 1])
+def test_payloads_of_any_size_come_back(size: int) -> None:
+    deflater = Deflater()
+    random_ = random.Random(size)
+    base, same = random_.randbytes(size), bytes(size)
+    for key, payload in enumerate((base, same, base, base[::-1], base + same)):
+        _, of, kept = deflater.keep(key, payload)
+        assert payload == inflate(kept, None if of is None else base)
+
+
+def test_a_damaged_payload_is_refused_and_a_large_one_is_kept_as_it_came() -> None:
+    deflater = Deflater()
+    large = bytes(2**20)
+    assert (1, None, large) == deflater.keep(1, large)
+    base, other = b'{"version":1,"resources":[1,2,3]}', b'{"version":1,"resources":[1,2,4]}'
+    deflater.keep(2, base)
+    _, of, data = deflater.keep(3, other)
+    assert of == 2
+    assert len(data) < len(other) / 2
+    for wrong in (data[:-1], data + b"x", b"", b"\xff" * 9):
+        with pytest.raises(ValueError, match=r"."):
+            inflate(wrong, base)
+
+
+def test_recorded_events_leave_most_of_their_text_out() -> None:
+    for recording in recordings():
+        with create_or_open(":memory:") as store:
+            Writer(store, "test", lambda db, records: None).append(recording.journal(1))
+            events = events_of(store)
+            whole = sum(event.entry.form == WHOLE for event in events)
+            assert whole == 0, recording.name
+
+
+def test_an_older_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = str(tmp_path / "old.sqlite")
+    (recording,) = (found for found in recordings() if found.name == "private")
+    Path(path).write_bytes(gzip.decompress(OLD.read_bytes()))
+    with open_readonly(path) as store:
+        assert store.db.pragma("user_version") == SCHEMA_VERSION
+        before = verify_chain(store)
+        assert before.fault is None
+        assert len(events_of(store)) == before.events > 1000
+    with create_or_open(path) as store:
+        views = Views(store)
+        refresh(views)
+        counts = Writer(store, "again", views.advance).append(recording.journal(1))
+        assert (0, before.events) == (counts.new, counts.known)
+        Writer(store, "more", views.advance).append([b'{"id":7,"events":[]}', b"what?"])
+        assert verify_chain(store).fault is None
+
+
+def test_an_older_database_is_recovered(tmp_path: Path) -> None:
+    path, new = str(tmp_path / "old.sqlite"), str(tmp_path / "new.sqlite")
+    Path(path).write_bytes(gzip.decompress(OLD.read_bytes()))
+    found = recover(path, new)
+    assert found.losses == []
+    with create_or_open(new) as store:
+        assert found.head == verify_chain(store).head
+    with open_readonly(path) as store:
+        assert found.head == verify_chain(store).head

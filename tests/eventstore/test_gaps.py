@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What the store cannot know: each kind is made, listed and counted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+from click.testing import CliRunner
+
+from bench.generate import backlog, journal
+from cli.main import cli
+from eventstore.ingest.writer import Writer
+from eventstore.maintenance.recover import recover
+from eventstore.reading.gaps import Gap, counts, gaps
+from eventstore.storage.connection import Store, create_or_open, fetch, open_readonly
+from projections.engine.views import Views
+
+LINES = list(journal(4))
+NONE = {"beginning": 0, "backlog": 0, "gone": 0, "source": 0, "damage": 0}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "jobs.sqlite")
+
+
+def found(store: Store) -> list[Gap]:
+    with store.snapshot() as db:
+        listed = list(gaps(db, store.path))
+        assert len(listed) == sum(counts(db, store.path).values())
+        return listed
+
+
+def read(
+    store: Store, lines: list[bytes], *, expected: Callable[[], list[int]] | None = None
+) -> Writer:
+    writer = Writer(store, "journal", Views(store).advance, expected=expected)
+    writer.append(lines)
+    return writer
+
+
+def times(store: Store, jobid: int) -> list[float]:
+    sql = "SELECT timestamp FROM event JOIN job ON key = job WHERE jobid = ? ORDER BY seq"
+    return [time for (time,) in fetch(store.db, sql, (jobid,))]
+
+
+def jobids(store: Store) -> list[int]:
+    return [jobid for (jobid,) in fetch(store.db, "SELECT jobid FROM job ORDER BY key")]
+
+
+def test_a_journal_from_its_beginning_has_none(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, LINES).close()
+        assert found(store) == []
+        assert counts(store.db, path) == NONE
+
+
+def test_a_source_that_is_being_read_is_no_gap(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, LINES)
+        assert found(store) == []
+
+
+def test_a_source_without_a_goodbye(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, LINES[:20])
+    with create_or_open(path) as store:
+        read(store, LINES).close("stopped")
+        read(store, LINES).close()
+        started = [row[0] for row in fetch(store.db, "SELECT started FROM source")]
+        committed = [row[0] for row in fetch(store.db, "SELECT committed FROM batch")]
+        expected = [
+            (committed[0], started[1], "source journal ended without a goodbye"),
+            (committed[1], started[2], "source journal ended before its end (stopped)"),
+        ]
+        assert expected == [gap[2:] for gap in found(store)]
+        assert {"source"} == {gap.kind for gap in found(store)}
+
+
+def test_the_number_of_a_process_that_is_not_the_writer_hides_nothing(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, LINES[:20])
+    # After a boot, the number that the writer had is somebody else's.
+    Path(f"{path}-lock").write_text(str(os.getppid()), encoding="ascii")
+    with open_readonly(path) as store:
+        assert ["source"] == [gap.kind for gap in found(store)]
+
+
+def test_a_job_whose_beginning_was_not_seen(path: str) -> None:
+    with create_or_open(path) as store:
+        mine = [line for line in LINES if b'"name":"submit"' not in line]
+        read(store, mine + LINES).close()
+        assert found(store) == []
+    Path(path).unlink()
+    with create_or_open(path) as store:
+        first = jobids_of(LINES)[0]
+        read(store, [line for line in LINES if not submits(line, first)]).close()
+        (gap,) = found(store)
+        assert (("beginning", first, None, times(store, first)[0])) == gap[:4]
+
+
+def jobids_of(lines: list[bytes]) -> list[int]:
+    return [json.loads(line)["id"] for line in lines if b'"name":"submit"' in line]
+
+
+def submits(line: bytes, jobid: int) -> bool:
+    return b'"name":"submit"' in line and json.loads(line)["id"] == jobid
+
+
+def test_jobs_that_were_met_in_a_backlog(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, list(backlog(3))).close()
+        expected = [
+            ("backlog", jobid, times(store, jobid)[0], times(store, jobid)[-1])
+            for jobid in jobids(store)
+        ]
+        assert expected == [gap[:4] for gap in found(store)]
+        assert len(expected) == 3
+
+
+def test_jobs_that_a_complete_backlog_does_not_have(path: str) -> None:
+    with create_or_open(path) as store:
+        live = [line for line in LINES if b'"name":"clean"' not in line]
+        read(store, live).close()
+        sentinel = b'{"id":-1,"events":[]}'
+        read(store, [sentinel], expected=lambda: [1, 2]).close()
+        expected = [("gone", jobid, times(store, jobid)[-1]) for jobid in jobids(store)[:2]]
+        assert expected == [gap[:3] for gap in found(store)]
+        assert all(gap.until is not None and gap.until >= gap.since for gap in found(store))
+        # One of them comes back, with the rest of its events.
+        read(store, LINES).close()
+        assert found(store) == []
+
+
+def test_events_that_could_not_be_recovered(path: str, tmp_path: Path) -> None:
+    with create_or_open(path) as store:
+        read(store, LINES).close()
+    db = apsw.Connection(path)
+    db.execute("DROP TRIGGER event_no_delete")
+    db.execute("DELETE FROM event WHERE seq IN (10, 11, 20)")
+    db.close()
+    new = str(tmp_path / "new.sqlite")
+    recover(path, new)
+    with create_or_open(new) as store:
+        damage = [gap for gap in found(store) if gap.kind == "damage"]
+        assert [gap.why for gap in damage] == [
+            "events 10 to 11 could not be recovered",
+            "events 20 to 20 could not be recovered",
+        ]
+        sql = "SELECT timestamp FROM event WHERE seq IN (9, 12) ORDER BY seq"
+        assert [time for (time,) in fetch(store.db, sql)] == list(damage[0][2:4])
+
+
+def test_the_commands_list_and_count_them(path: str) -> None:
+    with create_or_open(path) as store:
+        read(store, list(backlog(3))).close("stopped")
+    run = CliRunner().invoke
+    stats = json.loads(run(cli, ["--db", path, "stats", "--json"]).output)
+    assert (3, 1, 0) == tuple(stats[f"gaps_{kind}"] for kind in ("backlog", "source", "gone"))
+    listed = run(cli, ["--db", path, "gaps", "--json"]).output
+    lines = [json.loads(line) for line in listed.splitlines()]
+    assert {"kind", "jobid", "since", "until", "why"} == set(lines[0])
+    text = run(cli, ["--db", path, "gaps"]).output
+    assert 4 == len(text.splitlines()) == len(lines)
+    assert "2023-11-14T22:13:20.0" in text

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A store that fails under the module: it answers, says that it is behind, and catches up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from eventstore.errors import StoreError, Unfit
+from eventstore.ingest.writer import Writer
+from eventstore.storage.connection import Store, fetch
+from joblist.live import journal_follower
+from projections.engine.views import Views
+from tests.joblist.test_journal_follower import Broken
+from tests.support.fake_bus import SENTINEL, Module, backlog, life
+from tests.support.recordings import new_store
+
+IDLE = {
+    "jobs": {"pending": 0, "running": 0, "inactive": 1},
+    "idsync": {"lookups": 0, "waits": 0},
+    "stats_watchers": 0,
+}
+FULL = StoreError("no space left")
+
+
+@pytest.fixture
+def module() -> Module:
+    _, views = new_store()
+    found = Module(views)
+    found.feed(SENTINEL, *life(1))
+    found.bus.pass_time(1)
+    return found
+
+
+def store_of(module: Module) -> Store:
+    return module.live.follower._views.store
+
+
+def test_stats_get_says_that_it_is_behind_for_as_long_as_it_is(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert IDLE == module.answer("stats-get")
+    disk = Broken(monkeypatch, FULL)
+    lines = life(2, 2000.0)
+    module.feed(*lines)
+    module.bus.pass_time(100)
+    found = module.answer("stats-get")
+    behind = found.pop("behind")
+    assert found == IDLE
+    assert behind.pop("since") > 1.7e9
+    assert behind == {
+        "reason": "no space left",
+        "responses": len(lines),
+        "bytes": sum(map(len, lines)),
+        "dropped": False,
+    }
+    since = module.answer("stats-get")["behind"]["since"]
+    module.bus.pass_time(100)
+    assert since == module.answer("stats-get")["behind"]["since"]
+    assert 1 == sum("behind: not stored" in line for line in module.bus.logged)
+    disk.broken = False
+    module.bus.pass_time(journal_follower.PAUSES[-1])
+    assert {**IDLE, "jobs": {**IDLE["jobs"], "inactive": 2}} == module.answer("stats-get")
+    assert 1 == sum("no longer behind" in line for line in module.bus.logged)
+
+
+def test_it_is_behind_until_a_new_backlog_is_in(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
+    disk = Broken(monkeypatch, FULL)
+    for jobid in range(2, 9):
+        module.feed(*life(jobid, 1000.0 * jobid))
+        module.bus.pass_time(1)
+    assert module.answer("stats-get")["behind"]["dropped"]
+    module.feed(b'{"jobs":[1]}')
+    disk.broken = False
+    module.bus.pass_time(100)
+    assert not module.bus.journals[-1].stopped
+    module.feed(*(backlog(life(jobid, 1000.0 * jobid)) for jobid in range(1, 9)))
+    module.bus.pass_time(1)
+    assert module.answer("stats-get")["behind"]["dropped"]
+    module.feed(SENTINEL)
+    assert "behind" not in module.answer("stats-get")
+    assert 8 == len(module.ids())
+    # No backlog has what was purged: that was kept.
+    assert [(1,)] == fetch(store_of(module).db, "SELECT job FROM purged")
+
+
+def test_purges_alone_are_too_much_in_the_end(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
+    Broken(monkeypatch, FULL)
+    for jobid in range(1000):
+        module.feed(b'{"jobs":[%d]}' % jobid)
+        module.bus.pass_time(1)
+    assert module.live.follower._size <= 3000
+
+
+def test_who_cannot_begin_answers_from_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, views = new_store()
+    first = Module(views)
+    first.feed(SENTINEL, *life(1))
+    first.live.close()
+    begin = Writer.__init__
+    broken = True
+
+    def failing(writer: Writer, *words: object, **names: object) -> None:
+        if broken:
+            raise FULL
+        begin(writer, *words, **names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Writer, "__init__", failing)
+    again = Module(views)
+    assert [1] == again.ids()
+    assert "no space left" == again.answer("stats-get")["behind"]["reason"]
+    again.bus.pass_time(100)
+    assert [] == again.bus.journals
+    broken = False
+    again.bus.pass_time(journal_follower.PAUSES[-1])
+    again.feed(backlog(life(1)), backlog(life(2, 2000.0)), SENTINEL)
+    again.bus.pass_time(1)
+    assert [2, 1] == again.ids()
+    assert "behind" not in again.answer("stats-get")
+
+
+def test_a_long_backlog_that_cannot_be_stored_holds_up_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal_follower, "MOST_LINES", 10)
+    _, views = new_store()
+    first = Module(views)
+    first.feed(SENTINEL, *life(1))
+    first.live.close()
+    again = Module(views)
+    asked = again.ask("list", {"max_entries": 0, "attrs": []})
+    Broken(monkeypatch, FULL)
+    again.feed(*(backlog(life(jobid, 1000.0 * jobid)) for jobid in range(1, 50)), SENTINEL)
+    again.bus.pass_time(1)
+    assert [{"jobs": [{"id": 1}]}] == again.answers(asked)
+
+
+def test_a_failure_while_paused_stores_nothing(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Broken(monkeypatch, FULL)
+    module.feed(*life(2, 2000.0))
+    module.bus.pass_time(1)
+    module.ask("job-state-pause")
+    disk.broken = False
+    module.bus.pass_time(100)
+    assert [1] == module.ids()
+    module.ask("job-state-unpause")
+    module.bus.pass_time(100)
+    assert [2, 1] == module.ids()
+
+
+def test_who_is_paused_keeps_so_much_and_asks_again(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
+    module.ask("job-state-pause")
+    for jobid in range(2, 20):
+        module.feed(*life(jobid, 1000.0 * jobid))
+        module.bus.pass_time(1)
+    assert module.live.follower._size <= 3000
+    module.ask("job-state-unpause")
+    module.feed(*(backlog(life(jobid, 1000.0 * jobid)) for jobid in range(1, 20)), SENTINEL)
+    assert 19 == len(module.ids())
+
+
+def test_batches_are_bounded_in_bytes(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    append = Writer.append
+
+    def noting(writer: Writer, lines: list[bytes]) -> object:
+        sizes.append((len(lines), sum(map(len, lines))))
+        return append(writer, lines)
+
+    monkeypatch.setattr(Writer, "append", noting)
+    monkeypatch.setattr(journal_follower, "MOST_BYTES", 2000)
+    large = json.dumps({"id": 5, "events": [], "pad": "x" * 5000}).encode()
+    module.feed(*life(2, 2000.0), large, *life(3, 3000.0))
+    assert module.live.follower._size <= 2000
+    module.bus.pass_time(1)
+    assert all(count == 1 or size <= 2000 for count, size in sizes)
+    assert 3 == len(module.ids())
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), Unfit("too big")])
+def test_what_cannot_be_stored_is_kept_as_a_reject(
+    module: Module, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    take = Writer._take
+    bad = life(7, 7000.0)[0]
+
+    def choking(writer: Writer, line: bytes) -> None:
+        if line == bad:
+            raise error
+        take(writer, line)
+
+    monkeypatch.setattr(Writer, "_take", choking)
+    module.feed(*life(2, 2000.0), bad, *life(3, 3000.0))
+    assert [3, 2, 1] == module.ids()
+    ((data, reason),) = fetch(store_of(module).db, "SELECT data, reason FROM reject")
+    assert data == bad
+    assert type(error).__name__ in reason
+    assert "behind" not in module.answer("stats-get")
+
+
+def test_views_that_cannot_be_read_again_stop_nothing(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Broken(monkeypatch, StoreError("disk I/O error"))
+
+    def unread(views: Views) -> None:
+        raise StoreError("disk I/O error, too")
+
+    monkeypatch.setattr(Views, "reload", unread)
+    module.feed(*life(2, 2000.0))
+    module.bus.pass_time(1)
+    assert [1] == module.ids()
+    disk.broken = False
+    module.bus.pass_time(100)
+    assert [2, 1] == module.ids()

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A broker that is none: what the module sends is kept, and the test is the clock."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from joblist.broker.entry import Settings
+from joblist.config import Config
+from joblist.live.dispatcher import Live
+from joblist.live.ports import Message
+from joblist.protocol.requests import Credential
+from joblist.service import Request
+from projections.engine.views import Views
+
+SENTINEL = b'{"id":-1,"events":[]}'
+_number = itertools.count(1)
+
+
+class FakeTimer:
+    def __init__(self, bus: FakeBus, callback: Callable[[], None]) -> None:
+        self.bus, self.callback = bus, callback
+        self.due: float | None = None
+
+    def start(self, after: float) -> None:
+        self.due = self.bus.now + after
+
+    def stop(self) -> None:
+        self.due = None
+
+
+class FakeJournal:
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class FakeBus:
+    """Implements `joblist.bus.Bus`; ``sent`` has all responses, as (message, payload)."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sent: list[tuple[Message, Any]] = []
+        self.logged: list[str] = []
+        self.timers: list[FakeTimer] = []
+        self.journals: list[FakeJournal] = []
+        self.lookups: list[tuple[int, Callable[[int], None]]] = []
+        self.stopped: bool | None = None  # whether it was for a failure
+
+    def respond(self, message: Message, payload: bytes | None) -> None:
+        self.sent.append((message, None if payload is None else json.loads(payload)))
+
+    def respond_error(self, message: Message, errno: int, text: str | None) -> None:
+        self.sent.append((message, (errno, text)))
+
+    def log(self, level: int, text: str) -> None:
+        del level
+        self.logged.append(text)
+
+    def timer(self, callback: Callable[[], None]) -> FakeTimer:
+        self.timers.append(FakeTimer(self, callback))
+        return self.timers[-1]
+
+    def journal(
+        self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
+    ) -> FakeJournal:
+        self.arrived, self.ended = arrived, ended
+        self.journals.append(FakeJournal())
+        return self.journals[-1]
+
+    def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
+        self.lookups.append((jobid, answered))
+
+    def stop(self, *, failed: bool = False) -> None:
+        self.stopped = failed
+
+    def tables(self) -> dict[str, Any]:
+        return {}
+
+    # -- what the test does
+
+    def pass_time(self, seconds: float, *, turns: int = 10_000) -> None:
+        """Let timers fire in their order; ``turns`` bounds how many."""
+        end = self.now + seconds
+        for _ in range(turns):
+            due = [t for t in self.timers if t.due is not None and t.due <= end]
+            if not due:
+                break
+            timer = min(due, key=lambda t: t.due or 0.0)
+            self.now = max(self.now, timer.due or 0.0)
+            timer.due = None
+            timer.callback()
+        self.now = max(self.now, end)
+
+    def to(self, message: Message) -> list[Any]:
+        """Return what was sent in answer to a request."""
+        return [payload for asked, payload in self.sent if asked is message]
+
+
+def message(
+    method: str,
+    payload: object = None,
+    *,
+    userid: int = 0,
+    rolemask: int = 1,
+    streaming: bool = False,
+    sender: str = "one",
+) -> Message:
+    text = None if payload is None else json.dumps(payload).encode()
+    request = Request(f"job-list.{method}", text, Credential(userid, rolemask), streaming)
+    return Message(request, sender, next(_number))
+
+
+class Module:
+    """A service without Flux."""
+
+    def __init__(
+        self,
+        views: Views,
+        config: Config | None = None,
+        boot: str = "boot",
+        bus: FakeBus | None = None,
+    ) -> None:
+        self.bus = bus or FakeBus()
+        self.live = Live(
+            self.bus,
+            views,
+            config or Config(),
+            name="test",
+            boot=boot,
+            size=1,
+            reread=Settings(self.bus).read,  # type: ignore[arg-type]
+        )
+        self.live.follower.start()
+
+    def feed(self, *lines: bytes) -> None:
+        """Bring responses of the journal."""
+        for line in lines:
+            self.bus.arrived(line)
+
+    def ask(self, method: str, payload: object = None, **how: Any) -> Message:
+        """Send a request; the answer is `answers` of what is returned."""
+        asked = message(method, payload, **how)
+        self.live.handle(asked)
+        return asked
+
+    def answers(self, asked: Message) -> list[Any]:
+        return self.bus.to(asked)
+
+    def answer(self, method: str, payload: object = None, **how: Any) -> Any:
+        """Send a request that has one answer, and return that."""
+        (found,) = self.answers(self.ask(method, payload, **how))
+        return found
+
+    def ids(self, **members: Any) -> list[int]:
+        """Return the ids that a list has."""
+        wanted = {"max_entries": 0, "attrs": [], **members}
+        return [job["id"] for job in self.answer("list", wanted)["jobs"]]
+
+
+def event(jobid: int, time: float, name: str, context: object = None) -> bytes:
+    """Return a live response."""
+    found: dict[str, object] = {"timestamp": time, "name": name}
+    if context is not None:
+        found["context"] = context
+    return json.dumps({"id": jobid, "events": [found]}).encode()
+
+
+def life(jobid: int, start: float = 1000.0, *, userid: int = 0) -> list[bytes]:
+    """Return the live responses of a job, from submit to clean."""
+    submit = {"urgency": 16, "userid": userid, "version": 1, "flags": 0}
+    jobspec: dict[str, object] = {
+        "resources": [
+            {"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "t"}
+        ],
+        "tasks": [{"command": ["app"], "slot": "t", "count": {"per_slot": 1}}],
+        "attributes": {"system": {"duration": 0}},
+        "version": 1,
+    }
+    first = json.loads(event(jobid, start, "submit", submit)) | {"jobspec": jobspec}
+    steps: list[tuple[str, object]] = [
+        ("validate", None),
+        ("depend", None),
+        ("priority", {"priority": 16}),
+        ("alloc", None),
+        ("start", None),
+        ("finish", {"status": 0}),
+        ("release", {"ranks": "all", "final": True}),
+        ("free", None),
+        ("clean", None),
+    ]
+    return [json.dumps(first).encode()] + [
+        event(jobid, start + index, name, context)
+        for index, (name, context) in enumerate(steps, start=1)
+    ]
+
+
+def backlog(lines: list[bytes]) -> bytes:
+    """Return a job's live responses as one response of a backlog."""
+    parts = [json.loads(line) for line in lines]
+    events = [event for part in parts for event in part["events"]]
+    return json.dumps(parts[0] | {"events": events}).encode()

@@ -17,7 +17,8 @@ import apsw
 import msgspec
 
 from eventstore.errors import translated
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import (

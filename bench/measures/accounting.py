@@ -13,7 +13,8 @@ import apsw
 from bench.common import Bench, Row, answer, clocked, history, remove, speed
 from cli.accounting.feed import consumer_of, feed
 from cli.accounting.flux_accounting_db import Target
-from eventstore.storage.connection import fetch, open_readonly
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
 from tests.support.accounting_db import create
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import apsw
 
 from bench.common import Bench, Row, history, journal_file
-from eventstore.storage.connection import fetch, open_readonly
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
 
 _MOST = 6  # tables and indexes that are named
 

@@ -19,7 +19,7 @@ import apsw
 
 from cli.accounting.lock_holders import holders
 from eventstore.errors import Locked, NotOurs, StoreError, TooNew, translated
-from eventstore.storage.connection import fetch, value
+from eventstore.storage.sql import fetch, value
 from projections.definitions.accounting import JobRecord
 
 VERSIONS = range(22, 39)

@@ -9,7 +9,7 @@ from eventstore.events.dedup import LIVE_ONLY, Known, anchored
 from eventstore.events.journal_line import Glimpse
 from eventstore.ingest.source_state import JobPlace
 from eventstore.reading.event_log import entry, time_of
-from eventstore.storage.connection import fetch
+from eventstore.storage.sql import fetch
 
 _PLACE = (
     "SELECT count(*), max(timestamp), min(CASE WHEN name = 'submit' THEN timestamp END)"

@@ -32,7 +32,8 @@ from eventstore.ingest import stored_events
 from eventstore.ingest.inserts import Payloads, append_batch, append_events
 from eventstore.ingest.source_state import Counts, JobPlace, Rows, by_time
 from eventstore.reading.event_log import head, knows_boot, latest, number_of
-from eventstore.storage.connection import Store, value
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import value
 
 Derive = Callable[[apsw.Connection, "Sequence[Record | Notice]"], None]
 

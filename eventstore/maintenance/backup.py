@@ -13,7 +13,8 @@ import apsw
 from eventstore.errors import StoreError, reachable, translated
 from eventstore.events.digest_chain import GENESIS
 from eventstore.maintenance.verify import Verified, verify_chain
-from eventstore.storage.connection import Store, open_readonly, value
+from eventstore.storage.connection import Store, open_readonly
+from eventstore.storage.sql import value
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) pages."""

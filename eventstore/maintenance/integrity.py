@@ -10,7 +10,9 @@ import apsw
 import msgspec
 
 from eventstore.events.journal_line import decode_purge
-from eventstore.storage.connection import APPEND_ONLY, MEMORY, create_or_open, fetch, value
+from eventstore.storage.connection import MEMORY, create_or_open
+from eventstore.storage.schema import APPEND_ONLY
+from eventstore.storage.sql import fetch, value
 
 EVENT_TABLES = (*APPEND_ONLY, "source")
 

@@ -19,7 +19,8 @@ from typing import Any
 import apsw
 
 from eventstore.errors import reachable
-from eventstore.storage.connection import APPLICATION_ID, fetch, migrate, value
+from eventstore.storage.schema import APPLICATION_ID, migrate
+from eventstore.storage.sql import fetch, value
 
 Row = tuple[Any, ...]
 

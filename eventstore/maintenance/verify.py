@@ -20,7 +20,8 @@ from eventstore.events.journal_line import Entry, decode_event
 from eventstore.events.records import Notice, Record
 from eventstore.maintenance.integrity import notice_fault, schema_fault, structure_fault
 from eventstore.reading.event_log import head
-from eventstore.storage.connection import Store, fetch, value
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch, value
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) batches."""

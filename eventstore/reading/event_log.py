@@ -12,7 +12,7 @@ from eventstore.events.compression import FORMS, WHOLE, inflate
 from eventstore.events.dedup import anchored
 from eventstore.events.journal_line import Entry, decode_event
 from eventstore.events.records import Notice, Record
-from eventstore.storage.connection import fetch, value
+from eventstore.storage.sql import fetch, value
 
 _CHUNK = 10_000  # rows held at a time
 _COLUMNS = "e.seq, job, jobid, stream, replayed, anchor, timestamp, name, form, e.data"

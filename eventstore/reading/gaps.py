@@ -22,7 +22,9 @@ from typing import NamedTuple
 import apsw
 
 from eventstore.reading.event_log import head
-from eventstore.storage.connection import MEMORY, is_being_written, value
+from eventstore.storage.connection import MEMORY
+from eventstore.storage.sql import value
+from eventstore.storage.writer_lock import is_being_written
 
 
 class Gap(NamedTuple):

@@ -15,7 +15,7 @@ from errno import EINVAL, ENOSYS
 
 from eventstore.errors import StoreError
 from eventstore.events.records import Notice, Record
-from eventstore.storage.connection import fetch, value
+from eventstore.storage.sql import fetch, value
 from joblist.config import Config, ConfigError
 from joblist.live.failures import answering
 from joblist.live.journal_follower import Follower, Source

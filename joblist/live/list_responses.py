@@ -17,7 +17,8 @@ from math import inf
 
 import apsw
 
-from eventstore.storage.connection import MEMORY, Store, open_readonly, value
+from eventstore.storage.connection import MEMORY, Store, open_readonly
+from eventstore.storage.sql import value
 from joblist.live.failures import answering
 from joblist.live.ports import Bus, Message
 

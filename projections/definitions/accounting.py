@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from eventstore.reading.event_log import payload
-from eventstore.storage.connection import sql_script
+from eventstore.storage.sql import script
 from projections.definitions.interface import Put
 from projections.formats.json_text import dumps, escaped
 from projections.job.attributes import ATTRIBUTES
@@ -28,7 +28,7 @@ class Accounting:
 
     name = "accounting"
     version = 1
-    schema = sql_script("projections.definitions", "accounting.sql")
+    schema = script(__file__, "accounting.sql")
 
     def rows(self, job: Job) -> Iterable[Put]:
         """One row, once a job that ran is inactive."""

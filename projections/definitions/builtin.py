@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import ceil, floor
 
-from eventstore.storage.connection import sql_script
+from eventstore.storage.sql import script
 from projections.constraints import interval_index
 from projections.definitions.accounting import Accounting
 from projections.definitions.interface import Add, Projection, Put
@@ -31,7 +31,7 @@ _NONE_ENDED = (0,) * len(_RESULTS)
 
 
 def _schema(name: str) -> str:
-    return sql_script("projections.definitions", f"{name}.sql")
+    return script(__file__, f"{name}.sql")
 
 
 class Active:

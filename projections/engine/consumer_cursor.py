@@ -26,7 +26,8 @@ import apsw
 
 from eventstore.errors import NotOurs, StoreError, translated
 from eventstore.events.digest_chain import GENESIS
-from eventstore.storage.connection import MEMORY, fetch, value
+from eventstore.storage.connection import MEMORY
+from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection
 from projections.engine.views import stored_views, version_of
 

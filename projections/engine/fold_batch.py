@@ -17,7 +17,7 @@ import msgspec
 
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
-from eventstore.storage.connection import value
+from eventstore.storage.sql import value
 from projections.job.reducers import fold, gone, purged, rebooted
 from projections.job.state import INACTIVE, Job
 

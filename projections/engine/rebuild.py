@@ -16,7 +16,8 @@ import apsw
 
 from eventstore.errors import StoreError, translated
 from eventstore.reading import event_log
-from eventstore.storage.connection import MEMORY, Store, fetch, value
+from eventstore.storage.connection import MEMORY, Store
+from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, installed, schema_of
 from projections.engine.rebuild_workers import Shard, Step, Workers
 from projections.engine.row_deltas import Tables

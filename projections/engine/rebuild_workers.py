@@ -19,7 +19,8 @@ from msgspec import Struct
 
 from eventstore.errors import StoreError
 from eventstore.reading import event_log
-from eventstore.storage.connection import fetch, open_readonly, value
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, installed
 from projections.engine.fold_batch import Folder, decode_state
 from projections.engine.row_deltas import Delta, Tables

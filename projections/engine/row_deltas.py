@@ -15,7 +15,7 @@ from typing import Any
 import apsw
 from msgspec import Struct
 
-from eventstore.storage.connection import fetch
+from eventstore.storage.sql import fetch
 from projections.definitions.interface import Add, Projection, Put, schema_of
 from projections.engine.fold_batch import Change
 from projections.job.state import INACTIVE, Job

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import apsw
 
 from eventstore.reading import event_log
-from eventstore.storage.connection import fetch, value
+from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, installed, schema_of
 from projections.engine.fold_batch import Folder
 from projections.engine.row_deltas import Tables

@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
-from eventstore.storage.connection import Store, fetch, value
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, installed, schema_of
 from projections.engine.fold_batch import Change, Folder, decode_state, encode_states
 from projections.engine.row_deltas import Tables

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from eventstore.storage.connection import fetch
+from eventstore.storage.sql import fetch
 from projections.definitions.builtin import hour
 from projections.job.state import (
     CANCELED,

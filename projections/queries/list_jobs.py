@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import apsw
 
-from eventstore.storage.connection import fetch, value
+from eventstore.storage.sql import fetch, value
 from projections.constraints import interval_index
 from projections.constraints.evaluate import Matcher
 from projections.constraints.possible_states import reachable

@@ -16,7 +16,8 @@ from cli.accounting.feed import Outcome, consumer_of, feed
 from cli.accounting.flux_accounting_db import Target
 from eventstore.ingest.writer import Writer
 from eventstore.reading import event_log
-from eventstore.storage.connection import Store, create_or_open, fetch
+from eventstore.storage.connection import Store, create_or_open
+from eventstore.storage.sql import fetch
 from projections.definitions.accounting import Accounting, JobRecord, job_records, requested
 from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild

@@ -14,7 +14,8 @@ from cli.flux_jobs.jobid import encode
 from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.reading import event_log
-from eventstore.storage.connection import create_or_open, fetch
+from eventstore.storage.connection import create_or_open
+from eventstore.storage.sql import fetch
 from projections.definitions.accounting import job_records
 from projections.engine.views import Views
 from tests.cli.test_commands import Run

@@ -18,7 +18,8 @@ from eventstore.events.records import Record
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
 from eventstore.reading import event_log
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from projections.engine.fold_batch import decode_state
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views

@@ -11,7 +11,8 @@ import pytest
 
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from joblist.service import Service
 from projections.engine.rebuild import rebuild
 from tests.support.recordings import (

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cli.main import cli
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import fetch
+from eventstore.storage.sql import fetch
 from joblist.service import Service
 from tests.support.recordings import (
     Recording,

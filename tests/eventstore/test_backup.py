@@ -17,7 +17,8 @@ from eventstore.ingest.writer import Writer
 from eventstore.maintenance import backup as backup_module
 from eventstore.maintenance.backup import backup
 from eventstore.maintenance.verify import verify_chain
-from eventstore.storage.connection import create_or_open, fetch, open_readonly
+from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.sql import fetch
 from tests.reliability.torture.workload import batches, contents, count, fault, ingest, opened
 
 PARTS = batches(60, 20)

@@ -18,7 +18,8 @@ from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
 from eventstore.maintenance.verify import verify_chain
 from eventstore.reading.event_log import entry
-from eventstore.storage.connection import SCHEMA_VERSION, create_or_open, open_readonly
+from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.schema import SCHEMA_VERSION
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
 from tests.support.recordings import events_of, recordings

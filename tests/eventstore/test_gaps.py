@@ -17,7 +17,8 @@ from cli.main import cli
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
 from eventstore.reading.gaps import Gap, counts, gaps
-from eventstore.storage.connection import Store, create_or_open, fetch, open_readonly
+from eventstore.storage.connection import Store, create_or_open, open_readonly
+from eventstore.storage.sql import fetch
 from projections.engine.views import Views
 
 LINES = list(journal(4))

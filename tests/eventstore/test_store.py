@@ -15,8 +15,9 @@ from eventstore.errors import Locked, NotOurs, StoreError, TooNew
 from eventstore.events.records import Notice, Record
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
-from eventstore.storage import connection as store_module
-from eventstore.storage.connection import APPEND_ONLY, create_or_open, fetch, open_readonly
+from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.schema import APPEND_ONLY, SCHEMA_VERSION
+from eventstore.storage.sql import fetch
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
 
@@ -140,7 +141,7 @@ def test_foreign_and_newer_databases_are_left_alone(tmp_path: Path, path: str) -
     text = tmp_path / "text"
     text.write_text("this is no database at all, and never was one\n" * 40)
     newer = apsw.Connection(path)
-    newer.execute(f"PRAGMA user_version = {store_module.SCHEMA_VERSION + 1}")
+    newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     newer.close()
     for name, error in ((foreign, NotOurs), (str(text), NotOurs), (path, TooNew)):
         before = Path(name).read_bytes()

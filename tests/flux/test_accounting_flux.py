@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from eventstore.storage.connection import fetch
+from eventstore.storage.sql import fetch
 from tests.support.accounting_db import COLUMNS, ids, rows
 
 pytestmark = pytest.mark.flux

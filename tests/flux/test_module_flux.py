@@ -10,7 +10,8 @@ import pytest
 
 from eventstore.maintenance.verify import verify_chain
 from eventstore.reading import event_log
-from eventstore.storage.connection import Store, fetch, open_readonly
+from eventstore.storage.connection import Store, open_readonly
+from eventstore.storage.sql import fetch
 from projections.engine.views import first_fault
 from tests.support.flux_instance import Instances
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from eventstore.maintenance.verify import verify_chain
-from eventstore.storage.connection import fetch, open_readonly
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
 from tests.support.flux_instance import ROOT, Instances
 
 pytestmark = pytest.mark.flux

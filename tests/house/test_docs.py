@@ -11,7 +11,8 @@ import pytest
 from bench.generate import journal
 from cli.main import COMMANDS
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import create_or_open, fetch
+from eventstore.storage.connection import create_or_open
+from eventstore.storage.sql import fetch
 from projections.definitions.builtin import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views

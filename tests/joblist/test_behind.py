@@ -9,7 +9,8 @@ import pytest
 
 from eventstore.errors import StoreError, Unfit
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from joblist.live import journal_follower
 from projections.engine.views import Views
 from tests.joblist.test_journal_follower import Broken

@@ -12,7 +12,8 @@ import pytest
 
 from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, create_or_open, fetch
+from eventstore.storage.connection import Store, create_or_open
+from eventstore.storage.sql import fetch
 from joblist.broker import entry
 from joblist.config import Config, ConfigError
 from joblist.live import journal_follower

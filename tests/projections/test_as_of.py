@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from cli.main import cli
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.service import Service

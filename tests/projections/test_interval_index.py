@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service

@@ -16,7 +16,8 @@ import pytest
 
 from bench.generate import EPOCH, journal
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, fetch
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential

@@ -12,7 +12,8 @@ import pytest
 from bench.generate import EPOCH, journal
 from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, create_or_open, fetch
+from eventstore.storage.connection import Store, create_or_open
+from eventstore.storage.sql import fetch
 from projections.definitions.builtin import BUILTIN, Inactive
 from projections.engine.rebuild import Rebuild, rebuild, refresh
 from projections.engine.views import Views, overview

@@ -22,7 +22,8 @@ from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
 from eventstore.maintenance.verify import verify_chain
-from eventstore.storage.connection import Store, create_or_open, fetch, open_readonly
+from eventstore.storage.connection import Store, create_or_open, open_readonly
+from eventstore.storage.sql import fetch
 from projections.engine.rebuild import rebuild, refresh
 from projections.engine.views import Views
 from tests.reliability.torture import hostile

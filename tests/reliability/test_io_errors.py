@@ -13,7 +13,8 @@ import pytest
 from eventstore.errors import Locked, StoreError
 from eventstore.maintenance.backup import backup
 from eventstore.maintenance.recover import recover
-from eventstore.storage.connection import create_or_open, is_being_written, open_readonly
+from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.writer_lock import is_being_written
 from tests.reliability.torture.faults import KINDS, calls_of, try_calls
 
 JOBS = 6

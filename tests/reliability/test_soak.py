@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from eventstore.storage import connection as store_module
-from eventstore.storage.connection import create_or_open, open_readonly, value
+from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.sql import value
 from tests.reliability.torture.readers import adds_up
 from tests.reliability.torture.soak import Figures, Sample, soak
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from eventstore.storage.connection import fetch
+from eventstore.storage.sql import fetch
 
 COLUMNS = (
     "id char(16) PRIMARY KEY NOT NULL",

@@ -35,7 +35,8 @@ def command(as_json: bool) -> None:
     Gaps are counted by kind; `flux-jobdb gaps` lists them.
     """
     from eventstore.reading.gaps import counts  # noqa: PLC0415
-    from eventstore.storage.connection import open_readonly, value  # noqa: PLC0415
+    from eventstore.storage.connection import open_readonly  # noqa: PLC0415
+    from eventstore.storage.sql import value  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store, store.snapshot() as db:

@@ -23,7 +23,8 @@ from cli.accounting.flux_accounting_db import Target
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
 from eventstore.reading.event_log import head
-from eventstore.storage.connection import fetch, open_readonly
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
 from projections.definitions.accounting import job_records, json_line
 from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild

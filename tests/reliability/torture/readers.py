@@ -16,7 +16,8 @@ from typing import Any
 
 import apsw
 
-from eventstore.storage.connection import fetch, open_readonly, value
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch, value
 from joblist.config import Config
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service

@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 
 from eventstore.maintenance.verify import verify_chain
 from eventstore.reading.event_log import head
-from eventstore.storage.connection import Store, create_or_open, value
+from eventstore.storage.connection import Store, create_or_open
+from eventstore.storage.sql import value
 from joblist.live.journal_follower import COLLECT
 from projections.engine.views import Views
 from tests.reliability.torture.readers import Asker, adds_up

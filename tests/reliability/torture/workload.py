@@ -11,7 +11,8 @@ from eventstore.events.records import Record
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
 from eventstore.reading import event_log
-from eventstore.storage.connection import Store, create_or_open, fetch, value
+from eventstore.storage.connection import Store, create_or_open
+from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import schema_of
 from projections.engine.rebuild import rebuild, refresh
 from projections.engine.verify_views import differing

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""One writer at a time: a lock (flock) on a file beside the database.
+
+The lock goes with the process that holds it, however that ends. The file stays, and holds the
+number of the process that took the lock last.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from pathlib import Path
+
+from eventstore.errors import Locked, StoreError
+
+
+def acquire(path: str) -> int:
+    """Take the writer's lock of a database; returns a file descriptor, closing it gives it up.
+
+    Raises Locked where another process has it, StoreError where it cannot be made.
+    """
+    lock_path = _lock_path(path)
+    try:
+        lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: it cannot be written ({error.strerror}); check its folder's permissions"
+        ) from error
+    try:
+        _lock_exclusively(lock)
+    except BlockingIOError as error:
+        holder = re.sub(rb"[^ -~]", b"", os.read(lock, 100)).decode()
+        os.close(lock)
+        raise Locked(
+            f"{path}: process {holder or 'unknown'} is writing it; wait for that one to end"
+        ) from error
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+    except OSError:
+        pass  # the disk is full: the number is needed for messages only, the lock holds
+    return lock
+
+
+def _lock_exclusively(lock: int) -> None:
+    for _ in range(5):
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)  # `is_being_written` of another process holds it for a moment
+    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_being_written(path: str) -> bool:
+    """Whether a process has the database open for writing.
+
+    The lock tells; the number in its file may be that of another process by now.
+    """
+    try:
+        lock = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _lock_path(path: str) -> str:
+    return f"{Path(path).resolve()}-lock"

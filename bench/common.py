@@ -242,7 +242,7 @@ def history(folder: Path, jobs: int, *, anew: bool = False) -> History:
     source = journal_file(folder, jobs)
     with create_or_open(str(path)) as store:
         views = Views(store)
-        writer = Writer(store, "bench", views.advance)
+        writer = Writer(store, "bench", views)
 
         def ingest() -> None:
             for lines in Input(str(source)).batches():
@@ -259,7 +259,7 @@ def history(folder: Path, jobs: int, *, anew: bool = False) -> History:
 def add_active(views: Views, jobs: int) -> None:
     """Append ACTIVE jobs that run, behind a history of ``jobs``."""
     lines = generate.journal(ACTIVE, rate=RATE, first=jobs, running=ACTIVE)
-    Writer(views.store, "active", views.advance).append(lines)
+    Writer(views.store, "active", views).append(lines)
 
 
 def backlog_writer(views: Views) -> Writer:
@@ -268,7 +268,7 @@ def backlog_writer(views: Views) -> Writer:
     def expected() -> list[int]:
         return [job.key for job in views.unfinished()]
 
-    return Writer(views.store, "backlog", views.advance, expected=expected)
+    return Writer(views.store, "backlog", views, expected=expected)
 
 
 def journal_file(folder: Path, jobs: int) -> Path:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The rows that a batch appends, and at last its own, with its digest in the chain."""
+"""The statements that append rows: whoever appends, ingest or recovery, does it by these."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import apsw
@@ -10,13 +11,16 @@ import apsw
 from eventstore.events import digest_chain
 from eventstore.events.compression import Deflater, shorten
 from eventstore.events.records import Notice, Record
-from eventstore.ingest.source_state import Rows
 from eventstore.reading.event_log import number_of
+from eventstore.storage.sql import statements, value
 
-_EVENT = (
-    "INSERT INTO event (seq, job, timestamp, name, replayed, anchor, data, form)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+SQL = statements(__file__)
+_PAYLOADS = {"jobspec": SQL["append_jobspec"], "R": SQL["append_R"]}
+
+
+def append_jobs(db: apsw.Connection, jobs: Iterable[tuple[int, int, int]]) -> None:
+    """Append (key, jobid, stream) to the table job."""
+    db.executemany("INSERT INTO job (key, jobid, stream) VALUES (?, ?, ?)", jobs)
 
 
 def append_events(db: apsw.Connection, records: Iterable[Record | Notice]) -> None:
@@ -30,46 +34,86 @@ def append_events(db: apsw.Connection, records: Iterable[Record | Notice]) -> No
         form, kept = shorten(entry.data, timestamp, name, entry.context)
         where = (record.seq, record.job, timestamp, name, record.replayed, record.anchor)
         rows.append((*where, kept, form))
-    db.executemany(_EVENT, rows)
+    db.executemany(SQL["append_event"], rows)
 
 
 class Payloads:
-    """Appends jobspecs and Rs, deflated with those that came before them."""
+    """Appends jobspecs and Rs, deflated with those that came before them.
+
+    Which payload the next ones are deflated with is remembered over batches. A batch works
+    on copies, which replace what is remembered once the batch is committed.
+    """
 
     def __init__(self) -> None:
-        self._deflaters = {"jobspec": Deflater(), "R": Deflater()}
+        self._kept = {"jobspec": Deflater(), "R": Deflater()}
+        self._working = _copies(self._kept)
 
     def append(
         self, db: apsw.Connection, table: str, payloads: Iterable[tuple[int, bytes]]
     ) -> None:
         """Append (seq, bytes) to ``table``, in the order of seq."""
-        keep = self._deflaters[table].keep
-        db.executemany(
-            f"INSERT INTO {table} (seq, base, data) VALUES (?, ?, ?)",
-            [keep(seq, data) for seq, data in payloads],
-        )
+        keep = self._working[table].keep
+        db.executemany(_PAYLOADS[table], [keep(seq, data) for seq, data in payloads])
+
+    def committed(self) -> None:
+        """Keep what the batch changed."""
+        self._kept = _copies(self._working)
+
+    def rolled_back(self) -> None:
+        """Drop what the batch changed."""
+        self._working = _copies(self._kept)
 
 
-def append_batch(db: apsw.Connection, rows: Rows, source: int, committed: float) -> None:
-    """Append the row of a batch that consists of ``rows``."""
-    contents = digest_chain.Contents(
-        [row for row in rows.records if isinstance(row, Record)],
-        rows.jobspecs,
-        rows.rs,
-        [row for row in rows.records if isinstance(row, Notice)],
-        rows.rejects,
-    )
-    previous = db.execute("SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1")
-    number, chain = next(iter(previous), (0, digest_chain.GENESIS))
-    header = (number_of(number) + 1, source, committed)
-    db.execute(
-        "INSERT INTO batch (batch, source, committed, first, last, rejects, checks, digest)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *header,
-            rows.first,
-            rows.first + len(rows.records) - 1,
-            len(rows.rejects),
-            *digest_chain.prove(chain, header, contents),
-        ),
-    )
+def _copies(deflaters: dict[str, Deflater]) -> dict[str, Deflater]:
+    return {table: copy.copy(deflater) for table, deflater in deflaters.items()}
+
+
+def append_notice(db: apsw.Connection, notice: Notice) -> None:
+    """Append a notice; a purge is recognised later by the digest of its bytes."""
+    recognised = notice_digest(notice.kind, notice.data)
+    row = (notice.seq, notice.time, notice.kind, recognised, notice.data)
+    db.execute(SQL["append_notice"], row)
+
+
+def notice_digest(kind: str, data: bytes) -> bytes | None:
+    """Return what the column ``digest`` holds: of a purge its bytes' digest, else NULL."""
+    return digest_chain.content_digest(data) if kind == "purge" else None
+
+
+def append_reject(
+    db: apsw.Connection, batch: int, reject: tuple[int | None, str, bytes]
+) -> bool:
+    """Append (job id, reason, bytes) of a batch; returns False where that is stored already."""
+    jobid, reason, data = reject
+    db.execute(SQL["append_reject"], (batch, jobid, reason, reject_digest(*reject), data))
+    return bool(db.changes())
+
+
+def reject_digest(jobid: int | None, reason: str, data: bytes) -> bytes:
+    """Return what a reject is recognised by."""
+    return digest_chain.content_digest(f"{jobid} {reason} ".encode() + data)
+
+
+def last_batch(db: apsw.Connection) -> tuple[int, bytes]:
+    """Return number and digest of the last batch; 0 and GENESIS where there is none."""
+    found = db.execute("SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1")
+    number, chain = next(iter(found), (0, digest_chain.GENESIS))
+    return number_of(number), chain
+
+
+def next_batch(db: apsw.Connection) -> int:
+    """Return the number of the next batch."""
+    return number_of(value(db, "SELECT coalesce(max(batch), 0) FROM batch")) + 1
+
+
+def append_batch(
+    db: apsw.Connection,
+    header: tuple[int, int, float],
+    extent: tuple[int, int, int],
+    proof: digest_chain.Proof,
+) -> None:
+    """Append a batch's row.
+
+    ``header`` is (batch, source, committed), ``extent`` (first seq, last seq, rejects).
+    """
+    db.execute(SQL["append_batch"], (*header, *extent, *proof))

@@ -1,29 +1,43 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What is stored of a job already, as whoever appends needs it."""
+"""What is stored of a job already: read where what is remembered does not suffice."""
 
 from __future__ import annotations
 
 import apsw
+from msgspec import Struct
 
 from eventstore.events.dedup import LIVE_ONLY, Known, anchored
 from eventstore.events.journal_line import Glimpse
-from eventstore.ingest.source_state import JobPlace
 from eventstore.reading.event_log import entry, time_of
-from eventstore.storage.sql import fetch
+from eventstore.storage.sql import fetch, statements
 
-_PLACE = (
-    "SELECT count(*), max(timestamp), min(CASE WHEN name = 'submit' THEN timestamp END)"
-    " FROM event WHERE job = ?"
-)
+SQL = statements(__file__)
+
+
+class JobPlace(Struct, gc=False):
+    """Where a job stands: what is stored of it, and how far this source has read it.
+
+    ``submitted`` is the timestamp of its submit event, ``latest`` its highest timestamp.
+    ``count`` events are stored, of which ``cursor`` precede what this source reads next.
+    ``known`` holds them, where they were read.
+    """
+
+    key: int
+    jobid: int
+    stream: int
+    submitted: float | None = None
+    latest: float = float("-inf")
+    count: int = 0
+    cursor: int = 0
+    known: list[Known] | None = None
 
 
 def places(db: apsw.Connection, jobid: int) -> list[JobPlace]:
     """Return where the jobs of this id stand, in the order of their streams."""
     found: list[JobPlace] = []
-    sql = "SELECT key, stream FROM job WHERE jobid = ? ORDER BY stream"
-    for key, stream in fetch(db, sql, (jobid,)):
+    for key, stream in fetch(db, SQL["jobs_of_id"], (jobid,)):
         job = JobPlace(key, jobid, stream)
-        job.count, latest, submitted = fetch(db, _PLACE, (key,))[0]
+        job.count, latest, submitted = fetch(db, SQL["extent_of_job"], (key,))[0]
         job.submitted = time_of(submitted)
         job.latest = float("-inf") if latest is None else time_of(latest) or 0.0
         found.append(job)
@@ -32,12 +46,7 @@ def places(db: apsw.Connection, jobid: int) -> list[JobPlace]:
 
 def events(db: apsw.Connection, key: int) -> list[Known]:
     """Return a job's stored events, in the job's order."""
-    rows = fetch(
-        db,
-        "SELECT seq, anchor, timestamp, name, replayed, form, data FROM event"
-        " WHERE job = ? ORDER BY seq",
-        (key,),
-    )
+    rows = fetch(db, SQL["events_of_job"], (key,))
     found = [
         Known(
             timestamp, name, seq, None if replayed else entry(timestamp, name, form, kept).data
@@ -48,11 +57,12 @@ def events(db: apsw.Connection, key: int) -> list[Known]:
 
 
 def all_known(db: apsw.Connection, seen: Glimpse) -> int | None:
-    """Return the key of the job of which all these events are stored, where that is plain.
+    """Return the key of the job of which all these events are stored; None: decode them.
 
-    It is not where there are several jobs of this id, where events were read late, where memos
-    have to be remembered, or where more is stored than can have been left out: None then, as
-    where an event is not stored.
+    None does not say that one of them is missing. It is also returned where the times and
+    names of events do not decide: where there are several jobs of this id, where events were
+    read late, where memos have to be remembered, or where an event is stored that the job
+    manager would have named.
     """
     keys = fetch(db, "SELECT key FROM job WHERE jobid = ?", (seen.id,))
     if len(keys) != 1:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from eventstore.errors import JobdbError
-from eventstore.ingest.source_state import Counts
+from eventstore.ingest.counts import Counts
 from eventstore.storage.connection import create_or_open
 from joblist.config import SETTINGS, Config, ConfigError, from_tables
 from joblist.live.dispatcher import Live

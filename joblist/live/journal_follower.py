@@ -24,7 +24,7 @@ import apsw
 from eventstore.errors import StoreError, Unfit
 from eventstore.events.journal_line import SENTINEL, Response, decode_line
 from eventstore.events.records import Notice, Record
-from eventstore.ingest.source_state import Counts
+from eventstore.ingest.counts import Counts
 from eventstore.ingest.writer import Writer
 from joblist.live.failures import unforeseen
 from joblist.live.ports import Bus, Journal
@@ -152,7 +152,8 @@ class Follower:
         self._writer = Writer(
             self._views.store,
             self._source.name,
-            self._derive,
+            self,
+            self._views,
             boot=self._source.boot,
             expected=self._source.expected,
         )
@@ -274,9 +275,15 @@ class Follower:
             return False
         return True
 
-    def _derive(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+    def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Show what a batch appends, before the views follow. Called in its transaction."""
         self._seen(records)
-        self._views.advance(db, records)
+
+    def committed(self) -> None:
+        """Nothing was changed by `apply`."""
+
+    def rolled_back(self) -> None:
+        """Nothing was changed by `apply`."""
 
     def _drop_lines(self, count: int) -> None:
         self._size -= sum(len(line) for line in self._lines[:count])
@@ -287,10 +294,6 @@ class Follower:
             self._bus.log(syslog.LOG_ERR, f"behind: not stored, to be tried again: {error}")
         self._retrying.start(_pause(self._attempts))
         self._attempts += 1
-        try:
-            self._views.reload()  # views in memory may tell of what was rolled back
-        except StoreError as unread:
-            self._bus.log(syslog.LOG_ERR, f"active jobs may not be as stored: {unread}")
         self._fell_behind(error)
 
     def _fell_behind(self, error: StoreError) -> None:

@@ -44,7 +44,8 @@ _decode_jobs = msgspec.json.Decoder(_JobsForm).decode
 class Folder:
     """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state.
 
-    Jobs of other parts than ``part`` are left alone.
+    Jobs of other parts than ``part`` are left alone. What the last call of `changes` changed
+    can be undone.
     """
 
     def __init__(
@@ -53,11 +54,29 @@ class Folder:
         self.unfinished = unfinished
         self._last_key = last_key  # jobs beyond it have not been met
         self._part = part
+        self._kept_key = last_key  # before the last `changes`
+        self._before: dict[int, Job | None] = {}  # states that it changed, as they were
+
+    def keep(self) -> None:
+        """Keep what was changed: it cannot be undone any more."""
+        self._kept_key = self._last_key
+        self._before = {}
+
+    def undo(self) -> None:
+        """Have all states as they were before the last `changes`, unless it was kept."""
+        self._last_key = self._kept_key
+        for key, before in self._before.items():
+            if before is None:
+                self.unfinished.pop(key, None)
+            else:
+                self.unfinished[key] = before
+        self._before = {}
 
     def changes(
         self, db: apsw.Connection, records: Sequence[Record | Notice]
     ) -> dict[int, Change]:
         """Fold records, given in the order of seq; returns what they change, by job."""
+        self.keep()
         found: dict[int, Change] = {}
         events: dict[int, list[Record]] = {}
         for record in records:
@@ -131,6 +150,8 @@ class Folder:
         self, found: dict[int, Change], key: int, before: Job | None, after: Job | None
     ) -> None:
         first = found.get(key)
+        if first is None:
+            self._before[key] = self.unfinished.get(key)
         found[key] = Change(before if first is None else first.before, after)
         if after is None:
             self.unfinished.pop(key, None)

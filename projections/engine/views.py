@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The tables that projections fill, and how far each of them has come.
 
-Views advance in the transaction that appends events: ``Views.advance`` is what the event
-store's Writer calls. Their checkpoints are written with them, so that they can never say
+Views advance in the transaction that appends events: `Views` takes part in each batch of the
+event store's Writer. Their checkpoints are written with them, so that they can never say
 something else than the rows.
 
 A view whose projection has another version than the one it was made with does not advance;
@@ -71,7 +71,10 @@ def stored_views(db: apsw.Connection) -> dict[str, View]:
 
 
 class Views:
-    """The current views of a store that is open for writing."""
+    """The current views of a store that is open for writing.
+
+    A `Participant` of each batch that is appended to it: one object for one open store.
+    """
 
     def __init__(self, store: Store, projections: Sequence[Projection] | None = None) -> None:
         self.store = store
@@ -88,7 +91,8 @@ class Views:
             self.stale = stale(db, self.projections)
             self._tables = Tables(p for p in self.projections if p.name not in self.stale)
             self._load_states(db)
-            self._reached = event_log.head(db)
+            self._reached = event_log.head(db)  # the seq that is applied and committed
+            self._advanced = self._reached  # and the seq that the current batch applied
 
     def _load_states(self, db: apsw.Connection) -> None:
         unfinished: dict[int, Job] = {}
@@ -110,14 +114,15 @@ class Views:
         """Return the state of an unfinished job, by its key; None for any other."""
         return self._folder.unfinished.get(key)
 
-    def advance(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+    def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
         """Apply what a batch appended. Called inside its transaction."""
         if FOLD in self.stale or not records:
             return
         if records[0].seq != self._reached + 1:
-            # A batch was rolled back: what is in memory tells of events that are not stored.
-            self._load_states(db)
-        self._reached = -1  # until all of this batch is applied
+            raise RuntimeError(
+                f"the views in memory are those of seq {self._reached}, the batch begins at "
+                f"seq {records[0].seq}: another Views object advanced them"
+            )
         changes = self._folder.changes(db, records)
         self._tables.apply(db, changes)
         save_states(db, FOLD, states_of(changes))
@@ -126,7 +131,18 @@ class Views:
             "UPDATE view SET checkpoint = ? WHERE name = ?",
             [(records[-1].seq, name) for name in names],
         )
-        self._reached = records[-1].seq
+        self._advanced = records[-1].seq
+
+    def committed(self) -> None:
+        """Keep the states that the last batch made."""
+        self._folder.keep()
+        self._reached = self._advanced
+
+    def rolled_back(self) -> None:
+        """Be as before the last batch: as the views are stored."""
+        self._folder.undo()
+        self._tables.forget()
+        self._advanced = self._reached
 
     def _create_missing(self, db: apsw.Connection) -> None:
         """Make the views of a store without events: nothing needs to be rebuilt."""

@@ -42,7 +42,7 @@ class Site:
         self.views = Views(self.store)
 
     def ingest(self, lines: list[bytes]) -> None:
-        Writer(self.store, "test", self.views.advance).append(lines)
+        Writer(self.store, "test", self.views).append(lines)
 
     def finish(self, jobs: int, seed: int) -> None:
         self.ingest(list(journal(jobs, seed, start=EPOCH + seed * 1e6)))
@@ -71,12 +71,12 @@ def ways(recording: Recording) -> Iterator[tuple[Store, Views]]:
     play(store, views, recording, recording.boots)
     yield store, views
     store, views = new_store()
-    Writer(store, "backlog", views.advance).append(recording.lines("backlog"))
+    Writer(store, "backlog", views).append(recording.lines("backlog"))
     yield store, views
     store, views = new_store()
     lines = recording.journal(1)
-    Writer(store, "later half", views.advance).append(lines[len(lines) // 2 :])
-    Writer(store, "all", views.advance).append(lines)
+    Writer(store, "later half", views).append(lines[len(lines) // 2 :])
+    Writer(store, "all", views).append(lines)
     yield store, views
 
 
@@ -186,7 +186,7 @@ def test_what_a_jobspec_asks_of_the_accounts(jobspec: Any, expected: tuple[Any, 
 @pytest.mark.parametrize("version", LAYOUTS)
 def test_older_schemas_get_the_columns_they_have(version: int, tmp_path: Path) -> None:
     store, views = new_store()
-    Writer(store, "test", views.advance).append(journal(20))
+    Writer(store, "test", views).append(journal(20))
     wanted = [column.split()[0] for column in COLUMNS[: LAYOUTS[version]]]
     expected = [
         {

@@ -70,7 +70,7 @@ def run(tmp_path: Path) -> Run:
 
 def told(run: Run, lines: list[bytes], *words: str) -> list[str]:
     with create_or_open(run.db) as store:
-        Writer(store, "test", Views(store).advance).append(lines)
+        Writer(store, "test", Views(store)).append(lines)
     return run("accounting", "--explain", encode(JOB), *words).splitlines()
 
 
@@ -139,10 +139,10 @@ def test_a_job_without_a_bank_is_said_to_count_for_nobody(run: Run) -> None:
 def test_a_job_that_the_job_manager_lost(run: Run) -> None:
     with create_or_open(run.db) as store:
         views = Views(store)
-        Writer(store, "test", views.advance).append([*PENDING, ALLOC])
+        Writer(store, "test", views).append([*PENDING, ALLOC])
         backlog = [b'{"id":-1,"events":[]}']
         expected = [key for (key,) in fetch(store.db, "SELECT key FROM job")]
-        Writer(store, "again", views.advance, expected=lambda: expected).append(backlog)
+        Writer(store, "again", views, expected=lambda: expected).append(backlog)
     assert "the job manager lost it" in told(run, [])[0]
 
 

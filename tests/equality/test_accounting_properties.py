@@ -124,7 +124,7 @@ class Feeding(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def listen(self, lines: list[bytes]) -> None:
-        Writer(self.store, "test", self.views.advance).append(lines)
+        Writer(self.store, "test", self.views).append(lines)
 
     def finished(self, store: Store) -> list[JobRecord]:
         with store.snapshot() as db:
@@ -144,7 +144,7 @@ class Feeding(RuleBasedStateMachine):
             self.jobs += 1
             lines = [text for _, text in life(self.random, self.jobs, EPOCH + self.jobs)]
             self.journal += lines
-            Writer(self.broker, "broker", self.broker_views.advance).append(lines)
+            Writer(self.broker, "broker", self.broker_views).append(lines)
             if late == 0:
                 self.listen(lines)
             elif late == 1:

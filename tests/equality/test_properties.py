@@ -74,10 +74,10 @@ def test_cuts_and_repetitions_change_nothing(
     lines: list[bytes], places: list[int], first: int, length: int
 ) -> None:
     whole, views = new_store()
-    Writer(whole, "whole", views.advance).append(lines)
+    Writer(whole, "whole", views).append(lines)
 
     parts, views = new_store()
-    writer = Writer(parts, "parts", views.advance)
+    writer = Writer(parts, "parts", views)
     start = first % len(lines)
     for part in cut(lines, places):
         writer.append(part)
@@ -96,15 +96,15 @@ def test_a_backlog_stores_nothing_new_and_may_come_first(
     lines: list[bytes], places: list[int]
 ) -> None:
     live, views = new_store()
-    Writer(live, "live", views.advance).append(lines)
+    Writer(live, "live", views).append(lines)
     before = contents(live)
     # flux-restart is posted while nobody listens: here it was heard, so nothing is new.
-    assert Writer(live, "backlog", views.advance).append(backlog_of(lines)).new == 0
+    assert Writer(live, "backlog", views).append(backlog_of(lines)).new == 0
     assert before == contents(live)
 
     other, views = new_store()
-    Writer(other, "backlog", views.advance).append(backlog_of(lines))
-    writer = Writer(other, "live", views.advance)
+    Writer(other, "backlog", views).append(backlog_of(lines))
+    writer = Writer(other, "live", views)
     for part in cut(lines, places):
         writer.append(part)
     names = "SELECT jobid, timestamp, name FROM event JOIN job ON key = job"
@@ -119,9 +119,9 @@ def test_illegal_lives_are_kept_and_rebuilt_the_same(
     lines: list[bytes], places: list[int]
 ) -> None:
     whole, whole_views = new_store()
-    Writer(whole, "whole", whole_views.advance).append(lines)
+    Writer(whole, "whole", whole_views).append(lines)
     parts, views = new_store()
-    writer = Writer(parts, "parts", views.advance)
+    writer = Writer(parts, "parts", views)
     for part in cut(lines, places):
         writer.append(part)
     assert contents(whole) == contents(parts)
@@ -155,7 +155,7 @@ class StoreAndModel(RuleBasedStateMachine):
     @initialize(lines=journals())
     def start(self, lines: list[bytes]) -> None:
         self.store, self.views = new_store()
-        self.writer = Writer(self.store, "first", self.views.advance)
+        self.writer = Writer(self.store, "first", self.views)
         self.lines = lines
         self.read = 0
         self.model: dict[int, list[dict[str, Any]]] = {}
@@ -176,18 +176,18 @@ class StoreAndModel(RuleBasedStateMachine):
     @rule()
     def reconnect(self) -> None:
         self.writer.close()
-        self.writer = Writer(self.store, "next", self.views.advance)
+        self.writer = Writer(self.store, "next", self.views)
         assert self.writer.append(backlog_of(self.lines[: self.read])).new == 0
 
     @rule()
     def start_again(self) -> None:
         self.views = Views(self.store)
-        self.writer = Writer(self.store, "restarted", self.views.advance)
+        self.writer = Writer(self.store, "restarted", self.views)
 
     @rule(name=st.sampled_from(["active", "inactive", "stats", "accounting"]))
     def rebuild_one(self, name: str) -> None:
         rebuild(self.views, [name], chunk=4)
-        self.writer = Writer(self.store, "after", self.views.advance)
+        self.writer = Writer(self.store, "after", self.views)
 
     @invariant()
     def events_are_those_of_the_model(self) -> None:

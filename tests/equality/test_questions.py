@@ -92,7 +92,7 @@ def test_the_compiled_query_selects_what_the_tree_says(
     lines: list[bytes], trees: list[Any], scope: Scope
 ) -> None:
     store, views = new_store()
-    Writer(store, "any", views.advance).append(lines)
+    Writer(store, "any", views).append(lines)
     for constraint in trees:
         found = listing(
             store.db,
@@ -111,7 +111,7 @@ def test_the_compiled_query_selects_what_the_tree_says(
 @lru_cache
 def large_store() -> Store:
     store, views = new_store()
-    Writer(store, "large", views.advance).append(journal(6000, rate=5.0))
+    Writer(store, "large", views).append(journal(6000, rate=5.0))
     return store
 
 
@@ -269,7 +269,7 @@ def small_store() -> Store:
                     event["context"]["userid"] = user
             if response["id"] >= 0 and number < 30:
                 lines.append(json.dumps(response, separators=(",", ":")).encode())
-    Writer(store, "small", views.advance).append(lines)
+    Writer(store, "small", views).append(lines)
     return store
 
 

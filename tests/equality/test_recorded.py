@@ -180,7 +180,7 @@ def test_bytes_are_kept_and_nothing_is_stored_twice(recording: Recording) -> Non
     play(store, views, recording, recording.boots[1:])
     before = (stored_events(store), view_rows(store))
     for again in (recording.lines("backlog"), recording.journal(1), recording.lines("backlog")):
-        counts = Writer(store, "again", views.advance).append(again)
+        counts = Writer(store, "again", views).append(again)
         assert counts.new == 0
         assert counts.known > 0
     assert before == (stored_events(store), view_rows(store))
@@ -192,9 +192,9 @@ def test_the_order_of_files_does_not_matter(recording: Recording) -> None:
     store, views = new_store()
     play(store, views, recording, recording.boots)
     other, other_views = new_store()
-    Writer(other, "backlog", other_views.advance).append(recording.lines("backlog"))
+    Writer(other, "backlog", other_views).append(recording.lines("backlog"))
     for boot in recording.boots:
-        Writer(other, "journal", other_views.advance).append(recording.journal(boot))
+        Writer(other, "journal", other_views).append(recording.journal(boot))
     assert stored_events(store) == stored_events(other)
 
 

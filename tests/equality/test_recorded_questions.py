@@ -146,7 +146,7 @@ def _stripped(text: str, finished: set[int]) -> str:
 def test_a_backlog_alone_says_what_job_list_says_after_a_reload(recording: Recording) -> None:
     """What was live only is not known then: annotations."""
     store, views = new_store()
-    Writer(store, "backlog", views.advance).append(recording.lines("backlog"))
+    Writer(store, "backlog", views).append(recording.lines("backlog"))
     service = Service(store, recording.config(recording.boots[-1]))
     (reload,) = recording.objects("reload")
     assert reload["list"] == everything(service)

@@ -41,7 +41,7 @@ def test_a_backup_while_a_writer_goes_on(
     def write() -> None:
         store, views = opened(path)
         with store:
-            writer = Writer(store, "more", views.advance)
+            writer = Writer(store, "more", views)
             for part in PARTS[10:]:
                 started.wait(20)
                 writer.append(part)
@@ -68,7 +68,7 @@ def test_a_backup_while_a_writer_goes_on(
     with store:
         assert fault(store) is None
         assert verify_chain(store).head == head
-        writer = Writer(store, "again", views.advance)
+        writer = Writer(store, "again", views)
         before = count(store)
         for part in PARTS:
             writer.append(part)

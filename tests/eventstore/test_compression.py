@@ -123,7 +123,7 @@ def test_a_damaged_payload_is_refused_and_a_large_one_is_kept_as_it_came() -> No
 def test_recorded_events_leave_most_of_their_text_out() -> None:
     for recording in recordings():
         with create_or_open(":memory:") as store:
-            Writer(store, "test", lambda db, records: None).append(recording.journal(1))
+            Writer(store, "test").append(recording.journal(1))
             events = events_of(store)
             whole = sum(event.entry.form == WHOLE for event in events)
             assert whole == 0, recording.name
@@ -141,9 +141,9 @@ def test_an_older_database_is_brought_up_to_date(tmp_path: Path) -> None:
     with create_or_open(path) as store:
         views = Views(store)
         refresh(views)
-        counts = Writer(store, "again", views.advance).append(recording.journal(1))
+        counts = Writer(store, "again", views).append(recording.journal(1))
         assert (0, before.events) == (counts.new, counts.known)
-        Writer(store, "more", views.advance).append([b'{"id":7,"events":[]}', b"what?"])
+        Writer(store, "more", views).append([b'{"id":7,"events":[]}', b"what?"])
         assert verify_chain(store).fault is None
 
 

@@ -40,7 +40,7 @@ def found(store: Store) -> list[Gap]:
 def read(
     store: Store, lines: list[bytes], *, expected: Callable[[], list[int]] | None = None
 ) -> Writer:
-    writer = Writer(store, "journal", Views(store).advance, expected=expected)
+    writer = Writer(store, "journal", Views(store), expected=expected)
     writer.append(lines)
     return writer
 

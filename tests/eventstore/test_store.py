@@ -31,11 +31,11 @@ def path(tmp_path: Path) -> str:
     name = str(tmp_path / "jobs.sqlite")
     with create_or_open(name) as store:
         views = Views(store)
-        writer = Writer(store, "test", views.advance)
+        writer = Writer(store, "test", views)
         writer.append(journal(20))
         writer.append([PURGE, REJECT])
         writer.close()
-        live = Writer(store, "live", views.advance, expected=lambda: [1])
+        live = Writer(store, "live", views, expected=lambda: [1])
         live.append([b'{"id":-1,"events":[]}'])
         live.close()
     return name
@@ -112,7 +112,7 @@ def test_the_head_tells_histories_apart(tmp_path: Path) -> None:
     heads = set()
     for seed in (1, 2):
         with create_or_open(str(tmp_path / f"{seed}.sqlite")) as store:
-            Writer(store, "x", Views(store).advance, clock=lambda: 1.0).append(journal(3, seed))
+            Writer(store, "x", Views(store), clock=lambda: 1.0).append(journal(3, seed))
             heads.add(verify_chain(store).head)
     assert len(heads) == 2
 
@@ -125,7 +125,7 @@ def test_one_writer_many_readers(path: str) -> None:
             before = fetch(first.db, "SELECT count(*) FROM event")
             with first.snapshot() as db:
                 assert before == fetch(db, "SELECT count(*) FROM event")
-                Writer(store, "more", Views(store).advance).append(
+                Writer(store, "more", Views(store)).append(
                     journal(2, seed=9, start=EPOCH + 1e6)
                 )
                 assert before == fetch(db, "SELECT count(*) FROM event")
@@ -171,7 +171,7 @@ def test_a_failed_batch_leaves_nothing_and_can_be_given_again(path: str) -> None
         views = Views(store)
         before = fetch(store.db, "SELECT count(*), max(seq) FROM event")
         store.db.execute(f"PRAGMA max_page_count = {store.db.pragma('page_count') + 2}")
-        writer = Writer(store, "full", views.advance)
+        writer = Writer(store, "full", views)
         with pytest.raises(StoreError, match="no space left"):
             writer.append(more)
         assert before == fetch(store.db, "SELECT count(*), max(seq) FROM event")
@@ -186,17 +186,19 @@ def test_a_failed_batch_leaves_nothing_and_can_be_given_again(path: str) -> None
 
 def test_a_batch_that_is_rolled_back_leaves_no_trace_in_the_views(path: str) -> None:
     more = list(journal(30, seed=5, start=EPOCH + 1e6))
-    fail = True
 
-    def derive(db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        views.advance(db, records)
-        if fail:
-            raise StoreError("the disk is gone")
+    class Failing(Views):
+        def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+            super().apply(db, records)
+            if fail:
+                raise StoreError("the disk is gone")
 
     with create_or_open(path) as store:
-        views = Views(store)
-        Writer(store, "first", views.advance).append(more[:100])
-        writer = Writer(store, "second", derive)
+        views = Failing(store)
+        fail = False
+        Writer(store, "first", views).append(more[:100])
+        fail = True
+        writer = Writer(store, "second", views)
         for _ in range(2):
             with pytest.raises(StoreError, match="the disk is gone"):
                 writer.append(more[100:250])

@@ -25,7 +25,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("many") / "jobs.sqlite"
     with create_or_open(str(path)) as store:
         views = Views(store)
-        Writer(store, "before", views.advance).append(backlog(MANY))
+        Writer(store, "before", views).append(backlog(MANY))
     return path
 
 

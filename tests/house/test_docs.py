@@ -29,7 +29,7 @@ def test_the_example_projection_is_short_and_counts() -> None:
     assert len(code.splitlines()) <= 41
     with create_or_open(":memory:") as store:
         plain = Views(store, BUILTIN)
-        Writer(store, "test", plain.advance).append(journal(300))
+        Writer(store, "test", plain).append(journal(300))
         both = Views(store, [*BUILTIN, names["usage"]])  # type: ignore[list-item]
         assert refresh(both) == ["usage"]
         expected = fetch(

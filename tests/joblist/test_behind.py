@@ -8,6 +8,7 @@ import json
 import pytest
 
 from eventstore.errors import StoreError, Unfit
+from eventstore.ingest.intake import Intake
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch
@@ -194,15 +195,15 @@ def test_batches_are_bounded_in_bytes(module: Module, monkeypatch: pytest.Monkey
 def test_what_cannot_be_stored_is_kept_as_a_reject(
     module: Module, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    take = Writer._take
+    take = Intake.take
     bad = life(7, 7000.0)[0]
 
-    def choking(writer: Writer, line: bytes) -> None:
+    def choking(intake: Intake, line: bytes) -> None:
         if line == bad:
             raise error
-        take(writer, line)
+        take(intake, line)
 
-    monkeypatch.setattr(Writer, "_take", choking)
+    monkeypatch.setattr(Intake, "take", choking)
     module.feed(*life(2, 2000.0), bad, *life(3, 3000.0))
     assert [3, 2, 1] == module.ids()
     ((data, reason),) = fetch(store_of(module).db, "SELECT data, reason FROM reject")
@@ -211,9 +212,7 @@ def test_what_cannot_be_stored_is_kept_as_a_reject(
     assert "behind" not in module.answer("stats-get")
 
 
-def test_views_that_cannot_be_read_again_stop_nothing(
-    module: Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_views_need_not_be_read_again(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Broken(monkeypatch, StoreError("disk I/O error"))
 
     def unread(views: Views) -> None:

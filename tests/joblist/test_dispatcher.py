@@ -269,7 +269,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module]:
     monkeypatch.setattr(list_responses, "TURN", 60.0)
     with create_or_open(str(tmp_path / "jobs.sqlite")) as store:
         views = Views(store)
-        Writer(store, "before", views.advance).append(journal(100))
+        Writer(store, "before", views).append(journal(100))
         module = Module(views)
         module.feed(SENTINEL)
         module.bus.pass_time(1)

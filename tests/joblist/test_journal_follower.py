@@ -8,9 +8,12 @@ from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM, EPROTO
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from eventstore.errors import StoreError
+from eventstore.ingest.batch_rows import BatchRows
+from eventstore.ingest.intake import Intake
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open
 from eventstore.storage.sql import fetch
@@ -56,14 +59,14 @@ class Broken:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         self.broken = True
-        commit = Writer._commit
+        finish = Writer._finish
 
-        def failing(writer: Writer) -> None:
+        def failing(writer: Writer, db: apsw.Connection, rows: BatchRows) -> None:
             if self.broken:
                 raise error
-            commit(writer)
+            finish(writer, db, rows)
 
-        monkeypatch.setattr(Writer, "_commit", failing)
+        monkeypatch.setattr(Writer, "_finish", failing)
 
 
 def test_a_full_disk_does_not_stop_answers(
@@ -120,14 +123,14 @@ def test_what_is_too_much_to_keep_is_asked_for_again(
 def test_a_fault_of_ours_loses_one_line_only(
     module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Writer._take
+    take = Intake.take
 
-    def choking(writer: Writer, line: bytes) -> None:
+    def choking(intake: Intake, line: bytes) -> None:
         if b'"id": 2,' in line:
             raise ZeroDivisionError
-        take(writer, line)
+        take(intake, line)
 
-    monkeypatch.setattr(Writer, "_take", choking)
+    monkeypatch.setattr(Intake, "take", choking)
     module.feed(*life(1), *life(2), *life(3, 3000.0))
     assert [3, 1] == module.ids()
     assert any("ZeroDivisionError" in line for line in module.bus.logged)
@@ -327,7 +330,7 @@ def test_what_a_crash_took_back_goes_on_as_another_job() -> None:
     sql = "SELECT jobid, stream, count(*) FROM event JOIN job ON key = job GROUP BY key"
     events = [(1, 1, len(ended)), (1, 2, len(after)), (2, 1, 6), (2, 2, 3)]
     assert events == sorted(fetch(views.store.db, sql))
-    first_again = Writer(views.store, "a recording", views.advance)
+    first_again = Writer(views.store, "a recording", views)
     first_again.append([*ended, *running[:6], backlog(after)])
     assert 0 == first_again.counts.new
 

@@ -227,7 +227,7 @@ def test_as_of_t_is_a_history_that_ends_at_t(
 ) -> None:
     config = Config(follow_purges=follow, queues=QUEUES)
     store, views = new_store()
-    Writer(store, "whole", views.advance).append(lines)
+    Writer(store, "whole", views).append(lines)
     for cut in {cut % len(lines) + 1 for cut in cuts}:
         part = lines[:cut]
         time = 0.0
@@ -240,7 +240,7 @@ def test_as_of_t_is_a_history_that_ends_at_t(
         if cut < len(lines) and b'"jobs"' in lines[cut]:
             continue  # another purge, at the very same moment
         shorter, shorter_views = new_store()
-        Writer(shorter, "part", shorter_views.advance).append(part)
+        Writer(shorter, "part", shorter_views).append(part)
         now, then = Service(shorter, config), Service(store, config, as_of=time)
         assert everything(now) == everything(then), cut
         assert stats(now) == stats(then), cut
@@ -269,7 +269,7 @@ def life(jobid: int, names: list[str], start: float, **submit: Any) -> list[byte
 
 def stored(lines: list[bytes]) -> Store:
     store, views = new_store()
-    Writer(store, "any", views.advance).append(lines)
+    Writer(store, "any", views).append(lines)
     return store
 
 

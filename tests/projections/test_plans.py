@@ -68,7 +68,7 @@ def needles() -> list[bytes]:
 @lru_cache
 def history(length: int) -> Store:
     store, views = new_store()
-    writer = Writer(store, "any", views.advance)
+    writer = Writer(store, "any", views)
     writer.append([*needles(), *journal(length, rate=RATE)])
     return store
 

@@ -45,7 +45,7 @@ NEWER = tuple(NewInactive() if p.name == "inactive" else p for p in BUILTIN)
 def path(tmp_path: Path) -> str:
     name = str(tmp_path / "jobs.sqlite")
     with create_or_open(name) as store:
-        Writer(store, "test", Views(store).advance).append(journal(300))
+        Writer(store, "test", Views(store)).append(journal(300))
     return name
 
 
@@ -63,7 +63,7 @@ def test_several_processes_make_the_same_rows(path: str, interrupted: bool) -> N
     with create_or_open(path) as store:
         views = Views(store)
         # Jobs that are purged, gone, and taken up again concern all parts.
-        writer = Writer(store, "more", views.advance, boot="b", expected=lambda: [1, 2, 299])
+        writer = Writer(store, "more", views, boot="b", expected=lambda: [1, 2, 299])
         ids = [jobid for (jobid,) in fetch(store.db, "SELECT jobid FROM job LIMIT 99")]
         writer.append([b'{"jobs":%b}' % str(ids).encode(), b'{"id":-1,"events":[]}'])
         writer.append(journal(200, seed=7, start=EPOCH + 1e6))
@@ -152,7 +152,7 @@ def test_an_interrupted_rebuild_goes_on(path: str) -> None:
 def test_views_of_another_version_do_not_advance_until_they_are_rebuilt(path: str) -> None:
     with create_or_open(path) as store:
         views = Views(store, NEWER)
-        Writer(store, "more", views.advance).append(journal(5, seed=3, start=EPOCH + 1e6))
+        Writer(store, "more", views).append(journal(5, seed=3, start=EPOCH + 1e6))
         assert [(300,)] == fetch(store.db, "SELECT count(*) FROM inactive")
         refresh(views)
         assert [(305,)] == fetch(store.db, "SELECT count(*) FROM inactive")
@@ -161,7 +161,7 @@ def test_views_of_another_version_do_not_advance_until_they_are_rebuilt(path: st
 def test_a_view_that_missed_events_is_rebuilt(path: str) -> None:
     with create_or_open(path) as store:
         fewer = Views(store, [p for p in BUILTIN if p.name != "stats"])
-        Writer(store, "more", fewer.advance).append(journal(5, seed=3, start=EPOCH + 1e6))
+        Writer(store, "more", fewer).append(journal(5, seed=3, start=EPOCH + 1e6))
         assert {"stats": "behind"} == {
             status.name: status.state
             for status in overview(store.db)

@@ -175,7 +175,7 @@ def listed(service: Service, request: dict[str, Any]) -> list[int]:
 
 def stored(lines: list[bytes]) -> Store:
     store, views = new_store()
-    counts = Writer(store, "any", views.advance).append(lines)
+    counts = Writer(store, "any", views).append(lines)
     assert counts.rejected == 0
     return store
 

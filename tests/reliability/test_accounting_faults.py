@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def fill(db: str, jobs: int = 10, seed: int = 1) -> None:
     with create_or_open(db) as store:
-        Writer(store, "test", Views(store).advance).append(
+        Writer(store, "test", Views(store)).append(
             journal(jobs, seed, start=EPOCH + seed * 1e6)
         )
 
@@ -254,7 +254,7 @@ def test_what_was_not_seen_is_named(tmp_path: Path) -> None:
     without = [line.partition(b',"R":')[0] for line in lines]
     without = [line if line.endswith(b"}") else line + b"}" for line in without]
     with create_or_open(run.db) as store:
-        writer = Writer(store, "test", Views(store).advance)
+        writer = Writer(store, "test", Views(store))
         writer.append(without)
         assert f"0 jobs added to {path}\n" == run("accounting", "--to", path, status=3)
         assert 3 == run.errors.count("(ranks and R not known)")
@@ -266,7 +266,7 @@ def test_a_job_of_another_stream_with_the_same_id_is_named(run: Run, tmp_path: P
     run("accounting", "--to", path)
     with create_or_open(run.db) as store:
         # Ids count from the start again; the times are later.
-        Writer(store, "anew", Views(store).advance).append(
+        Writer(store, "anew", Views(store)).append(
             line.replace(b'"timestamp":17', b'"timestamp":18')
             for line in journal(10, 1, start=EPOCH + 1e6)
         )

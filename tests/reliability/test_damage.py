@@ -32,7 +32,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed database; tests damage copies of it."""
     path = tmp_path_factory.mktemp("sound") / "jobs.sqlite"
     with create_or_open(str(path)) as store:
-        writer = Writer(store, "journal", Views(store).advance)
+        writer = Writer(store, "journal", Views(store))
         for part in PARTS:
             writer.append(part)
         writer.close()
@@ -178,7 +178,7 @@ def check_recovery(path: str, to: str, most_lost: int) -> set[int]:
     # The same journal, given again, fills the gap.
     store, views = opened(to)
     with store:
-        writer = Writer(store, "again", views.advance)
+        writer = Writer(store, "again", views)
         for part in PARTS:
             writer.append(part)
         assert len(lost) == writer.counts.new
@@ -251,7 +251,7 @@ def test_a_missing_and_a_foreign_log(
         store, views = opened(name)
         with store:
             store.db.execute("PRAGMA wal_autocheckpoint = 0")
-            Writer(store, "more", views.advance).append(lines)
+            Writer(store, "more", views).append(lines)
             shutil.copy(name, name + ".copy")
             shutil.copy(name + "-wal", name + ".copy-wal")
             logged = logged or verify_chain(store).head

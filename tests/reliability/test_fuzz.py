@@ -88,7 +88,7 @@ test_databases = fuzzing(Databases, 10)
 def store_with(lines: list[bytes]) -> tuple[Store, Views]:
     store = create_or_open(":memory:")
     views = Views(store)
-    Writer(store, "test", views.advance).append(lines)
+    Writer(store, "test", views).append(lines)
     return store, views
 
 
@@ -139,7 +139,7 @@ def test_hostile_lines_are_kept_and_harm_nothing(name: str) -> None:
     with no_hang():
         store, views = store_with([*life(7), *GOOD[:20]])
         before = fetch(store.db, "SELECT count(*) FROM event")[0][0]
-        writer = Writer(store, "hostile", views.advance)
+        writer = Writer(store, "hostile", views)
         purge = b'{"jobs":[7]}'
         lines = [NAMED[name], purge, *GOOD[20:], NAMED[name]]
         counts = writer.append(lines)
@@ -201,7 +201,7 @@ def damaged(folder: Path, *statements: str) -> str:
     """Return a database to which this was done, against SQLite's own rules as well."""
     path = str(folder / "jobs.sqlite")
     with create_or_open(path) as store:
-        Writer(store, "test", Views(store).advance).append([*life(7), b'{"jobs":[7]}', b"odd"])
+        Writer(store, "test", Views(store)).append([*life(7), b'{"jobs":[7]}', b"odd"])
     db = apsw.Connection(path)
     for (name,) in fetch(db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
         db.execute(f"DROP TRIGGER {name}")
@@ -256,7 +256,7 @@ def test_columns_of_another_kind_are_found_and_left_behind(
             try:
                 views = Views(store)
                 rebuild(views)
-                Writer(store, "more", views.advance).append([*life(7), *life(8)])
+                Writer(store, "more", views).append([*life(7), *life(8)])
             except StoreError as error:
                 assert "recover" in str(error) or "cannot be stored" in str(error)
         found = recover(path, new)

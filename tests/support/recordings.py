@@ -100,7 +100,7 @@ def new_store() -> tuple[Store, Views]:
 def play(store: Store, views: Views, recording: Recording, boots: list[int]) -> None:
     """Ingest whole journals, with their purges."""
     for boot in boots:
-        writer = Writer(store, recording.name, views.advance, boot=str(boot))
+        writer = Writer(store, recording.name, views, boot=str(boot))
         writer.append(line for _, lines in recording.feed(boot) for line in lines)
 
 
@@ -110,7 +110,7 @@ def checkpoints_on_the_way(
     """Ingest the journals, stopping at each checkpoint of the recording."""
     waiting = recording.objects("checkpoints")
     for boot in recording.boots:
-        writer = Writer(store, recording.name, views.advance, boot=str(boot))
+        writer = Writer(store, recording.name, views, boot=str(boot))
         pending: list[bytes] = []
         mine = [checkpoint for checkpoint in waiting if checkpoint["boot"] == boot]
         purges = lines = 0

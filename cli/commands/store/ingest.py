@@ -26,7 +26,7 @@ def command(boot: str | None, files: tuple[str, ...]) -> int:
     if not files:
         return _record(boot)
     from cli.journal_files import Input  # noqa: PLC0415
-    from eventstore.ingest.source_state import Counts  # noqa: PLC0415
+    from eventstore.ingest.counts import Counts  # noqa: PLC0415
     from eventstore.ingest.writer import Writer  # noqa: PLC0415
 
     inputs = [Input(path) for path in files]
@@ -34,7 +34,7 @@ def command(boot: str | None, files: tuple[str, ...]) -> int:
     with writing() as (store, views):
         try:
             for source in inputs:
-                writer = Writer(store, source.name, views.advance, boot=boot)
+                writer = Writer(store, source.name, views, boot=boot)
                 outcome = "stopped"
                 try:
                     with progress(source.name) as advance:

@@ -174,7 +174,7 @@ class Session:
         self._store, self._views = opened(self._path, "full")
 
     def _start(self) -> None:
-        self._writer = Writer(self._store_, "journal", self._views.advance)
+        self._writer = Writer(self._store_, "journal", self._views)
 
     def _end(self) -> None:
         self._writer.close()

@@ -85,7 +85,7 @@ def ingesting(path: str, parts: Sequence[Sequence[bytes]]) -> Task:
     def task(acknowledge: Callable[[int], None]) -> None:
         store, views = opened(path)
         with store:
-            writer = Writer(store, "journal", views.advance)
+            writer = Writer(store, "journal", views)
             for part in parts:
                 writer.append(part)
                 acknowledge(count(store))

@@ -51,7 +51,7 @@ def record(folder: Path, synchronous: str, jobs: int) -> Workload:
         for parts, name in ((batches(jobs, 25), "one"), ([later(jobs)[:90]], "two")):
             store, views = opened(path, synchronous)
             with store:
-                writer = Writer(store, name, views.advance)
+                writer = Writer(store, name, views)
                 for part in parts:
                     writer.append(part)
                     acknowledged.append((len(log.ops), stored(store)))

@@ -80,7 +80,7 @@ class Responses:
     def _open(self) -> None:
         self._store = create_or_open(":memory:")
         self._views = Views(self._store)
-        self._writer = Writer(self._store, "fuzz", self._views.advance, boot="one")
+        self._writer = Writer(self._store, "fuzz", self._views, boot="one")
 
     def seeds(self) -> list[bytes]:
         return self._lines
@@ -242,7 +242,7 @@ class Databases:
         self._new = str(self._folder / "new.sqlite")
         lines = list(journal(3, rate=0.05))
         with create_or_open(self._sound) as store:
-            writer = Writer(store, "sound", Views(store).advance)
+            writer = Writer(store, "sound", Views(store))
             for start in range(0, len(lines), 20):
                 writer.append(lines[start : start + 20])
             writer.append([b'{"jobs":[%d]}' % int(lines[1][6 : lines[1].index(b",")]), b"odd"])
@@ -253,7 +253,7 @@ class Databases:
         db.execute("PRAGMA journal_mode = WAL")
         db.close()
         store = create_or_open(self._sound)
-        Writer(store, "log", Views(store).advance).append(life(77))
+        Writer(store, "log", Views(store)).append(life(77))
         for suffix in ("", "-wal"):
             shutil.copy(self._sound + suffix, self._sound + ".kept" + suffix)
         store.close()
@@ -319,7 +319,7 @@ class Databases:
         with create_or_open(self._path) as store:
             views = Views(store)
             refresh(views)
-            writer = Writer(store, "more", views.advance)
+            writer = Writer(store, "more", views)
             assert writer.append(self._more).new == len(self._more)
             rebuild(views)
             writer.close()

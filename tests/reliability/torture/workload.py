@@ -52,7 +52,7 @@ def ingest(path: str, parts: Sequence[Sequence[bytes]], synchronous: str = "norm
     """Append batches, make the views anew, and close."""
     store, views = opened(path, synchronous)
     with store:
-        writer = Writer(store, "journal", views.advance)
+        writer = Writer(store, "journal", views)
         for part in parts:
             writer.append(part)
         rebuild(views, chunk=200)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Taking lines: what is stored already is recognised, the rest becomes rows of the batch."""
+
+from __future__ import annotations
+
+import apsw
+
+from eventstore.events import digest_chain
+from eventstore.events.dedup import Known, place, taken_back
+from eventstore.events.journal_line import (
+    SENTINEL,
+    Entry,
+    Purge,
+    Reject,
+    Response,
+    decode_any,
+    decode_live,
+    glimpse,
+)
+from eventstore.events.records import Record
+from eventstore.ingest import stored_events
+from eventstore.ingest.backlog import Backlog
+from eventstore.ingest.batch_rows import BatchRows
+from eventstore.ingest.counts import Counts
+from eventstore.ingest.job_places import JobPlaces
+from eventstore.ingest.stored_events import JobPlace
+from eventstore.reading.event_log import head
+from eventstore.storage.sql import fetch, statements
+
+SQL = statements(__file__)
+
+
+class Intake:
+    """Takes the lines of one source, batch by batch.
+
+    ``counts`` says what the current batch, or the last one, brought. ``latest`` is the highest
+    timestamp of the events that were stored before this source.
+    """
+
+    def __init__(self, places: JobPlaces, backlog: Backlog, latest: float) -> None:
+        self.counts = Counts()
+        self._places = places
+        self._backlog = backlog
+        self._latest = latest  # as of the last commit; see BatchRows.latest
+        self._rows: BatchRows
+
+    def begin(self, db: apsw.Connection) -> BatchRows:
+        """Begin a batch in the transaction that is open on ``db``; returns its rows."""
+        self.counts = Counts()
+        self._rows = BatchRows(db, head(db) + 1, self._latest)
+        self._places.begin(db)
+        return self._rows
+
+    def committed(self) -> None:
+        """Keep what the batch changed."""
+        self._latest = self._rows.latest
+
+    def rolled_back(self) -> None:
+        """Drop what the batch changed; rows and counts are made anew for each batch."""
+
+    def take(self, line: bytes) -> None:
+        """Take a response of the journal, or the payload of a purge event."""
+        live = decode_live(line)
+        if live is not None:
+            self.counts.responses += 1
+            if not self._take_next(*live):
+                self._take_response(Response(live[0], [live[1]], None, None, []))
+            return
+        if self._take_known(line):
+            return
+        message = decode_any(line)
+        if isinstance(message, Reject):
+            self.take_reject(message)
+            return
+        self.counts.responses += 1
+        if isinstance(message, Purge):
+            self._take_purge(message)
+            return
+        self._take_response(message)
+        if message.jobid == SENTINEL:
+            self._backlog.end(self._rows)
+
+    def take_reject(self, reject: Reject) -> None:
+        """Take what cannot be stored as an event."""
+        self.counts.rejected += 1
+        self._rows.add_reject(reject)
+
+    def _take_response(self, response: Response) -> None:
+        for reject in response.rejects:
+            self.take_reject(reject)
+        entries = response.entries
+        if not entries:
+            return
+        if len(entries) == 1 and self._take_next(response.jobid, entries[0]):
+            if response.jobspec is not None or response.R is not None:
+                self._rows.add_payloads(response, -1)
+            return
+        replayed = response.replayed
+        job = self._job_of(response.jobid, entries)
+        before = len(self._rows.records)
+        if replayed:
+            job.cursor = 0
+        if job.count == 0 or all(entry.timestamp > job.latest for entry in entries):
+            for entry in entries:
+                self._add(job, entry, job.count, replayed=replayed)
+        else:
+            self._merge(job, entries, replayed=replayed)
+        if len(self._rows.records) > before:
+            self._rows.add_payloads(response, before)
+
+    def _take_next(self, jobid: int, entry: Entry) -> bool:
+        """Append an event that can only be its job's next one: what most are."""
+        jobs = self._places.remembered(jobid)
+        if jobs is None or len(jobs) > 1 or entry.name == "submit":
+            return False
+        job, timestamp = jobs[0], entry.timestamp
+        if timestamp <= job.latest or job.known is not None:
+            return False
+        job.latest = timestamp
+        job.count = job.cursor = job.count + 1
+        rows = self._rows
+        if timestamp > rows.latest:  # noqa: PLR1730 - max() takes twice the time
+            rows.latest = timestamp
+        records = rows.records
+        seq = rows.first + len(records)
+        records.append(Record(seq, job.key, jobid, job.stream, False, None, entry))
+        self.counts.new += 1
+        return True
+
+    def _take_known(self, line: bytes) -> bool:
+        """Recognise a backlog response of which all is stored: what most of a replay is."""
+        seen = glimpse(line)
+        if seen is None or not self._places.is_unread(seen.id):
+            return False
+        key = stored_events.all_known(self._rows.db, seen)
+        if key is None:
+            return False
+        self.counts.responses += 1
+        self.counts.known += len(seen.events)
+        self._backlog.saw_job(key)
+        return True
+
+    def _job_of(self, jobid: int, entries: list[Entry]) -> JobPlace:
+        job = self._places.find(self._rows, jobid, entries)
+        if self._backlog.awaits_jobs:
+            if job.count and taken_back(self._known(job), entries):
+                # The KVS was rolled back: what is stored stays as it is, and what happens from
+                # now on belongs to a new job.
+                job = self._places.add(self._rows, jobid)
+            self._backlog.saw_job(job.key)
+        return job
+
+    def _known(self, job: JobPlace) -> list[Known]:
+        return self._places.stored_events(self._rows, job)
+
+    def _merge(self, job: JobPlace, entries: list[Entry], *, replayed: bool) -> None:
+        """Append those of a job's events that are not stored, where they belong."""
+        there = self._known(job)
+        for entry in entries:
+            stored, index = place(there, entry, job.cursor, replayed=replayed)
+            if stored:
+                self.counts.known += 1
+                job.cursor = max(job.cursor, index + 1)
+                if replayed and entry.name == "memo":
+                    self._backlog.saw_memo(job.key, there[index].seq)
+            else:
+                self._add(job, entry, index, replayed=replayed)
+
+    def _add(self, job: JobPlace, entry: Entry, index: int, *, replayed: bool) -> None:
+        """Append an event that belongs at ``index`` of its job's order."""
+        rows = self._rows
+        seq = rows.first + len(rows.records)
+        anchor = None
+        if index < job.count:
+            anchor = self._known(job)[index - 1].seq if index else 0
+        if job.known is not None:
+            seen = None if replayed else entry.data
+            job.known.insert(index, Known(entry.timestamp, entry.name, seq, seen))
+        job.count += 1
+        job.cursor = index + 1
+        job.latest = max(job.latest, entry.timestamp)
+        if entry.name == "submit" and job.submitted is None:
+            job.submitted = entry.timestamp
+        rows.latest = max(rows.latest, entry.timestamp)
+        rows.records.append(
+            Record(seq, job.key, job.jobid, job.stream, replayed, anchor, entry)
+        )
+        self.counts.new += 1
+        if replayed and entry.name == "memo":
+            self._backlog.saw_memo(job.key, seq)
+        elif replayed and entry.name == "flux-restart":
+            self._backlog.saw_restart()
+
+    def _take_purge(self, purge: Purge) -> None:
+        db = self._rows.flushed()
+        recognised = digest_chain.content_digest(purge.data)
+        if fetch(db, "SELECT 1 FROM notice WHERE digest = ?", (recognised,)):
+            return
+        seq = self._rows.add_notice("purge", purge.data, self._rows.latest)
+        db.executemany(SQL["append_purged"], [(seq, jobid) for jobid in purge.jobids])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What is stored, as readers and views get it."""
+"""Stored rows, as readers and views get them: events, and notices about several jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Record(Struct, gc=False):
 
     ``seq`` is the order of arrival; ``job`` the store's own key of the job. ``replayed``:
     only a backlog showed it, so that its context may have been edited. ``anchor`` is set
-    on events that were read late: see ``merge.anchored``.
+    on events that were read late: see ``dedup.anchored``.
     """
 
     seq: int
@@ -38,7 +38,15 @@ class Record(Struct, gc=False):
 
 
 class Notice(NamedTuple):
-    """What bears on several jobs at once: kind 'purge', 'boot' or 'gone' (see schema.sql)."""
+    """What concerns several jobs at once.
+
+    ``seq`` counts on with the events'; ``time`` is in seconds since the epoch. ``data`` is
+    JSON, whose form depends on ``kind``:
+
+        purge   {"jobs":[ID,…]}: the job manager forgot these job ids, verbatim as it said it
+        gone    {"jobs":[KEY,…]}: a complete backlog did not have the jobs of these keys
+        boot    {"boot":ID,"memos":{KEY:[SEQ,…]}}: another broker, and the memos that it kept
+    """
 
     seq: int
     time: float
@@ -46,8 +54,8 @@ class Notice(NamedTuple):
     data: bytes
 
     @property
-    def sound(self) -> bool:
-        """Whether it has the form that every notice has that was ever appended."""
+    def well_formed(self) -> bool:
+        """Whether kind, time and data are of a form that is ever appended."""
         times = isinstance(self.time, float) and isfinite(self.time)
         decode = _FORMS.get(self.kind)
         if not times or decode is None or not isinstance(self.data, bytes):

@@ -226,9 +226,9 @@ class _Recovery:
         return kept
 
     def _is_readable(self, notice: Notice) -> bool:
-        if not notice.sound:
+        if not notice.well_formed:
             self._set_aside(f"notice {notice.seq}", "its bytes were changed", notice.data)
-        return notice.sound
+        return notice.well_formed
 
     def _set_aside(self, what: str, why: str, data: object, jobid: int | None = None) -> None:
         self._lose(f"{what}: {why}")

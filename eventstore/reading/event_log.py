@@ -12,35 +12,31 @@ from eventstore.events.compression import FORMS, WHOLE, inflate
 from eventstore.events.dedup import anchored
 from eventstore.events.journal_line import Entry, decode_event
 from eventstore.events.records import Notice, Record
-from eventstore.storage.sql import fetch, value
+from eventstore.storage.sql import fetch, statements, value
 
 _CHUNK = 10_000  # rows held at a time
-_COLUMNS = "e.seq, job, jobid, stream, replayed, anchor, timestamp, name, form, e.data"
-_EVENTS = (
-    f"SELECT {_COLUMNS} FROM event e JOIN job ON key = job"
-    " WHERE e.seq > ? AND e.seq <= ? AND e.job % ? = ? ORDER BY e.seq"
-)
-_PAYLOADS = (
-    "SELECT p.seq, p.data, b.data FROM {0} p LEFT JOIN {0} b ON b.seq = p.base"
-    " WHERE p.seq > ? AND p.seq <= ? ORDER BY p.seq"
-)
+SQL = statements(__file__)
 
 
 def head(db: apsw.Connection) -> int:
-    """Highest seq that was given out; 0 where nothing is stored."""
+    """The highest seq that was given out; 0 where nothing is stored."""
     sql = "SELECT last FROM batch WHERE batch = (SELECT max(batch) FROM batch)"
     return number_of(value(db, sql) or 0)
 
 
 def number_of(stored: object) -> int:
-    """Return a stored number that others follow; raises CorruptError where none ever does."""
+    """Return a stored sequence number, validated; raises CorruptError where it cannot be one."""
     if isinstance(stored, int) and -1 <= stored < 2**62:
         return stored
-    raise apsw.CorruptError(f"{stored!r:.50} is no number that was ever given")
+    raise apsw.CorruptError(f"{stored!r:.50} is no sequence number")
 
 
 def latest(db: apsw.Connection) -> float:
-    """Time that events have reached, 0.0 where there are none; jobs interleave, a little."""
+    """The highest timestamp, 0.0 where there are no events.
+
+    Of the last 10,000 events only: timestamps are monotonic but for small differences, as
+    events of different jobs are not stored in the order of their times.
+    """
     recent = "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 10000"
     return time_of(value(db, f"SELECT max(timestamp) FROM ({recent})")) or 0.0
 
@@ -58,15 +54,16 @@ def knows_boot(db: apsw.Connection, boot: str) -> bool:
 
 
 Part = tuple[int, int]
-"""Of so many parts of the jobs, which one: those with key % parts == part."""
+"""(parts, part): the jobs with key % parts == part."""
 
 ALL: Part = (1, 0)
+"""All jobs."""
 
 
 def following(db: apsw.Connection, after: int, last: int) -> int:
-    """Return the lowest seq behind ``after`` that is stored, ``last`` + 1 where there is none.
+    """Return the lowest stored seq that is higher than ``after``, at most ``last`` + 1.
 
-    What was recovered from damage has holes, and damage can make one of any size.
+    A database that was recovered from damage has holes in its numbers, of any size.
     """
     lowest = [
         value(db, f"SELECT min(seq) FROM {table} WHERE seq > ?", (after,))
@@ -78,9 +75,9 @@ def following(db: apsw.Connection, after: int, last: int) -> int:
 def records(
     db: apsw.Connection, after: int = 0, upto: int | None = None, part: Part = ALL
 ) -> Iterator[Record | Notice]:
-    """Everything stored with ``after`` < seq <= ``upto``, in the order of seq.
+    """Events and notices with ``after`` < seq <= ``upto``, in the order of seq.
 
-    Of the events, those of the jobs of ``part``.
+    Without ``upto``, all. Of the events, those of the jobs of ``part``.
     """
     last = head(db) if upto is None else upto
     while (after := max(after, following(db, after, last) - 1)) < last:
@@ -94,14 +91,11 @@ def _chunk(
 ) -> Iterator[Record | Notice]:
     window = (after, until)
     jobspecs, rs = (
-        {seq: row for seq, *row in db.execute(_PAYLOADS.format(table), window)}
-        for table in ("jobspec", "R")
+        {seq: row for seq, *row in db.execute(SQL[name], window)}
+        for name in ("jobspecs_between", "Rs_between")
     )
-    within = "FROM notice WHERE seq > ? AND seq <= ? ORDER BY seq"
-    notices = [
-        _notice(row) for row in db.execute(f"SELECT seq, time, kind, data {within}", window)
-    ]
-    for row in _rows(db, _EVENTS, (*window, *part)):
+    notices = [_notice(row) for row in db.execute(SQL["notices_between"], window)]
+    for row in _rows(db, SQL["events_between"], (*window, *part)):
         seq = row[0]
         while notices and notices[0].seq < seq:
             yield notices.pop(0)
@@ -115,18 +109,13 @@ def _chunk(
 
 
 def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None
-    """Return a jobspec or R as it came; raises CorruptError where it was changed since."""
+    """Return a jobspec or R as it came; raises CorruptError where it cannot be inflated."""
     try:
         return inflate(data, base)
     except ValueError as error:
         raise apsw.CorruptError(f"a stored payload cannot be inflated ({error})") from error
 
 
-_OF_JOBS = (
-    f"SELECT {_COLUMNS}, j.data, j.base, r.data, r.base FROM event e JOIN job ON key = job"
-    " LEFT JOIN jobspec j ON j.seq = e.seq LEFT JOIN R r ON r.seq = e.seq"
-    " WHERE job IN (SELECT value FROM json_each(?)) AND e.seq <= ? ORDER BY job, e.seq"
-)
 _TOGETHER = 500  # jobs whose events are read at once
 
 
@@ -144,7 +133,7 @@ def records_of(
         some = jobs[start : start + _TOGETHER]
         found: dict[int, list[Record]] = {job: [] for job in some}
         bases: dict[tuple[str, int], bytes] = {}
-        for row in fetch(db, _OF_JOBS, (_json(some), bound)):
+        for row in fetch(db, SQL["events_of_jobs"], (_json(some), bound)):
             jobspec, r = row[10], row[12]
             if jobspec is not None:
                 jobspec = _based(db, bases, "jobspec", jobspec, row[11])
@@ -168,7 +157,7 @@ def _based(
     data: bytes,
     base: int | None,
 ) -> bytes:
-    """Return a payload as it came; ``bases`` remembers what others have as base, too."""
+    """Return a payload as it came; ``bases`` caches those that payloads are deflated with."""
     if base is None:
         return data
     if (table, base) not in bases:
@@ -187,27 +176,22 @@ def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:
 def purges_of(
     db: apsw.Connection, jobs: Sequence[int], upto: int
 ) -> dict[int, list[tuple[int, float]]]:
-    """Return (seq, time) of the notices up to a seq that jobs were purged, by job."""
-    return _notices(db, "purged", jobs, upto)
+    """Return (seq, time) of each purge of these jobs up to a seq, by job key."""
+    return _notices_of(db, SQL["purges_of_jobs"], jobs, upto)
 
 
 def gone_since(
     db: apsw.Connection, jobs: Sequence[int], upto: int
 ) -> dict[int, list[tuple[int, float]]]:
-    """Return (seq, time) of the notices up to a seq that jobs were lost, by job."""
-    return _notices(db, "gone", jobs, upto)
+    """Return (seq, time) of each notice up to a seq that these jobs are gone, by job key."""
+    return _notices_of(db, SQL["losses_of_jobs"], jobs, upto)
 
 
-def _notices(
-    db: apsw.Connection, table: str, jobs: Sequence[int], upto: int
+def _notices_of(
+    db: apsw.Connection, sql: str, jobs: Sequence[int], upto: int
 ) -> dict[int, list[tuple[int, float]]]:
     found: dict[int, list[tuple[int, float]]] = {}
-    for job, seq, time in fetch(
-        db,
-        f"SELECT job, n.seq, time FROM {table} g JOIN notice n ON n.seq = g.seq"
-        " WHERE job IN (SELECT value FROM json_each(?)) AND g.seq <= ? ORDER BY job, g.seq",
-        (_json(jobs), upto),
-    ):
+    for job, seq, time in fetch(db, sql, (_json(jobs), upto)):
         found.setdefault(job, []).append((seq, time))
     return found
 
@@ -217,21 +201,22 @@ def _json(numbers: Iterable[int]) -> str:
 
 
 def ever_gone(db: apsw.Connection) -> list[int]:
-    """Keys of the jobs that the job manager lost at some time."""
+    """Keys of the jobs that a complete backlog did not have at some time."""
     return [key for (key,) in fetch(db, "SELECT DISTINCT job FROM gone")]
 
 
 def by_seq(db: apsw.Connection, seqs: Iterable[int]) -> list[Record]:
     """Return the events of these seqs, in that order, without jobspec and R."""
-    return [_record(row) for seq in seqs for row in fetch(db, _EVENTS, (seq - 1, seq, *ALL))]
+    return [
+        _record(row)
+        for seq in seqs
+        for row in fetch(db, SQL["events_between"], (seq - 1, seq, *ALL))
+    ]
 
 
 def boots(db: apsw.Connection) -> list[Notice]:
     """The notices of other boots of the broker, in the order of seq."""
-    rows = fetch(
-        db, "SELECT seq, time, kind, data FROM notice WHERE kind = 'boot' ORDER BY seq"
-    )
-    return [_notice(row) for row in rows]
+    return [_notice(row) for row in fetch(db, SQL["boots"])]
 
 
 def keys(db: apsw.Connection, jobid: int) -> list[int]:
@@ -243,7 +228,7 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
 def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
     seq, job, jobid, stream, replayed, anchor, timestamp, name, form, kept = row[:10]
     if not (type(jobspec) in _BLOB and type(r) in _BLOB and type(anchor) in _INTEGER):
-        raise apsw.CorruptError(f"event {seq} is not as it was stored")
+        raise apsw.CorruptError(f"event {seq} has columns of other types")
     stored = entry(timestamp, name, form, kept)
     return Record(seq, job, jobid, stream, replayed == 1, anchor, stored, jobspec, r)
 
@@ -260,20 +245,20 @@ _TYPES = (float, str, bytes)
 
 
 def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
-    """Return a stored event; raises CorruptError where its columns cannot be one's."""
+    """Return a stored event; raises CorruptError where no event has such columns."""
     if (type(timestamp), type(name), type(kept)) != _TYPES or form not in FORMS:
         raise apsw.CorruptError("a stored event has columns of other types")
     if form != WHOLE:
         return Entry(timestamp, name, kept or None, None, form, kept)
     found = decode_event(kept)
     if not isinstance(found, Entry):
-        # Only an event that decoded was appended, so this one was changed since.
+        # Only what decodes is appended: this was changed since.
         raise apsw.CorruptError(f"a stored event cannot be decoded ({found.reason})")
     return found
 
 
 def _notice(row: Any) -> Notice:  # noqa: ANN401
     notice = Notice(*row)
-    if not notice.sound:
-        raise apsw.CorruptError(f"notice {notice.seq} is not as it was stored")
+    if not notice.well_formed:
+        raise apsw.CorruptError(f"notice {notice.seq} is not well-formed")
     return notice

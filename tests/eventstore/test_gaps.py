@@ -67,7 +67,7 @@ def test_a_source_that_is_being_read_is_no_gap(path: str) -> None:
         assert found(store) == []
 
 
-def test_a_source_without_a_goodbye(path: str) -> None:
+def test_a_source_that_was_never_closed(path: str) -> None:
     with create_or_open(path) as store:
         read(store, LINES[:20])
     with create_or_open(path) as store:
@@ -76,8 +76,8 @@ def test_a_source_without_a_goodbye(path: str) -> None:
         started = [row[0] for row in fetch(store.db, "SELECT started FROM source")]
         committed = [row[0] for row in fetch(store.db, "SELECT committed FROM batch")]
         expected = [
-            (committed[0], started[1], "source journal ended without a goodbye"),
-            (committed[1], started[2], "source journal ended before its end (stopped)"),
+            (committed[0], started[1], "source journal was never closed (crash or disconnect)"),
+            (committed[1], started[2], "source journal was closed before its end (stopped)"),
         ]
         assert expected == [gap[2:] for gap in found(store)]
         assert {"source"} == {gap.kind for gap in found(store)}

@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: LGPL-3.0
+-- Each query lists the gaps of one kind.
+
+-- name: beginning
+-- (job id, timestamp of the first stored event)
+SELECT jobid, (SELECT min(timestamp) FROM event WHERE job = key)
+FROM job
+WHERE NOT EXISTS (SELECT 1 FROM event WHERE job = key AND name = 'submit');
+
+-- name: backlog
+-- (job id, timestamps of the first event and of the last one that only a backlog showed)
+SELECT jobid, (SELECT min(timestamp) FROM event WHERE job = key),
+       (SELECT max(timestamp) FROM event WHERE job = key AND replayed)
+FROM job
+WHERE (SELECT replayed FROM event WHERE job = key ORDER BY seq LIMIT 1);
+
+-- name: gone
+-- (job id, timestamp of its last event, time of the notice). Where an event of the job was
+-- stored later, the job is there after all.
+SELECT jobid, (SELECT max(timestamp) FROM event e WHERE e.job = g.job), n.time
+FROM gone g JOIN job ON key = g.job JOIN notice n ON n.seq = g.seq
+WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.job = g.job AND e.seq > g.seq);
+
+-- name: source
+-- (name, outcome, time of its last batch, start of the next source of its name), but for the
+-- source that is being read: ?.
+SELECT name, outcome,
+       coalesce((SELECT max(committed) FROM batch b WHERE b.source = s.source), started),
+       (SELECT min(started) FROM source o WHERE o.source > s.source AND o.name = s.name)
+FROM source s
+WHERE (ended IS NULL OR outcome NOT IN ('done', 'recovered')) AND source != ?;
+
+-- name: damage
+-- (stored seq, next stored seq) where there are missing ones in between, with the timestamps
+-- of the events before and behind them.
+SELECT seq, next,
+       (SELECT timestamp FROM event e WHERE e.seq <= hole.seq ORDER BY e.seq DESC LIMIT 1),
+       (SELECT timestamp FROM event e WHERE e.seq >= hole.next ORDER BY e.seq LIMIT 1)
+FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS next
+      FROM (SELECT 0 AS seq UNION ALL SELECT seq FROM event UNION ALL SELECT seq FROM notice
+            UNION ALL SELECT max(last) + 1 FROM batch)) AS hole
+WHERE next > seq + 1;
+
+-- name: being_read
+-- The newest source, unless it has ended.
+SELECT source FROM source
+WHERE source = (SELECT max(source) FROM source) AND ended IS NULL;

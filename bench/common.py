@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from bench import generate
-from cli.journal_files import Input
+from cli.journal_files import JournalFile
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open, open_readonly
 from joblist.config import Config
@@ -245,7 +245,7 @@ def history(folder: Path, jobs: int, *, anew: bool = False) -> History:
         writer = Writer(store, "bench", views.advance)
 
         def ingest() -> None:
-            for lines in Input(str(source)).batches():
+            for lines in JournalFile(str(source)).batches():
                 writer.append(lines)
             writer.close()
 

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import apsw
 import pytest
 
-from bench.generate import EPOCH, journal
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, fetch
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
+from tests.support.journal_generator import EPOCH, journal
 from tests.support.recordings import new_store
 from tests.support.strategies import line
 

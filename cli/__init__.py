@@ -1,6 +1,28 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Who asks: people. One command a file, under ``commands/``.
+"""The command line, ``flux-jobdb``: one command a file.
 
-``main.py`` is the only place that turns errors into exit codes. It knows the commands by
-name and a line of help, and imports one when it is run: `--help` answers at once.
+- ``main``: the program: finds the command by its name, turns errors into exit codes
+- ``options``: the option ``--db`` and the argument types JOBID and TIME
+- ``database``: which database a command works on, and opening it with current views
+- ``instance``: the Flux instance that the process runs in
+- ``journal_files``: reading recorded journals, plain or gzipped
+- ``progress``: progress bars
+- ``commands/``: the commands
+- ``flux_jobs/``: options, fields, formats and texts of `flux jobs`
+- ``accounting/``: the feed of flux-accounting's database
+
+``main`` imports a command only when it is run, and commands import what they need when they
+run: ``--help`` loads neither SQLite nor Flux.
 """
+
+__all__ = [
+    "accounting",
+    "commands",
+    "database",
+    "flux_jobs",
+    "instance",
+    "journal_files",
+    "main",
+    "options",
+    "progress",
+]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The Flux instance that the environment names, where a command needs it."""
+"""The Flux instance that this process runs in (FLUX_URI): a connection, its database."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from eventstore.errors import JobdbError
 if TYPE_CHECKING:
     from joblist.broker.connection import Link
 
+__all__ = ["connected", "database_of_instance"]
+
 
 def connected() -> Link:
-    """Connect to the instance; raises JobdbError where there is none to be reached."""
+    """Connect to the instance; raises JobdbError where none can be reached."""
     from joblist.broker.connection import connect  # noqa: PLC0415
 
     try:
@@ -27,7 +29,7 @@ def connected() -> Link:
 
 
 def database_of_instance() -> str | None:
-    """Return the database of the instance that we are in; None where we are in none."""
+    """Return the database of the enclosing Flux instance; None outside of an instance."""
     if "FLUX_URI" not in os.environ:
         return None
     from joblist.broker.entry import Settings, database  # noqa: PLC0415

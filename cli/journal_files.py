@@ -10,12 +10,15 @@ from collections.abc import Iterator
 
 from eventstore.errors import InputError
 
+__all__ = ["JournalFile"]
+
 _GZIP_MAGIC = b"\x1f\x8b"
-_MOST_LINES = 50_000  # most jobs live within one batch, whose states are not kept
+_MOST_LINES = 50_000
+"""Large enough that most jobs begin and end within one batch: their states need not be kept."""
 _MOST_BYTES = 16 * 2**20
 
 
-class Input:
+class JournalFile:
     """One file of lines. ``position`` and ``size`` are in bytes of the file, for progress."""
 
     def __init__(self, path: str) -> None:
@@ -34,10 +37,10 @@ class Input:
         return self._file.tell() if self.size else 0
 
     def batches(self) -> Iterator[list[bytes]]:
-        """Return the lines without their ends, a bounded number at a time.
+        """Yield the lines without their ends, at most 50,000 lines or 16 MiB at a time.
 
-        Raises InputError where the file ends in the middle (a truncated .gz), after all that
-        could be read.
+        Raises InputError where the file cannot be read to its end (a truncated .gz), after
+        yielding all that could be read.
         """
         batch: list[bytes] = []
         length = 0
@@ -56,7 +59,7 @@ class Input:
                 yield batch
             raise InputError(
                 f"{self.name}: cannot be read to its end ({error}); what came before is "
-                "stored: give the whole file again"
+                "stored: ingest the whole file again"
             ) from error
         finally:
             self._file.close()
@@ -64,6 +67,6 @@ class Input:
             yield batch
 
     def _lines(self) -> Iterator[bytes]:
-        # Piped input cannot be wound back, but it can be looked into.
+        # A pipe cannot be rewound, so look ahead in the buffer.
         zipped = self._file.peek(2)[:2] == _GZIP_MAGIC
         return iter(gzip.open(self._file, "rb") if zipped else self._file)

@@ -14,6 +14,8 @@ from typing import NamedTuple, cast
 
 import click
 
+__all__ = ["COMMANDS", "REJECTED", "Command", "cli", "main"]
+
 
 class Command(NamedTuple):
     """A command: the folder of ``commands/`` that its file is in, and its line of help."""
@@ -31,12 +33,12 @@ COMMANDS: dict[str, Command] = {
     "rpc": Command("query", "Answer one of job-list's requests."),
     "serve": Command("service", "Answer job-list's requests, as a service of the instance."),
     "install": Command("service", "Put the broker module in job-list's place."),
-    "projections": Command("store", "Show the views and how far they have come."),
-    "rebuild": Command("store", "Make views anew from the events."),
+    "projections": Command("store", "Show the views and their checkpoints."),
+    "rebuild": Command("store", "Rebuild views from the events."),
     "verify": Command("store", "Prove that nothing stored was changed."),
     "backup": Command("store", "Copy the database while it is in use."),
-    "recover": Command("store", "Save what can be saved of a damaged database."),
-    "gaps": Command("query", "List what the database cannot know."),
+    "recover": Command("store", "Copy what can be read of a damaged database."),
+    "gaps": Command("query", "List what is missing from the database, and why."),
     "accounting": Command("service", "Feed finished jobs to flux-accounting."),
     "stats": Command("query", "Show sizes and counts."),
 }
@@ -69,14 +71,14 @@ def cli(ctx: click.Context, db: str | None) -> None:
     """An event-sourced job database for Flux.
 
     Every event of the job manager's journal is kept verbatim; lists, stats and accounting
-    follow from them.
+    are derived from them.
     """
     ctx.obj = db
 
 
 def main() -> None:
     """Run the program, and exit."""
-    # The errors' home is imported here and not above: --help needs none of it.
+    # eventstore is imported only when there is an error: --help does without it.
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -89,7 +91,7 @@ def main() -> None:
         click.echo("flux-jobdb: interrupted; what was committed is stored", err=True)
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read the output has enough. Python would complain once more at exit.
+        # The reader of the output (head, less) has gone. Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:

@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Beside flux-core's own module, in a running Flux: see ../README.md."""
+"""The broker module beside flux-core's own, in an instance of Flux: ``make bench-flux``.
+
+- ``inside``: what runs in the instance: loads modules, sends requests, times them
+- ``job-manager.py``: a broker module that serves a backlog in the job manager's place
+"""
+
+__all__ = ["inside"]

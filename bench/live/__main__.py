@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import generate
-from bench.common import ACTIVE, RATE, ROOT, Row, number, remove, write
+from bench.histories import ACTIVE, RATE, remove
 from bench.measures.memory import LIMIT
+from bench.report import Row, number, write
+from bench.timing import ROOT
+from tests.support.journal_generator import backlog, journal
+
+__all__ = ["PARTS", "main", "missing"]
 
 PARTS = ("compare", "throughput", "alone")
 _BARE = ("-Sbroker.rc1_path=", "-Sbroker.rc3_path=")
@@ -133,8 +137,8 @@ def _inside(command: str, jobs: int, out: Path) -> dict[str, Any]:
     """Run a part in an instance of its own that has no job manager yet."""
     folder = out.resolve() / str(jobs)
     folder.mkdir(parents=True, exist_ok=True)
-    _file(folder / "backlog.jsonl", _without_sentinel(generate.backlog(jobs, rate=RATE)))
-    active = generate.journal(ACTIVE, rate=RATE, first=jobs, running=ACTIVE)
+    _file(folder / "backlog.jsonl", _without_sentinel(backlog(jobs, rate=RATE)))
+    active = journal(ACTIVE, rate=RATE, first=jobs, running=ACTIVE)
     _file(folder / "active.jsonl", _without_sentinel(active))
     try:
         words = ("flux", "python", "-m", "bench.live.inside", command, str(jobs), str(folder))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What runs in the instance: loads modules, asks, and prints what it took as JSON.
+"""What runs in the instance: loads modules, sends requests, prints times as JSON.
 
     compare JOBS FOLDER     flux-core's module and ours side by side
     alone JOBS FOLDER       ours only, with what only it is asked
     throughput JOBS         makes jobs, with whatever job-list is loaded
 
-Responses are taken as text: what a client does with them is the same for both modules, and
-would hide the difference. Both modules have a process of their own.
+Responses are not decoded: that takes as long for both modules, and would hide the difference.
+Each module has a process of its own.
 """
 
 from __future__ import annotations
@@ -27,9 +27,25 @@ from typing import Any
 import flux  # type: ignore[import-not-found]
 from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
 
-from bench import generate
-from bench.common import RATE, ROOT, Clocked, repeat
-from bench.measures.questions import ALL, FLUX_JOBS, STREAMED, filtered, newest
+from bench.histories import RATE
+from bench.questions import ALL, FLUX_JOBS, STREAMED, filtered, newest
+from bench.timing import ROOT, Clocked, repeat
+from tests.support.journal_generator import EPOCH
+
+__all__ = [
+    "Instance",
+    "Payload",
+    "alone",
+    "compare",
+    "ids",
+    "in_turn",
+    "main",
+    "manage",
+    "ours",
+    "questions",
+    "started",
+    "throughput",
+]
 
 THEIRS, OURS = "job-list", "jobdb"
 _MODULE = str(ROOT / "joblist/job-list.py")
@@ -62,13 +78,13 @@ class Instance:
         return {int(pid) for task in tasks for pid in task.read_text("ascii").split()}
 
     def peak(self, name: str) -> float:
-        """Return the most memory that a module's process has had, in MB."""
+        """Return the peak memory of a module's process, in MB."""
         status = Path(f"/proc/{self._pids[name]}/status").read_text("ascii")
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024 / 1e6
 
     def processor(self, name: str) -> float:
-        """Return the seconds of processor time that a module's process has had."""
+        """Return the processor time of a module's process, in seconds."""
         tasks = Path(f"/proc/{self._pids[name]}/task").glob("*/schedstat")
         return sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
 
@@ -94,7 +110,7 @@ class Instance:
 def manage(instance: Instance, backlog: str) -> float:
     """Load the module that stands in for the job manager; returns the seconds it took.
 
-    That is what any module takes that is written in Python and does nothing.
+    That is the time that any module written in Python needs to start.
     """
     question = ("play", {"file": os.devnull})
     return started(instance, "job-manager", question, _MANAGER, f"backlog={backlog}")
@@ -114,7 +130,7 @@ def ours(folder: str) -> tuple[str, ...]:
 
 
 def questions(instance: Instance, moment: float) -> dict[str, Callable[[str], object]]:
-    """Return what is asked, by its name: a function of the service's name."""
+    """Return the requests that are timed, by name: functions of the service's name."""
 
     def listed(payload: Payload) -> Callable[[str], object]:
         return lambda name: instance.ask(f"{name}.list", payload)
@@ -133,7 +149,7 @@ def questions(instance: Instance, moment: float) -> dict[str, Callable[[str], ob
 
 
 def ids(instance: Instance, name: str) -> Callable[[str], object]:
-    """Return a question for single jobs, one after the other."""
+    """Return a function that asks for a sample of jobs, one by one."""
     jobs = json.loads(instance.ask(f"{name}.list", newest(most=0, attrs=[])))["jobs"]
     some = random.Random(1).sample([job["id"] for job in jobs], min(_IDS, len(jobs)))
 
@@ -145,7 +161,7 @@ def ids(instance: Instance, name: str) -> Callable[[str], object]:
 
 
 def in_turn(instance: Instance, question: Callable[[str], object]) -> list[Clocked]:
-    """Ask both modules in turn; returns the best time of each, and its mean processor time."""
+    """Time both modules in turn; returns the best time of each, and its mean processor time."""
     before = [instance.processor(name) for name in (THEIRS, OURS)]
     asked = Counter[str]()
 
@@ -161,7 +177,7 @@ def in_turn(instance: Instance, question: Callable[[str], object]) -> list[Clock
 
 
 def compare(jobs: int, folder: str) -> Payload:
-    """Ask both modules the same, in turn."""
+    """Time the same requests to both modules, in turn."""
     instance = Instance()
     manage(instance, f"{folder}/backlog.jsonl")
     first = ("list", newest(most=1))
@@ -173,7 +189,7 @@ def compare(jobs: int, folder: str) -> Payload:
         started(instance, OURS, first, *ours(folder)),
     ]
     taken["replay"] = list(zip(walls, map(instance.processor, (THEIRS, OURS)), strict=True))
-    moment = generate.EPOCH + jobs / RATE / 2
+    moment = EPOCH + jobs / RATE / 2
     asked = questions(instance, moment)
     asked[f"list-id, {_IDS} times"] = ids(instance, OURS)
     for what, question in asked.items():
@@ -189,7 +205,7 @@ def compare(jobs: int, folder: str) -> Payload:
 
 
 def alone(jobs: int, folder: str) -> Payload:
-    """Ask our module only: after it has stored the backlog, and after it has seen it again."""
+    """Time our module only: while it stores a backlog, and when it reads that again."""
     instance = Instance()
     first = ("list", newest(most=1))
     taken: Payload = {"bare start": manage(instance, f"{folder}/backlog.jsonl")}
@@ -197,12 +213,12 @@ def alone(jobs: int, folder: str) -> Payload:
     taken["first ingest"] = started(instance, OURS, first, *ours(folder))
     memory["first ingest"] = instance.peak(OURS)
     instance.remove(OURS)
-    # A job that is stored, and sums, are answered while the backlog comes in.
+    # job-stats and stored jobs are answered while the backlog is still read.
     taken["first answer: job-stats"] = started(instance, OURS, ("job-stats", {}), *ours(folder))
     begun = time.perf_counter()
     instance.ask(f"{OURS}.list", newest(most=1))
     taken["replay"] = time.perf_counter() - begun + taken["first answer: job-stats"]
-    for what, question in questions(instance, generate.EPOCH + jobs / RATE / 2).items():
+    for what, question in questions(instance, EPOCH + jobs / RATE / 2).items():
         (timing,) = repeat(partial(question, OURS))
         taken[what] = timing.wall
     memory["replayed and asked"] = instance.peak(OURS)
@@ -212,7 +228,7 @@ def alone(jobs: int, folder: str) -> Payload:
     memory["with 1,000 active"] = instance.peak(OURS)
     instance.remove(OURS)
     instance.remove("job-manager")
-    # The job manager has purged what the history has: nothing is to be waited for.
+    # With an empty backlog, as if the job manager had purged all jobs: no reading to wait for.
     manage(instance, os.devnull)
     taken["first answer: list"] = started(instance, OURS, ("list", newest()), *ours(folder))
     instance.remove(OURS)
@@ -221,7 +237,7 @@ def alone(jobs: int, folder: str) -> Payload:
 
 
 def throughput(jobs: int) -> float:
-    """Make jobs that do nothing; returns how many went through in a second."""
+    """Run jobs that do nothing; returns the throughput in jobs a second."""
     from flux.job import JobspecV1, submit_async  # type: ignore[import-not-found] # noqa: PLC0415
 
     handle = flux.Flux()
@@ -237,7 +253,7 @@ def throughput(jobs: int) -> float:
 
 
 def main(command: str, jobs: str, *words: str) -> None:
-    """Do what the words say."""
+    """Run a part, and print its results."""
     functions: dict[str, Callable[..., object]] = {
         "compare": compare,
         "alone": alone,

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
 # ruff: noqa: N999 - the file's name is the module's, for Flux
-"""A broker module in the job manager's place that has jobs which never ran.
+"""A broker module in the job manager's place, which serves recorded responses.
 
-It answers ``events-journal`` with a file of responses and the sentinel, and keeps the stream
-open, so that a million jobs take a minute and not a week. ``play`` sends another file to all
-who follow. Load it with the files' names:
+It answers ``events-journal`` with the responses of a file and the sentinel, and keeps the
+stream open: a million jobs take a minute. ``play`` sends another file to all streams. Load it
+with the files' names:
 
     flux module load PATH/job-manager.py backlog=FILE
 """
@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+__all__ = ["SENTINEL", "mod_main"]
 
 SENTINEL = b'{"id":-1,"events":[]}'
 

@@ -10,12 +10,16 @@ from collections.abc import Iterator
 
 import apsw
 
-from bench.common import Bench, Row, answer, clocked, history, remove, speed
+from bench.histories import Bench, history, remove
+from bench.report import Row, duration, rate
+from bench.timing import clocked
 from cli.accounting.feed import consumer_of, feed
 from cli.accounting.flux_accounting_db import Target
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from tests.support.accounting_db import create
+
+__all__ = ["measure"]
 
 
 def measure(bench: Bench) -> Iterator[Row]:
@@ -38,9 +42,9 @@ def measure(bench: Bench) -> Iterator[Row]:
     floor = len(rows) / clocked(lambda: _insert(bare, rows)).wall
     for path in (*paths, stored.path + "-consumers"):
         remove(path)
-    yield speed("accounting", "new jobs/s", len(rows), taken, 50_000,
+    yield rate("accounting", "new jobs/s", len(rows), taken, 50_000,
                       floor=floor, floor_of="bare inserting")  # fmt: skip
-    yield answer("accounting", "nothing new", again)
+    yield duration("accounting", "nothing new", again)
 
 
 def _insert(path: str, rows: list[tuple[object, ...]]) -> None:

@@ -2,7 +2,7 @@
 """Ingest of a recorded journal: read, decoded, stored verbatim and chained, all views kept up.
 
 One core. Floors, on the first lines of the same journal: decoding each line, and inserting its
-bytes into a table that has nothing but them.
+bytes into a plain table.
 """
 
 from __future__ import annotations
@@ -13,17 +13,11 @@ from itertools import islice
 import apsw
 import msgspec
 
-from bench.common import (
-    LINES,
-    Bench,
-    Clocked,
-    Row,
-    clocked,
-    history,
-    journal_file,
-    one_core,
-    speed,
-)
+from bench.histories import LINES, Bench, history, journal_file
+from bench.report import Row, rate
+from bench.timing import Clocked, clocked, one_core
+
+__all__ = ["bare_decoding", "measure"]
 
 _SAMPLE = 100  # lists of lines
 
@@ -36,7 +30,7 @@ class _Form(msgspec.Struct):
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Make the history anew."""
+    """Make the history again, timed."""
     made = history(bench.folder, bench.jobs, anew=True)
     with journal_file(bench.folder, bench.jobs).open("rb") as file:
         lines = [line.rstrip(b"\n") for line in islice(file, LINES * _SAMPLE)]
@@ -44,13 +38,13 @@ def measure(bench: Bench) -> Iterator[Row]:
         decoding = len(lines) / clocked(lambda: bare_decoding(lines)).wall
         inserting = len(lines) / clocked(lambda: _bare_inserting(bench, lines)).wall
     taken = Clocked(made.seconds, made.processor)
-    yield speed("append", "events/s", made.events, taken, 150_000,
+    yield rate("append", "events/s", made.events, taken, 150_000,
                       floor=inserting, floor_of="bare inserting")  # fmt: skip
     yield Row("append", "bare decoding", decoding, "1/s")
 
 
 def bare_decoding(lines: list[bytes]) -> None:
-    """Decode each line, and do nothing with it."""
+    """Decode each line."""
     decode = msgspec.json.Decoder(_Form).decode
     for line in lines:
         decode(line)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""``--as-of``: what was answered in the middle of the history, with a thousand jobs alive.
+"""``--as-of``: answers for a time in the middle of the history, with a thousand jobs alive.
 
-Floor: decoding the events of these jobs up to then, without finding or folding them.
+Floor: decoding the events of these jobs up to then, without reading or folding them.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ from functools import partial
 
 import msgspec
 
-from bench.common import Bench, History, Row, answer, ask, repeat
-from bench.measures.questions import newest
+from bench.histories import Bench, History
+from bench.questions import ask, newest
+from bench.report import Row, duration
+from bench.timing import repeat
 from eventstore.reading import event_log
 from joblist.service import Service
+
+__all__ = ["measure"]
 
 _ALIVE = newest({"states": ["active"]}, most=0)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Ask for the jobs that were active, and for the newest of all that were known."""
+    """Time a list of the jobs that were active, and one of the newest jobs."""
     for history in bench.histories():
         with history.service(as_of=history.middle) as service:
             bare, alive = _bare(history, service)
             questions = {f"the {alive:,} active": _ALIVE, "the newest 1,000": newest()}
             for what, request in questions.items():
                 taken, floor = repeat(partial(ask, service, request), bare)
-                yield answer("as-of", f"{what}, of {history.jobs:,}", taken, floor.wall,
+                yield duration("as-of", f"{what}, of {history.jobs:,}", taken, floor.wall,
                              "bare decoding", target=100)  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """What a job takes on disk: its events and all projections.
 
-Floor: the bytes that came, and nothing else.
+Floor: the bytes of the journal.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from pathlib import Path
 
 import apsw
 
-from bench.common import Bench, Row, history, journal_file
+from bench.histories import Bench, history, journal_file
+from bench.report import Row
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 
-_MOST = 6  # tables and indexes that are named
+__all__ = ["measure"]
+
+_MOST = 6  # tables and indexes that get a row
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Weigh the history's file, and the largest of what is in it."""
+    """Measure the history's file, and its largest tables and indexes."""
     stored = history(bench.folder, bench.jobs)
     size = Path(stored.path).stat().st_size / stored.jobs
     came = journal_file(bench.folder, bench.jobs).stat().st_size / stored.jobs

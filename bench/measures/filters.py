@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """``job-list.list`` with constraints: users, names, hosts, times; and how they grow.
 
-Floor: the texts of the answer, read from a table of nothing but them and joined.
+Floor: the texts of the answer, read from a plain table and joined.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import json
 from collections.abc import Iterator
 from functools import partial
 
-from bench.common import Bench, Row, answer, ask, bare_texts, repeat
-from bench.measures.questions import filtered
+from bench.histories import Bench
+from bench.questions import ask, bare_texts, filtered
+from bench.report import Row, duration
+from bench.timing import repeat
+
+__all__ = ["MOST_GROWTH", "measure"]
 
 MOST_GROWTH = 1.5
-"""How much longer an answer of as many jobs may take in the larger history."""
-_SAME = 0.1  # answers differ by less than that share of their jobs
+"""The largest ratio of times for as many jobs, in the larger and the smaller history."""
+_SAME = 0.1  # as many jobs: their numbers differ by less than this share
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Put each question to each history."""
+    """Time each request on each history."""
     smaller: dict[str, tuple[int, float]] = {}
     for history in bench.histories():
         with history.service() as service:
@@ -27,7 +31,7 @@ def measure(bench: Bench) -> Iterator[Row]:
                 found = ask(service, request)
                 jobs = len(json.loads(found[0])["jobs"])
                 taken, floor = repeat(partial(ask, service, request), bare_texts(found))
-                yield answer("filters", f"{what}: {jobs:,} of {history.jobs:,}", taken,
+                yield duration("filters", f"{what}: {jobs:,} of {history.jobs:,}", taken,
                              floor.wall, "bare reading")  # fmt: skip
                 if history.jobs == bench.jobs:
                     smaller[what] = jobs, taken.processor

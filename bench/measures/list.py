@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """``job-list.list``: the newest jobs, with all attributes or those of ``flux jobs``.
 
-Where jobs are active, these come first, and their answers are made anew each time.
+Active jobs come first; their texts are computed for each answer.
 
-Floor: the same texts, read from a table of nothing but them and joined.
+Floor: the same texts, read from a plain table and joined.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from bench.common import ACTIVE, Bench, Row, add_active, answer, ask, bare_texts, repeat
-from bench.measures.questions import FLUX_JOBS, STREAMED, newest
+from bench.histories import ACTIVE, Bench, add_active
+from bench.questions import FLUX_JOBS, STREAMED, ask, bare_texts, newest
+from bench.report import Row, duration
+from bench.timing import repeat
 from joblist.config import Config
 from joblist.service import Service
 from projections.engine.views import Views
 
+__all__ = ["measure"]
+
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Put each question to each history; then ask one that has active jobs."""
+    """Time each request on each history; then on one that has active jobs."""
     questions = {
         "newest 1,000, all attributes": (newest(), False),
         "newest 1,000, as flux jobs asks": (newest(attrs=FLUX_JOBS), False),
@@ -31,11 +35,11 @@ def measure(bench: Bench) -> Iterator[Row]:
                 bare = bare_texts(ask(service, request))
                 ours = partial(ask, service, request, streaming=streaming)
                 taken, floor = repeat(ours, bare)
-                yield answer("list", f"{what}, of {history.jobs:,}", taken, floor.wall,
+                yield duration("list", f"{what}, of {history.jobs:,}", taken, floor.wall,
                              "bare reading")  # fmt: skip
     with bench.histories()[0].copy() as store:
         views = Views(store)
         add_active(views, bench.jobs)
         service = Service(store, Config(), active=views.unfinished)
         (taken,) = repeat(lambda: ask(service, newest(most=ACTIVE)))
-        yield answer("list", "1,000 active, all attributes", taken)
+        yield duration("list", "1,000 active, all attributes", taken)

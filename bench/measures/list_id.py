@@ -13,16 +13,20 @@ from functools import partial
 
 import apsw
 
-from bench.common import Bench, Row, answer, ask, repeat
-from bench.measures.questions import ALL, newest
+from bench.histories import Bench
+from bench.questions import ALL, ask, newest
+from bench.report import Row, duration
+from bench.timing import repeat
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
+
+__all__ = ["measure"]
 
 _MANY = 500
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Ask for jobs here and there in each history."""
+    """Time requests for a sample of the jobs of each history."""
     for history in bench.histories():
         with history.service() as service:
             ids = _some(service, history.jobs)
@@ -32,12 +36,12 @@ def measure(bench: Bench) -> Iterator[Row]:
             db.execute("CREATE TABLE text (jobid INTEGER PRIMARY KEY, data BLOB NOT NULL)")
             db.executemany("INSERT INTO text VALUES (?, ?)", zip(ids, answers, strict=True))
             taken, floor = repeat(partial(_all, service, requests), partial(_bare, db, ids))
-        yield answer("list-id", f"one job of {history.jobs:,}", taken, floor.wall,
+        yield duration("list-id", f"one job of {history.jobs:,}", taken, floor.wall,
                      "bare reading", unit="us", calls=len(ids))  # fmt: skip
 
 
 def _some(service: Service, jobs: int) -> list[int]:
-    """Return ids of jobs of all times."""
+    """Return the ids of a sample of all jobs."""
     found = json.loads(ask(service, newest(most=jobs, attrs=[]))[0])["jobs"]
     return [job["id"] for job in random.Random(1).sample(found, min(_MANY, len(found)))]
 

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The most memory of a process that opens a history, reads its backlog, and answers.
+"""Peak memory of a process that opens a history, reads its backlog, and answers.
 
-A thousand jobs are active beside it.
-
-Floor: the same process before it opens anything. The module itself is measured by
-``make bench-flux``.
+A thousand jobs are active beside the history. Floor: the same process before it opens
+anything. ``make bench-flux`` measures the broker module itself.
 """
 
 from __future__ import annotations
@@ -14,24 +12,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from bench import generate
-from bench.common import (
-    ACTIVE,
-    RATE,
-    Bench,
-    Row,
-    add_active,
-    ask,
-    backlog_writer,
-    child,
-    chunks,
-    peak_memory,
-)
-from bench.measures.questions import FLUX_JOBS, STREAMED, filtered, newest
+from bench.histories import ACTIVE, RATE, Bench, add_active, backlog_writer, chunks
+from bench.questions import FLUX_JOBS, STREAMED, ask, filtered, newest
+from bench.report import Row
+from bench.timing import child, peak_memory
 from eventstore.storage.connection import create_or_open
 from joblist.config import Config
 from joblist.service import Service
 from projections.engine.views import Views
+from tests.support.journal_generator import backlog
+
+__all__ = ["LIMIT", "main", "measure"]
 
 LIMIT = 150.0
 """MB, with a million finished jobs."""
@@ -39,7 +30,7 @@ _STEPS = ("opened", "its backlog replayed", "lists and filters", "20,000 in one 
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Look at each history's process after each step: a step's row has those before in it."""
+    """Yield the peak after each step: it includes the steps before."""
     for history in bench.histories():
         with history.copy() as store:
             add_active(Views(store), history.jobs)
@@ -54,14 +45,14 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def main(path: str, jobs: int, moment: float) -> dict[str, float]:
-    """Do what the module does; returns the most memory by step, in MB."""
+    """Do what the broker module does; returns the peak memory after each step, in MB."""
     found = {"nothing": peak_memory()}
     with create_or_open(path) as store:
         views = Views(store)
         service = Service(store, Config(), active=views.unfinished)
         found["opened"] = peak_memory()
         writer = backlog_writer(views)
-        for lines in chunks(generate.backlog(jobs + ACTIVE, rate=RATE, running=ACTIVE)):
+        for lines in chunks(backlog(jobs + ACTIVE, rate=RATE, running=ACTIVE)):
             writer.append(lines)
         found["its backlog replayed"] = peak_memory()
         for request in (newest(), newest(attrs=FLUX_JOBS), *filtered(moment).values()):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""All projections made anew from the events.
+"""All projections rebuilt from the events.
 
-Floor: reading and decoding the same events, in the same process, from a table of nothing but
-their bytes (a part of them: it takes as long for each).
+Floor: reading and decoding a sample of the same events, in one process, from a plain table.
 """
 
 from __future__ import annotations
@@ -16,11 +15,15 @@ from itertools import islice
 import apsw
 import msgspec
 
-from bench.common import Bench, Row, clocked, history, repeat, speed
+from bench.histories import Bench, history
+from bench.report import Row, rate
+from bench.timing import clocked, repeat
 from eventstore.events.records import Record
 from eventstore.reading import event_log
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
+
+__all__ = ["measure"]
 
 _SAMPLE = 200_000  # events
 
@@ -41,7 +44,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         records = [record for record in found if isinstance(record, Record)]
         (own,) = repeat(lambda: deque(islice(event_log.records(store.db), _SAMPLE), maxlen=0))
     (bare,) = repeat(partial(_read, _plain(records)))
-    yield speed("rebuild", "events/s", stored.events, taken, 300_000,
+    yield rate("rebuild", "events/s", stored.events, taken, 300_000,
                 floor=len(records) / bare.wall, floor_of="bare reading, decoding")  # fmt: skip
     share = stored.events / len(records)
     for what, floor in (("of reading the store's rows", own), ("of its floor", bare)):
@@ -50,7 +53,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def _plain(records: list[Record]) -> apsw.Connection:
-    db = apsw.Connection("")  # a file of its own, which goes with the connection
+    db = apsw.Connection("")  # a temporary file, which SQLite removes when it is closed
     db.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, job INTEGER, data BLOB NOT NULL)")
     db.execute("CREATE TABLE more (seq INTEGER PRIMARY KEY, data BLOB NOT NULL)")
     events = [(record.seq, record.job, record.entry.data) for record in records]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""From nothing to the first answer over a stored history, in a process of its own.
+"""From the start of a process to its first answer from a stored history.
 
-Floor: a Python that imports the libraries and nothing of ours.
+Floor: a Python process that imports the libraries only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
-from bench.common import ROOT, Bench, Row, answer, repeat
+from bench.histories import Bench
+from bench.report import Row, duration
+from bench.timing import ROOT, repeat
+
+__all__ = ["measure"]
 
 _CODE = """
 import sys
@@ -34,7 +38,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     """Open each history for writing and ask for the newest 1,000, as the module would."""
     for history in bench.histories():
         taken, bare = repeat(partial(_run, _CODE, history.path), partial(_run, _BARE))
-        yield answer("start", f"to the first answer, of {history.jobs:,}", taken, bare.wall,
+        yield duration("start", f"to the first answer, of {history.jobs:,}", taken, bare.wall,
                      "python, apsw, msgspec", unit="s", target=1.0)  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Why a job is charged what it is, or is not in the accounting feed: from its own events.
+"""Explains from a job's events what it is charged, or why it is not in the accounting feed.
 
-Each figure goes with the event that last changed it. The charge is what flux-accounting adds
-to a usage for the job (its job_usage_calculation.py): weighted resources times seconds.
+Each figure is given with the event that last changed it. The charge is what flux-accounting
+adds to a usage for the job (its job_usage_calculation.py): weighted resources times seconds.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from projections.job.reducers import fold
 from projections.job.resource_set import parse_r
 from projections.job.state import INACTIVE, RUN, STATES, Job
 
-_WEIGHTS = {"node": 1.0, "core": 0.0, "gpu": 0.0}  # where nothing else is configured
+__all__ = ["Explanation", "Figure", "explain"]
+
+_WEIGHTS = {"node": 1.0, "core": 0.0, "gpu": 0.0}
+"""flux-accounting's defaults."""
 
 _STATE_NAMES = {number: name.upper() for name, number in STATES.items()}
 
 
 class Figure(NamedTuple):
-    """A fact about a job, and the event that says so; None: no event does."""
+    """A fact about a job, and the event that last changed it; None: no event did."""
 
     name: str
     value: Any
@@ -43,10 +46,10 @@ class Explanation(NamedTuple):
 def explain(
     records: Sequence[Record], *, gone: bool = False, weights: Mapping[str, float] | None = None
 ) -> Explanation:
-    """Explain a job from its events, in its order.
+    """Explain a job from its events, in their order.
 
-    ``gone``: the job manager no longer has it, and it was not over before. ``weights`` are
-    those of a node, a core and a gpu in usages, as far as they are configured.
+    ``gone``: the job manager lost the job before it was inactive. ``weights``: those of
+    "node", "core" and "gpu" that flux-accounting has configured.
     """
     job, events = _folded(records)
     facts = _facts(job)
@@ -77,7 +80,7 @@ def _charge(job: Job, facts: dict[str, Any], weights: dict[str, float]) -> tuple
 
 
 def _folded(records: Sequence[Record]) -> tuple[Job | None, dict[str, Record]]:
-    """Fold a job event by event; return the state, and what last changed each fact."""
+    """Fold a job event by event; return its state, and what event last changed each fact."""
     job: Job | None = None
     events: dict[str, Record] = {}
     before: dict[str, Any] = {}
@@ -119,7 +122,7 @@ def _gpus(r: bytes) -> int:
 
 
 def _why_not(job: Job | None, records: Sequence[Record], *, gone: bool) -> str | None:
-    """Return why there is no row of the job; None where there is one."""
+    """Return why the feed has no row of the job; None where it has one."""
     if job is None:
         rejected = any(record.entry.name == "invalidate" for record in records)
         return "it was rejected" if rejected else "its submit event was not seen"

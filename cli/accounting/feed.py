@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The accounting feed: finished jobs into a flux-accounting database, each once.
+"""The accounting feed: adds finished jobs to a flux-accounting database; idempotent.
 
-The order of steps is what makes it safe: rows are added in one transaction of the target, and
-the cursor is saved when that is committed. Whatever stops in between is done again, and what
-is there is left alone. Beside its place in the events, the cursor remembers the last rows of
-the target: where they are not in their places, the target was restored, or is another one,
-and everything is gone through again.
+Rows are added in one transaction of the target, and the cursor is saved after its commit. A
+crash in between repeats the work, and rows that exist are left alone. Beside its position in
+the events, the cursor holds a digest of the target's last rows: where that differs, the target
+was restored from a backup, or is another database, and the feed starts from the beginning.
 """
 
 from __future__ import annotations
@@ -22,12 +21,14 @@ from eventstore.storage.connection import Store
 from projections.definitions.accounting import Accounting, JobRecord, job_records
 from projections.engine.consumer_cursor import Consumer
 
+__all__ = ["ACCOUNTING", "Outcome", "consumer_of", "feed"]
+
 ACCOUNTING = Accounting()
 _CHUNK = 1000
 
 
 class Outcome(NamedTuple):
-    """What a run did: jobs ``added``, those that were ``there`` already, those refused."""
+    """What a run did: how many jobs it ``added``, how many existed, which were refused."""
 
     added: int
     there: int
@@ -35,10 +36,10 @@ class Outcome(NamedTuple):
 
 
 class _Note(msgspec.Struct, gc=False):
-    """What the cursor says beside its place."""
+    """What the cursor holds beside its position."""
 
-    mark: Mark  # of the target, when all up to the cursor was there
-    since: float  # jobs that ended until then were passed over
+    mark: Mark  # of the target, after the last commit
+    since: float  # jobs that ended before were skipped
 
 
 _decode_note = msgspec.json.Decoder(_Note).decode
@@ -52,18 +53,18 @@ def consumer_of(store: Store, target: Target) -> Consumer:
 def feed(
     store: Store, target: Target, consumer: Consumer, since: float = 0.0, *, dry: bool = False
 ) -> Outcome:
-    """Add the jobs that the target does not have, of those that ended after ``since``.
+    """Add the jobs that the target lacks, of those that ended after ``since`` (epoch seconds).
 
-    Goes through what became known since the last run; through everything where target or
-    events are not those of then, or where less was passed over now than then. ``dry``: only
-    counts what would be added.
+    Reads what was stored since the last run; everything, where the target or the events are
+    not those of the last run, or where ``since`` is earlier than then. ``dry``: only count.
+    Raises StoreError, Locked.
     """
     with store.snapshot() as db:
         window = consumer.window(db, ACCOUNTING)
 
         def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
             after = window.after if _continues(consumer, target, since) else 0
-            # Inside the target's transaction, an error of the source is still the source's.
+            # Errors of the source are to name the source, also inside the target's transaction.
             with translated(store.path):
                 found = (record for _, record in job_records(db, after, window.upto, since))
                 yield from iter(lambda: list(islice(found, size)), [])
@@ -73,7 +74,7 @@ def feed(
         if next(chunks(1), None) is None:
             return Outcome(0, 0, [])
         with target.transaction():
-            # Others may have written it meanwhile: the beginning is looked for again.
+            # The target may have been written since: chunks() checks the mark again.
             outcome = _added(target, chunks())
             note = _Note(target.mark(), since)
     consumer.done(window.end, msgspec.json.encode(note).decode())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""flux-accounting's database: adding job records to its ``jobs`` table, and to no other.
+"""flux-accounting's database: adds job records to its ``jobs`` table, and writes no other.
 
-What is known of the schema is what flux-accounting's create_db.py made of it, version by
-version (``PRAGMA user_version``). The rows are those that its own script adds: a job is told
-by its id, and one that is there is left alone.
+The known schemas are those that flux-accounting's create_db.py made, version by version
+(``PRAGMA user_version``). The rows are those that its own script adds: a job is identified by
+its id, and an existing row is left alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from eventstore.errors import Locked, NotOurs, StoreError, TooNew, translated
 from eventstore.storage.sql import fetch, value
 from projections.definitions.accounting import JobRecord
 
+__all__ = ["VERSIONS", "Mark", "Refused", "Target"]
+
 VERSIONS = range(22, 39)
 """Versions of the schema that are known: flux-accounting 0.33 (June 2024) and newer."""
 
@@ -30,14 +32,14 @@ _WITNESSES = 64
 
 
 class Refused(NamedTuple):
-    """A job that the table does not take, and why."""
+    """A job that could not be added, and why."""
 
     jobid: int
     reason: str
 
 
 class Mark(NamedTuple):
-    """What the last rows of a table were: ``rowid`` of the very last, digest of several."""
+    """Identifies a table's last rows: the largest ``rowid``, and a digest of several rows."""
 
     rowid: int
     digest: str
@@ -46,9 +48,9 @@ class Mark(NamedTuple):
 class Target:
     """A flux-accounting database.
 
-    ``wait`` is for how many seconds others may hold it; then Locked says who seems to.
-    ``schema`` is a version that is to be taken for known. Raises StoreError, with the file
-    untouched, where it is not such a database.
+    ``wait``: seconds to wait for a lock; then Locked names the likely holders. ``schema``: a
+    version that is accepted beside the known ones. Raises StoreError, with the file untouched,
+    where it is not such a database.
     """
 
     def __init__(self, path: str, *, wait: float = 30.0, schema: int | None = None) -> None:
@@ -62,7 +64,7 @@ class Target:
             self.db = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)
             try:
                 self.db.set_busy_timeout(max(1, int(wait * 1000)))
-                # Room for what a run adds: a full cache would shut out readers early.
+                # Enough for a run's rows: a full cache spills, which locks readers out early.
                 self.db.execute("PRAGMA cache_size = -65536")  # KiB
                 self._columns = self._known_columns(schema)
             except BaseException:
@@ -83,7 +85,7 @@ class Target:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn SQLite's errors into StoreError: Locked where it is worth trying again."""
+        """Turn SQLite's errors into StoreError; into Locked where a retry may succeed."""
         with translated(self.path):
             try:
                 yield
@@ -94,20 +96,20 @@ class Target:
                 ) from error
             except apsw.ReadOnlyError as error:
                 if getattr(error, "extendedresult", 0) != apsw.SQLITE_READONLY_DBMOVED:
-                    raise  # ours (transaction) has no result
+                    raise  # the one raised by transaction() has no extended result
                 raise Locked(
                     f"{self.path}: moved or replaced while it was open; run this again"
                 ) from error
             except apsw.CorruptError as error:
                 raise StoreError(
                     f"{self.path}: it is damaged; restore it from a backup, and run this again "
-                    f"to add what that lacks ({error})"
+                    f"to add the missing jobs ({error})"
                 ) from error
 
     # -- the schema
 
     def _known_columns(self, schema: int | None) -> tuple[str, ...]:
-        """Return the columns to fill, ``id`` first; raises where they are not as known."""
+        """Return the columns to fill, ``id`` first; raises NotOurs, TooNew."""
         version = self.db.pragma("user_version")
         found = fetch(self.db, "SELECT name, pk FROM pragma_table_info('jobs')")
         names = {name for name, _ in found}
@@ -134,7 +136,7 @@ class Target:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, with the database held from the start."""
+        """A transaction that takes the write lock at its start."""
         with self._errors():
             if self.db.readonly("main"):
                 raise apsw.ReadOnlyError("attempt to write a readonly database")
@@ -148,9 +150,9 @@ class Target:
                 raise
 
     def add(self, records: Sequence[JobRecord]) -> tuple[int, list[Refused]]:
-        """Add what is not there; returns how many were added, and what was refused.
+        """Add missing records; returns how many were added, and which were refused.
 
-        Called inside a transaction.
+        Call it inside of ``transaction()``.
         """
         before = self._last_rowid()
         refused: list[Refused] = []
@@ -177,10 +179,10 @@ class Target:
         return None
 
     def _occupied(self, records: Sequence[JobRecord]) -> list[Refused]:
-        """Of records that are there: those whose id another job has.
+        """Return the records whose id another job has in the table.
 
-        Ids start again in an instance that starts with an empty KVS; the table cannot hold
-        both jobs.
+        An instance that starts with an empty KVS counts its ids from the start again; the
+        table, keyed by id, cannot hold both jobs.
         """
         found = []
         for record in records:
@@ -192,12 +194,12 @@ class Target:
         return found
 
     def missing(self, records: Sequence[JobRecord]) -> int:
-        """Return how many of these jobs are not there. Changes nothing."""
+        """Return how many of these jobs the table lacks."""
         with self._errors():
             return sum(self._submitted(record.id) is None for record in records)
 
     def submitted(self, jobid: int) -> float | None:
-        """Return when the job that is there under an id was submitted; None: there is none."""
+        """Return when the stored job of this id was submitted (epoch seconds), or None."""
         with self._errors():
             return self._submitted(jobid)
 
@@ -208,14 +210,14 @@ class Target:
     def _last_rowid(self) -> int:
         return int(value(self.db, "SELECT coalesce(max(rowid), 0) FROM jobs"))
 
-    # -- has it been restored?
+    # -- detecting a restored table
 
     def mark(self, upto: int | None = None) -> Mark:
-        """Describe the table and its last rows, of those up to a rowid.
+        """Return a mark of the table's definition and its last rows, of those up to a rowid.
 
-        Rows are added in the order of their rowid. So a table that was restored to what it
-        was before these rows came has others in their places, or none. A table with other
-        constraints may take what was refused.
+        Rowids grow: a table that was restored to a state before these rows has other rows, or
+        none, at these rowids. The definition counts, since a table with other constraints may
+        accept what was refused before.
         """
         with self._errors():
             last = self._last_rowid() if upto is None else upto
@@ -226,11 +228,11 @@ class Target:
         return Mark(last, hashlib.sha256(repr(rows).encode()).hexdigest()[:32])
 
     def still_has(self, mark: Mark) -> bool:
-        """Whether the rows that ``mark`` describes are where they were."""
+        """Whether the rows that ``mark`` describes are unchanged."""
         return self.mark(mark.rowid) == mark
 
     def weights(self) -> dict[str, float]:
-        """Return what a node, a core and a gpu weigh in usages, as far as configured."""
+        """Return the configured weights of "node", "core" and "gpu" in a usage."""
         sql = (
             "SELECT replace(key, '_weight', ''), CAST(value AS REAL) FROM config_table"
             " WHERE key IN ('node_weight', 'core_weight', 'gpu_weight')"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What a user sees of a job: the fields of `flux jobs -o`, computed from job-list attributes.
+"""The fields of `flux jobs -o`, computed from the attributes of a job-list answer.
 
 Names, headings and values are those of flux-jobs(1), OUTPUT FORMAT, and of JobInfo and
 JobInfoFormat in Flux's Python module flux.job.info.
@@ -17,9 +17,21 @@ from typing import Any, NamedTuple
 from cli.flux_jobs import jobid
 from cli.flux_jobs.timespec import format_duration
 
+__all__ = [
+    "RESULTS",
+    "STATES",
+    "Field",
+    "JobInfo",
+    "Missing",
+    "Names",
+    "attributes",
+    "field",
+    "heading",
+]
+
 
 class Names(NamedTuple):
-    """The names that a state or a result of a job goes by."""
+    """The three names of a state or a result, as `flux jobs` prints them."""
 
     long: str
     short: str
@@ -46,7 +58,7 @@ _NO_RESULT = Names("", "", "\N{IDEOGRAPHIC SPACE}")
 
 
 class Missing:
-    """The value of an annotation that a job lacks: no text, yet sorted as text."""
+    """The value of an annotation that a job lacks: prints as "", sorts as a text."""
 
     def __str__(self) -> str:
         return ""
@@ -62,8 +74,8 @@ class JobInfo:
     ) -> None:
         """Wrap the attributes of one job in a `job-list.list` answer.
 
-        `now` (seconds since the epoch) is what times that pass are relative to. `username`
-        tells the name of a user id and raises KeyError for one that has no name.
+        `now` (seconds since the epoch) is the reference for run times and estimates. `username`
+        maps a user id to a name; it raises KeyError where there is none.
         """
         self.attrs = attrs
         self.now = now
@@ -75,7 +87,7 @@ class JobInfo:
 
 
 class Field(NamedTuple):
-    """A column that a format can have: its heading, the attributes it needs, its value."""
+    """A field: its heading, the job-list attributes that it needs, its value for a job."""
 
     heading: str
     attrs: tuple[str, ...]
@@ -107,7 +119,7 @@ def attributes(names: Iterable[str]) -> set[str]:
 
 
 class _JobId(int):
-    """A job id that is a number to sort and to pad by, and f58 where it is just printed."""
+    """A job id that sorts and pads as a number, and prints as f58."""
 
     def __str__(self) -> str:
         return jobid.encode(self)
@@ -142,7 +154,7 @@ def _member(job: JobInfo, keys: list[str]) -> object:
 
 
 def _instance(heading: str) -> Field:
-    """Make a field of a job that is a Flux instance, which only that instance could fill."""
+    """Make an `instance.` field; always empty, since its value lives in the job's instance."""
     return Field(heading, ("annotations", "state", "result"), lambda _: Missing())
 
 
@@ -179,7 +191,7 @@ def _time_remaining(job: JobInfo) -> float:
 
 
 def _return_code(job: JobInfo) -> int | str:
-    """Return the exit code, a negative signal number, or what stands for a missing status."""
+    """Return the exit code, the negative signal number, or flux-core's code for no status."""
     status = job.attrs.get("waitstatus")
     if status is None:
         # Canceled before it ran, or failed by an exception before it ran.
@@ -247,7 +259,7 @@ def _why_canceled(job: JobInfo) -> str:
 
 
 def _why_failed(job: JobInfo) -> str:
-    """Return the fatal exception, unless of type exec: that is told by the exit code."""
+    """Return the fatal exception; for type exec the exit code's meaning."""
     attrs = job.attrs
     kind = attrs.get("exception_type")
     fatal = attrs.get("exception_occurred") and attrs.get("exception_severity") == 0
@@ -265,7 +277,7 @@ _SHELL_CODES: dict[int | str, str] = {
 
 
 def _exit_reason(code: int | str) -> str:
-    """Explain an exit code as a shell would have meant it: above 128 by a signal."""
+    """Explain an exit code by the shell's convention: 128 + N is signal N."""
     if isinstance(code, int) and code > 128:
         number = code - 128
         name = signal.strsignal(number) if number in signal.valid_signals() else None
@@ -286,7 +298,7 @@ def _local_uri(job: JobInfo) -> str:
     return f"local://{path}"
 
 
-# Attributes that are shown as they are; an unset one is "" in the first and 0.0 in the second.
+# Attributes printed unchanged; unset, those of _TEXTS are "" and those of _TIMES 0.0.
 _TEXTS = (
     *("name", "cwd", "queue", "project", "bank", "ntasks", "ncores", "nnodes"),
     *("ranks", "nodelist", "success"),
@@ -344,7 +356,7 @@ _FIELDS = {
     "uri.local": Field("URI", ("annotations",), _local_uri),
 }
 
-# Headings of annotations and of members of instances that are not just their names.
+# Headings of annotations and instance fields that are not their names in capitals.
 _HEADINGS = {
     "sched.t_estimate": "T_ESTIMATE",
     "sched.reason_pending": "REASON",

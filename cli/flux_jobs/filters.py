@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""From the options of `flux jobs` to a constraint of RFC 31, as flux.job.JobList makes it."""
+"""Translates filter options of `flux jobs` to RFC 31 constraints, as flux.job.JobList does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from projections.formats import hostlist, idset
+
+__all__ = ["Term", "split", "states_and_results", "targets", "user"]
 
 _STATES = {
     "depend": ["depend"],
@@ -28,12 +30,12 @@ Term = dict[str, list[Any]]
 
 
 def split(values: tuple[str, ...]) -> list[str]:
-    """Return the parts of values with commas in them."""
+    """Split values at commas; empty parts are left out."""
     return [part for value in values for part in value.split(",") if part]
 
 
 def states_and_results(names: list[str]) -> list[Term]:
-    """Return what selects jobs in one of these states, or with one of these results."""
+    """Return the constraint for jobs in one of these states, or with one of these results."""
     states: list[str] = []
     results: list[str] = []
     for name in names:
@@ -52,7 +54,7 @@ def states_and_results(names: list[str]) -> list[Term]:
 
 
 def user(name: str | None) -> list[Term]:
-    """Return what selects a user's jobs: by name or id; all for "all", one's own for None."""
+    """Return the constraint for a user's jobs (name or id); "all": everybody; None: oneself."""
     if name == "all":
         return []
     if name is None:
@@ -66,7 +68,7 @@ def user(name: str | None) -> list[Term]:
 
 
 def targets(text: str) -> list[Term]:
-    """Return what selects jobs on these ranks (RFC 22) or hosts (RFC 29)."""
+    """Return the constraint for jobs on these ranks (RFC 22) or hosts (RFC 29)."""
     try:
         idset.decode(text)
     except idset.IdsetError:

@@ -23,23 +23,25 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from cli.flux_jobs.timespec import format_duration
 
+__all__ = ["FORMATS", "NamedFormat", "OutputFormat", "Row", "format_string"]
+
 _T = TypeVar("_T")
 
 _ISO_8601 = "%FT%T"
 
-# What counts as nothing, once it is text: an unset time is the epoch, in any time zone.
+# Texts that count as empty: an unset time is the epoch, in UTC or local time.
 _EPOCHS = ("1970-01-01T00:00:00", datetime.fromtimestamp(0).strftime(_ISO_8601))
 _EMPTY = {"", "0s", "0.0", "0:00:00", *_EPOCHS}
 
 
 class Row(Protocol):
-    """What a format shows: anything with a value for each field name."""
+    """A row of the table: maps each field name to a value."""
 
     def __getitem__(self, name: str, /) -> object: ...
 
 
 class NamedFormat(NamedTuple):
-    """A format that is asked for by name."""
+    """A format that `-o NAME` selects."""
 
     description: str
     format: str
@@ -89,7 +91,7 @@ def format_string(text: str, formats: Mapping[str, NamedFormat] = FORMATS) -> st
 
 
 class OutputFormat:
-    """A format string, understood: it makes lines of rows."""
+    """A parsed format string, which formats rows as lines."""
 
     def __init__(self, text: str, heading: Callable[[str], str], *, sort: str = "") -> None:
         """Parse the format string `text`.
@@ -108,17 +110,16 @@ class OutputFormat:
 
     @property
     def names(self) -> list[str]:
-        """The names of all fields that are shown or sorted by, in this order."""
+        """The names of the fields that are shown, then of those that are sorted by."""
         return [column.name for column in self._columns] + [name for name, _ in self._sort]
 
     def lines(
         self, rows: Iterable[Row], *, header: bool = True, width: int | None = None
     ) -> Iterator[str]:
-        """Make the lines of a table, without blank ones, cut to `width` characters if given.
+        """Yield the lines of a table, without blank ones, cut to `width` characters if given.
 
-        Rows are taken as their lines are asked for, unless the format sorts them or fits
-        columns to them: then all are taken first. Raises ValueError with one line if a
-        value does not suit its column.
+        Rows are read lazily, unless the format sorts them or fits columns to them. Raises
+        ValueError, in one line, for a value that does not fit its column's format.
         """
         columns = self._columns
         if any(column.collapse or column.expand for column in columns):
@@ -243,7 +244,7 @@ _SPEC = re.compile(
 
 def _parse_spec(text: str) -> _Spec:
     match = _SPEC.fullmatch(text)
-    # With a hyphen for nothing, all values are texts.
+    # "h" turns every value into text.
     if not match or (match["hyphen"] and match["kind"] not in ("", "s")):
         raise ValueError(f"Invalid format specifier '{text}'")
     return _Spec(
@@ -283,7 +284,7 @@ def _text_width(value: object) -> int:
 
 
 def _header(column: _Column) -> str:
-    # Neither numeric alignment nor cutting short is for headings.
+    # Headings are text: "=" alignment and precision do not apply.
     align = column.spec.align.replace("=", "")
     return column.before + format(column.heading, f"{align}{column.spec.width or ''}")
 
@@ -342,7 +343,7 @@ def _strftime(time_format: str, seconds: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    # A short time is not to look like none.
+    # Less than a second is shown as one: 0:00:00 means unset.
     return str(timedelta(seconds=1 if 0 < seconds < 1 else round(seconds)))
 
 

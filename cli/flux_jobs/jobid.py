@@ -2,12 +2,13 @@
 """Job ids as text: the encodings of RFC 19 (FLUID), told apart by RFC 19's decoding rules.
 
 `encode` and `parse` agree with `flux job id` (flux-core libjob/id.c, libutil/fluid.c). A job id
-is an unsigned number of 64 bits; text that stands for a larger one is refused here, where
-flux-core lets it wrap around.
+is an unsigned 64-bit number; a larger one is refused here, where flux-core lets it wrap around.
 """
 
 import re
 from collections.abc import Callable
+
+__all__ = ["FORMS", "MAX_JOBID", "encode", "parse"]
 
 MAX_JOBID = 2**64 - 1
 
@@ -121,7 +122,7 @@ def _from_words(text: str) -> int:
     words = re.findall("[a-z]+", text.lower())
     canonical = "--".join(["-".join(words[:3]), "-".join(words[3:])])
     data = mnparse(canonical)
-    # Some sequences of known words encode nothing; mnparse() makes something of them.
+    # Some sequences of known words are not valid encodings; mnparse() accepts them.
     if len(data) != 8 or mnformat(data) != canonical:
         raise ValueError("no encoding of 64 bits")
     return int.from_bytes(data, "little")

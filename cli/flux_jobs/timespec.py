@@ -12,6 +12,8 @@ import re
 from datetime import datetime, timezone
 from time import localtime
 
+__all__ = ["format_duration", "format_moment", "parse_duration", "parse_time"]
+
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(ms|s|m|h|d)?")
 _INFINITY = ("inf", "infinity", "INF", "INFINITY")

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from click import UsageError
 
-from bench.generate import EPOCH, journal
 from cli.accounting.feed import Outcome, consumer_of, feed
 from cli.accounting.flux_accounting_db import Target
 from eventstore.ingest.writer import Writer
@@ -25,6 +24,7 @@ from projections.engine.views import Views
 from projections.queries.render import Picker
 from tests.cli.test_commands import Run
 from tests.support.accounting_db import COLUMNS, LAYOUTS, create, ids, rows
+from tests.support.journal_generator import EPOCH, journal
 from tests.support.recordings import Recording, new_store, play, recordings
 
 ACCOUNTED = [recording for recording in recordings() if recording.objects("accounting")]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.generate import EPOCH, journal
 from eventstore.storage.connection import create_or_open
+from tests.support.journal_generator import EPOCH, journal
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = list(journal(5))

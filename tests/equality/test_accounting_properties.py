@@ -21,7 +21,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from bench.generate import EPOCH, life
 from cli.accounting.feed import Outcome, consumer_of, feed
 from cli.accounting.flux_accounting_db import Target
 from eventstore.errors import Locked
@@ -32,6 +31,7 @@ from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
 from tests.support.accounting_db import create, ids, rows
+from tests.support.journal_generator import EPOCH, life
 from tests.support.recordings import new_store
 
 _STEPS = (

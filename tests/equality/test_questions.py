@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.generate import EPOCH, journal
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch
@@ -29,6 +28,7 @@ from projections.engine.fold_batch import replay
 from projections.job.state import INACTIVE, PENDING, RUNNING, Job
 from projections.queries.list_jobs import Scope, active_jobs, listing
 from projections.queries.render import Picker
+from tests.support.journal_generator import EPOCH, journal
 from tests.support.recordings import new_store
 from tests.support.strategies import NAMES, QUEUES, USERS, journals, json_values
 

@@ -12,7 +12,6 @@ import apsw
 import pytest
 from click.testing import CliRunner
 
-from bench.generate import backlog, journal
 from cli.main import cli
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
@@ -20,6 +19,7 @@ from eventstore.reading.gaps import Gap, counts, gaps
 from eventstore.storage.connection import Store, create_or_open, open_readonly
 from eventstore.storage.sql import fetch
 from projections.engine.views import Views
+from tests.support.journal_generator import backlog, journal
 
 LINES = list(journal(4))
 NONE = {"beginning": 0, "backlog": 0, "gone": 0, "source": 0, "damage": 0}

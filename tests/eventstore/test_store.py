@@ -10,7 +10,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from bench.generate import EPOCH, journal
 from eventstore.errors import Locked, NotOurs, StoreError, TooNew
 from eventstore.events.records import Notice, Record
 from eventstore.ingest.writer import Writer
@@ -20,6 +19,7 @@ from eventstore.storage.schema import APPEND_ONLY, SCHEMA_VERSION
 from eventstore.storage.sql import fetch
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
+from tests.support.journal_generator import EPOCH, journal
 
 PURGE = b'{"jobs":[0]}'
 REJECT = b"not JSON"

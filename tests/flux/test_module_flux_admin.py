@@ -196,7 +196,7 @@ def test_serve_and_record(run: Instances) -> None:
         """
     )
     assert 2 == found.count("COMPLETED")
-    assert "the service is there already" in (run.folder / "refused").read_text("utf-8")
+    assert "the service is registered" in (run.folder / "refused").read_text("utf-8")
     for name in ("recorded", "served"):
         with open_readonly(str(run.folder / f"{name}.sqlite")) as store:
             assert [(2,)] == fetch(store.db, "SELECT count(*) FROM inactive")

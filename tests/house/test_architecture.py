@@ -32,7 +32,8 @@ PURE = (
 LAYERS = ("eventstore", "projections", "joblist", "cli")
 IMPURE = {
     "apsw", "asyncio", "click", "datetime", "fcntl", "flux", "_flux", "io", "logging",
-    "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess",
+    "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "signal", "socket",
+    "sqlite3", "subprocess",
     "sys", "syslog", "tempfile", "threading", "time", "uuid",
 }  # fmt: skip
 FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]

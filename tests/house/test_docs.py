@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.generate import journal
 from cli.main import COMMANDS
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
@@ -16,6 +15,7 @@ from eventstore.storage.sql import fetch
 from projections.definitions.builtin import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
+from tests.support.journal_generator import journal
 
 ROOT = Path(__file__).resolve().parents[2]
 

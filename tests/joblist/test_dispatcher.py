@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.generate import journal
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from joblist.config import Config
@@ -19,6 +18,7 @@ from joblist.live.stats_watchers import DELAY
 from projections.engine.views import Views
 from projections.job.state import CLEANUP, DEPEND, INACTIVE, RUN, SCHED
 from tests.support.fake_bus import SENTINEL, Module, backlog, event, life
+from tests.support.journal_generator import journal
 from tests.support.recordings import Recording, new_store, recordings
 
 WITH_WAITS = [recording for recording in recordings() if recording.lines("waits")]

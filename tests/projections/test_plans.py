@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import apsw
 import pytest
 
-from bench.generate import EPOCH, journal
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch
@@ -22,6 +21,7 @@ from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
+from tests.support.journal_generator import EPOCH, journal
 from tests.support.recordings import new_store
 from tests.support.strategies import line
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.generate import EPOCH, journal
 from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open
@@ -17,6 +16,7 @@ from eventstore.storage.sql import fetch
 from projections.definitions.builtin import BUILTIN, Inactive
 from projections.engine.rebuild import Rebuild, rebuild, refresh
 from projections.engine.views import Views, overview
+from tests.support.journal_generator import EPOCH, journal
 
 ROOT = Path(__file__).resolve().parents[2]
 READER = """

@@ -18,7 +18,6 @@ from typing import Any
 import apsw
 import pytest
 
-from bench.generate import EPOCH, journal
 from cli.accounting.flux_accounting_db import VERSIONS, Target
 from cli.accounting.lock_holders import holders
 from eventstore.errors import JobdbError, Locked, StoreError
@@ -30,6 +29,7 @@ from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
 from tests.cli.test_commands import Run
 from tests.support.accounting_db import COLUMNS, NEWEST, create, ids
+from tests.support.journal_generator import EPOCH, journal
 
 ROOT = Path(__file__).resolve().parents[2]
 

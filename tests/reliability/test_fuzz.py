@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.generate import journal
 from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
@@ -30,6 +29,7 @@ from tests.reliability.torture import hostile
 from tests.reliability.torture.targets import Databases, Requests, Responses, Target
 from tests.reliability.torture.workload import fault
 from tests.support.fake_bus import Module, life
+from tests.support.journal_generator import journal
 
 GOOD = list(journal(4, rate=0.1))
 

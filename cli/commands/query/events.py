@@ -7,16 +7,21 @@ import sys
 
 import click
 
-from cli.options import JobId, db_option, reading
+from cli.database import reading
+from cli.options import JobId, db_option
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb events --jobid f2poFkQF --raw")
 @db_option
-@click.option("--jobid", type=JobId(), help="Only this job's.")
-@click.option("--after", type=int, default=0, metavar="SEQ", help="Only those behind SEQ.")
+@click.option("--jobid", type=JobId(), help="Only events of this job.")
+@click.option(
+    "--after", type=int, default=0, metavar="SEQ", help="Only events with a larger seq."
+)
 @click.option("--raw", is_flag=True, help="Exactly the bytes that came, one event a line.")
 def command(jobid: int | None, after: int, raw: bool) -> None:
-    """Print the stored events in the order in which they came.
+    """Print the stored events in the order of their seq.
 
     Each line has seq, job id and the event; with --raw the event alone.
     """

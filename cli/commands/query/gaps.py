@@ -8,17 +8,19 @@ from datetime import datetime, timezone
 
 import click
 
-from cli.options import database_path, db_option
+from cli.database import database_path
+from cli.options import db_option
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb gaps --json | jq -r .kind | sort | uniq -c")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(as_json: bool) -> None:
-    """List what the database cannot know: kind, job, from, to (UTC), and why.
+    """List what is missing from the database: kind, job, from, to (UTC), and why.
 
-    A "-" stands for no single job, for the beginning of all, and for now. Everything else is
-    complete.
+    "-" means: no single job, since the beginning, or until now. Everything else is complete.
     """
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.reading.gaps import gaps  # noqa: PLC0415

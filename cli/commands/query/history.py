@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.database import reading
 from cli.flux_jobs.timespec import format_moment
-from cli.options import JobId, db_option, reading
+from cli.options import JobId, db_option
 
 if TYPE_CHECKING:
     from eventstore.events.records import Record
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb history f2poFkQF")
@@ -21,7 +24,7 @@ def command(jobid: int) -> None:
     """Show a job's events: when (UTC), seconds since it was submitted, name, context.
 
     Events that only a backlog showed are marked with *: the job manager may have changed
-    their contexts since. Jobs of the same id are shown one after the other.
+    their contexts since. If several streams have a job of this id, all are shown.
     """
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415

@@ -7,7 +7,10 @@ import sys
 
 import click
 
-from cli.options import JobId, db_option, reading
+from cli.database import reading
+from cli.options import JobId, db_option
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb info f2poFkQF jobspec --original")
@@ -24,7 +27,7 @@ from cli.options import JobId, db_option, reading
 def command(jobid: int, keys: tuple[str, ...], original: bool) -> None:
     """Print KEY (eventlog, jobspec or R) of a job, as `flux job info` does.
 
-    Jobs that were purged are here, too. jobspec and R are as the journal has them: without
+    Works for purged jobs, too. jobspec and R are as the journal has them: without
     the job's environment and the scheduler's key.
     """
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415

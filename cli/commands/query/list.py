@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import JobId, Time, db_option, reading
+from cli.database import reading
+from cli.options import JobId, Time, db_option
 
 if TYPE_CHECKING:
     from cli.flux_jobs.format_string import OutputFormat
     from joblist.service import Service
+
+__all__ = ["command"]
 
 _FORMAT = "FLUX_JOBS_FORMAT_DEFAULT"  # environment: as for `flux jobs`
 
@@ -28,26 +31,35 @@ _FORMAT = "FLUX_JOBS_FORMAT_DEFAULT"  # environment: as for `flux jobs`
 @db_option
 @click.option("-a", "all_states", is_flag=True, help="Jobs in all states.")
 @click.option("-A", "all_users", is_flag=True, help="Jobs of all users.")
-@click.option("-u", "--user", metavar="USER", help='Of this user name or id; "all": of all.')
+@click.option(
+    "-u", "--user", metavar="USER", help='Jobs of this user (name or id); "all": everybody.'
+)
 @click.option(
     "-f",
     "--filter",
     "states",
     multiple=True,
     metavar="STATE|RESULT,...",
-    help="In these states, or with these results [pending,running].",
+    help="Jobs in these states or with these results [pending,running].",
 )
-@click.option("--since", type=Time(), metavar="TIME", help="Not inactive before; implies -a.")
-@click.option("-n", "--name", metavar="NAME", help="With this name.")
+@click.option(
+    "--since",
+    type=Time(),
+    metavar="TIME",
+    help="Jobs that were not inactive at TIME; implies -a.",
+)
+@click.option("-n", "--name", metavar="NAME", help="Jobs with this name.")
 @click.option(
     "-q",
     "--queue",
     "queues",
     multiple=True,
     metavar="QUEUE,...",
-    help="In one of these queues.",
+    help="Jobs in one of these queues.",
 )
-@click.option("-i", "--include", metavar="HOSTS|RANKS", help="On one of these; implies -A.")
+@click.option(
+    "-i", "--include", metavar="HOSTS|RANKS", help="Jobs on one of these; implies -A."
+)
 @click.option(
     "-c",
     "--count",
@@ -55,7 +67,7 @@ _FORMAT = "FLUX_JOBS_FORMAT_DEFAULT"  # environment: as for `flux jobs`
     default=1000,
     show_default=True,
     metavar="N",
-    help="At most so many; 0: no limit.",
+    help="At most N jobs; 0: no limit.",
 )
 @click.option("-o", "--format", "form", metavar="FORMAT", help='Columns; "help" lists names.')
 @click.option("--sort", default="", metavar="KEY,-KEY,...", help="Sort by these fields.")
@@ -63,7 +75,7 @@ _FORMAT = "FLUX_JOBS_FORMAT_DEFAULT"  # environment: as for `flux jobs`
 @click.option("--json", "as_json", is_flag=True, help="job-list's attributes, a job a line.")
 @click.option("--stats", is_flag=True, help="Statistics first.")
 @click.option("--stats-only", is_flag=True, help="Statistics only; exit 1 if none is active.")
-@click.option("--as-of", type=Time(), metavar="TIME", help="As it was then.")
+@click.option("--as-of", type=Time(), metavar="TIME", help="The list as of TIME.")
 @click.argument("jobids", nargs=-1, type=JobId(), metavar="[JOBID]...")
 def command(**options: Any) -> int:  # noqa: ANN401 - click's options, by name
     """List jobs as `flux jobs` does: yours that are active, unless options say otherwise.
@@ -133,21 +145,21 @@ def _ask(service: Service, topic: str, request: dict[str, Any]) -> bytes:
     from joblist.service import Request  # noqa: PLC0415
     from projections.formats.json_text import dumps  # noqa: PLC0415
 
-    # Whoever can read the file can see all of it.
+    # As the instance's owner: whoever can read the file can read all of it anyway.
     return service.answer(Request(topic, dumps(request), Credential(), streaming=False))[0]
 
 
 def _matching(
     service: Service, constraint: dict[str, Any], attrs: list[str], options: dict[str, Any]
 ) -> tuple[list[bytes], bool]:
-    """Return the jobs, and whether there are more than --count lets pass."""
+    """Return the jobs, and whether --count left some out."""
     import msgspec  # noqa: PLC0415
 
     from joblist.protocol.errors import RpcError  # noqa: PLC0415
 
     count = options["count"]
     request = {
-        # One more than wanted tells whether there are more.
+        # One more than wanted, to know whether any are left out.
         "max_entries": count + 1 if count else 0,
         "attrs": attrs,
         "since": options["since"] or 0.0,

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from cli.options import Time, db_option, reading
+from cli.database import reading
+from cli.options import Time, db_option
 
 if TYPE_CHECKING:
     from eventstore.storage.connection import Store
     from joblist.service import Request
 
+__all__ = ["command"]
+
 
 class _Question(Struct):
-    """A line of a batch; ``request_raw`` stands for the payload's text itself."""
+    """A line of a batch; ``request_raw``, the payload's text itself, replaces ``request``."""
 
     topic: str
     userid: int = 0
@@ -33,13 +36,15 @@ class _Question(Struct):
     epilog="""Example: flux-jobdb rpc job-list.list '{"max_entries":5,"attrs":["all"]}'"""
 )
 @db_option
-@click.option("--userid", type=int, default=0, show_default=True, help="Who asks.")
-@click.option("--rolemask", type=int, default=1, show_default=True, help="In which roles.")
+@click.option(
+    "--userid", type=int, default=0, show_default=True, help="The requester's user id."
+)
+@click.option(
+    "--rolemask", type=int, default=1, show_default=True, help="The requester's roles (RFC 12)."
+)
 @click.option("--streaming", is_flag=True, help="As a streaming request.")
 @click.option("--config", "config", metavar="FILE", help="The instance's configuration (TOML).")
-@click.option(
-    "--as-of", type=Time(), metavar="TIME", help="As job-list would have answered then."
-)
+@click.option("--as-of", type=Time(), metavar="TIME", help="The answer as of TIME.")
 @click.option("--batch", metavar="FILE", help="A request a line (JSON), an answer a line.")
 @click.argument("topic", required=False)
 @click.argument("request_text", required=False, metavar="[REQUEST]")
@@ -84,11 +89,11 @@ def _payload(text: str | None) -> bytes | None:
 
 
 def _answer_batch(store: Store, path: str, tables: dict[str, Any], as_of: float | None) -> None:
-    from cli.journal_files import Input  # noqa: PLC0415
+    from cli.journal_files import JournalFile  # noqa: PLC0415
 
     out = sys.stdout.buffer
     number = 0
-    for lines in Input(path).batches():
+    for lines in JournalFile(path).batches():
         for line in lines:
             number += 1
             question = _question(line, f"{path}: request {number}")
@@ -109,7 +114,9 @@ def _question(line: bytes, where: str) -> _Question:
     try:
         return msgspec.json.decode(line, type=_Question)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise click.UsageError(f"{where} is not of the form --batch takes: {error}") from error
+        raise click.UsageError(
+            f"{where} is not a request that --batch takes: {error}"
+        ) from error
 
 
 def _request(
@@ -137,5 +144,5 @@ def _answer(
 
 
 def _printable(text: str | None) -> str | None:
-    """Return a text that can be written: bytes that are no UTF-8 become U+FFFD."""
+    """Return a text that can be written: bytes that are not UTF-8 become U+FFFD."""
     return text and text.encode(errors="surrogateescape").decode(errors="replace")

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import click
 
-from cli.options import database_path, db_option
+from cli.database import database_path
+from cli.options import db_option
+
+__all__ = ["command"]
 
 _COUNTS = {
     "jobs": "SELECT count(*) FROM job",
@@ -30,7 +33,7 @@ _COUNTS = {
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def command(as_json: bool) -> None:
-    """Show how much is stored: counts, sizes in bytes, times in seconds since the epoch.
+    """Show counts, sizes in bytes, times in seconds since the epoch.
 
     Gaps are counted by kind; `flux-jobdb gaps` lists them.
     """

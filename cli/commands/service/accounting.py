@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.database import database_path, reading
 from cli.flux_jobs.timespec import format_moment
 from cli.main import REJECTED
-from cli.options import JobId, Time, database_path, db_option, reading
+from cli.options import JobId, Time, db_option
 
 if TYPE_CHECKING:
     from cli.accounting.explain import Figure
     from cli.accounting.flux_accounting_db import Target
     from projections.engine.consumer_cursor import Consumer
 
-_PAUSE = 1.0  # seconds between two looks for what has finished
+__all__ = ["command"]
+
+_PAUSE = 1.0
+"""Seconds between two runs with --follow."""
 _TIMES = ("submitted", "started", "ended")
-_CHOICE = "say one of --to DB, --json, and --explain JOBID (with or without --to DB)"
+_CHOICE = "give one of --to DB, --json, and --explain JOBID (with or without --to DB)"
 
 
 @click.command(
@@ -30,14 +34,14 @@ _CHOICE = "say one of --to DB, --json, and --explain JOBID (with or without --to
 @db_option
 @click.option("--to", metavar="DB", help="Add jobs to this flux-accounting database.")
 @click.option("--json", "as_json", is_flag=True, help="Print jobs, a JSON object a line.")
-@click.option("--explain", type=JobId(), help="Say why a job is charged what it is.")
+@click.option("--explain", type=JobId(), help="Explain what a job is charged.")
 @click.option("--since", type=Time(), default=0.0, help="Only jobs that ended since TIME.")
-@click.option("--dry-run", is_flag=True, help="Change nothing, and remember nothing.")
-@click.option("--follow", is_flag=True, help="Go on as jobs finish, until interrupted.")
-@click.option("--name", metavar="NAME", help="With --json: what NAME has not had yet.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; do not move the cursor.")
+@click.option("--follow", is_flag=True, help="Repeat as jobs finish, until interrupted.")
+@click.option("--name", metavar="NAME", help="With --json: only jobs not yet printed for NAME.")
 @click.option("--wait", type=float, default=30.0, metavar="SECONDS", show_default=True,
-              help="How long others may hold DB.")  # fmt: skip
-@click.option("--schema", type=int, metavar="N", help="Take version N of DB's schema as known.")
+              help="How long to wait for DB's lock.")  # fmt: skip
+@click.option("--schema", type=int, metavar="N", help="Accept version N of DB's schema.")
 def command(
     to: str | None,
     as_json: bool,
@@ -52,10 +56,10 @@ def command(
     """Feed the jobs that ran and finished to flux-accounting.
 
     --to DB adds those that its jobs table lacks, in one transaction, and prints how many were
-    added. It may be run at any time, beside flux-accounting's own script, too: no job is lost
-    or doubled. --json prints them; with --name, only those that were not printed under this
-    name before. --explain says why a job is charged what it is, or why it is not in the feed,
-    by the weights that DB has.
+    added. It may run at any time, also beside flux-accounting's own script: it is idempotent.
+    --json prints them; with --name, only those that were not printed under this name before.
+    --explain says what a job is charged by DB's weights, and why, or why it is not in the
+    feed.
     """
     if as_json == (to is not None) and explain is None:
         raise click.UsageError(_CHOICE)
@@ -89,7 +93,7 @@ def command(
 
 
 def _following(once: Callable[[], int]) -> int:
-    """Do it again and again. A target that others hold is tried again."""
+    """Repeat ``once`` until interrupted; a locked target is retried."""
     from eventstore.errors import Locked  # noqa: PLC0415
 
     status = 0

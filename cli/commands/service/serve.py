@@ -9,6 +9,8 @@ import click
 
 from cli.options import db_option
 
+__all__ = ["command"]
+
 
 @click.command(epilog="Example: flux-jobdb serve purge=follow")
 @db_option
@@ -17,10 +19,10 @@ from cli.options import db_option
 def command(ctx: click.Context, settings: tuple[str, ...]) -> int:
     """Answer job-list's requests, over an ordinary connection to the broker.
 
-    The same service as the broker module, in a process of its own: for sites that want it
-    apart from the broker's environment. Unload job-list first. Settings are those of
-    [job-list] in the instance's configuration; those given here go before. SIGHUP reads the
-    configuration again; SIGTERM ends it.
+    The same service as the broker module, in a process of its own, outside of the broker's
+    environment. Unload job-list first. Settings are those of [job-list] in the instance's
+    configuration, which those given here override. SIGHUP reloads the configuration; SIGTERM
+    ends it.
     """
     from cli.instance import connected  # noqa: PLC0415
     from eventstore.errors import JobdbError  # noqa: PLC0415
@@ -34,7 +36,7 @@ def command(ctx: click.Context, settings: tuple[str, ...]) -> int:
     except OSError as error:
         if error.errno == EEXIST:
             raise JobdbError(
-                f"{SERVICE}: the service is there already; `flux module remove {SERVICE}` first"
+                f"{SERVICE}: the service is registered; `flux module remove {SERVICE}` first"
             ) from error
         raise JobdbError(f"{SERVICE}: {error.strerror}") from error
     return 0

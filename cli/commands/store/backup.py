@@ -7,7 +7,11 @@ import json
 
 import click
 
-from cli.options import database_path, db_option, progress
+from cli.database import database_path
+from cli.options import db_option
+from cli.progress import progress
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb backup /backup/jobs-$(date +%F).sqlite")
@@ -17,9 +21,9 @@ from cli.options import database_path, db_option, progress
 def command(file: str, as_json: bool) -> None:
     """Copy the database, as it is at this moment, into FILE, and verify the copy.
 
-    Others may write meanwhile. FILE must not exist. To restore, put FILE in the database's
-    place while nobody writes, and ingest or follow the journal again: what came after the
-    backup is filled in.
+    The database may be written meanwhile. FILE must not exist. To restore, put FILE in the
+    database's place while no process writes it, and ingest or follow the journal again: that
+    adds the events that came after the backup.
     """
     from eventstore.maintenance.backup import backup  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415

@@ -5,31 +5,36 @@ from __future__ import annotations
 
 import click
 
+from cli.database import writing
 from cli.main import REJECTED
-from cli.options import db_option, progress, writing
+from cli.options import db_option
+from cli.progress import progress
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb --db jobs.sqlite ingest --boot 2 journal-2.jsonl.gz")
 @db_option
-@click.option("--boot", metavar="ID", help="Which boot of the broker the files come from.")
+@click.option("--boot", metavar="ID", help="The broker's boot that the files come from.")
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 def command(boot: str | None, files: tuple[str, ...]) -> int:
     """Store recorded journals: one response of job-manager.events-journal a line.
 
-    Without a FILE, the journal of the instance that this runs in, until it ends or a signal
-    comes: a recorder beside Flux's own job-list.
+    Without a FILE, records the journal of the enclosing instance until it ends or a signal
+    arrives; Flux's own job-list may stay loaded.
 
     A line may also be the payload of a job-purge-inactive event. FILE may be gzipped; - is
-    standard input. What is stored already is recognised: files may be given again, and in
-    any order. What cannot be read is kept as a reject, and the exit status is 3.
+    standard input. Ingest is idempotent: events that are stored already are skipped, so files
+    may be given again, and in any order. Lines that cannot be read are kept as rejects, and
+    the exit status is 3.
     """
     if not files:
         return _record(boot)
-    from cli.journal_files import Input  # noqa: PLC0415
+    from cli.journal_files import JournalFile  # noqa: PLC0415
     from eventstore.ingest.counts import Counts  # noqa: PLC0415
     from eventstore.ingest.writer import Writer  # noqa: PLC0415
 
-    inputs = [Input(path) for path in files]
+    inputs = [JournalFile(path) for path in files]
     total = Counts()
     with writing() as (store, views):
         try:
@@ -50,7 +55,7 @@ def command(boot: str | None, files: tuple[str, ...]) -> int:
 
 
 def _record(boot: str | None) -> int:
-    """Follow the live journal."""
+    """Record the live journal of the enclosing instance."""
     from cli.instance import connected  # noqa: PLC0415
     from joblist.broker.entry import record  # noqa: PLC0415
 

@@ -7,7 +7,10 @@ import json
 
 import click
 
-from cli.options import database_path, db_option
+from cli.database import database_path
+from cli.options import db_option
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb projections --json")
@@ -16,8 +19,8 @@ from cli.options import database_path, db_option
 def command(as_json: bool) -> None:
     """Show each projection: name, version, checkpoint (a seq) and state.
 
-    The state is "current", "behind" (events wait to be applied), "stale" (another version
-    made it), "missing", or "unknown" (no program here knows it).
+    The state is "current", "behind" (events are not yet applied), "stale" (built by another
+    version), "missing", or "unknown" (no installed projection has this name).
     """
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
     from projections.engine.views import overview  # noqa: PLC0415

@@ -7,24 +7,28 @@ import os
 
 import click
 
-from cli.options import database_path, db_option, progress
+from cli.database import database_path
+from cli.options import db_option
+from cli.progress import progress
+
+__all__ = ["command"]
 
 
 @click.command(epilog="Example: flux-jobdb rebuild inactive")
 @db_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def command(names: tuple[str, ...]) -> None:
-    """Make views anew from the events: the named ones, or all.
+    """Rebuild views from the events: the named ones, or all.
 
-    The old views answer until the new ones are complete. A rebuild that was interrupted
-    goes on where it stopped when the same is asked for again.
+    The old views are used until the new ones are complete. An interrupted rebuild is resumed
+    by the same command.
     """
     from eventstore.storage.connection import create_or_open, open_readonly  # noqa: PLC0415
     from projections.engine.rebuild import rebuild  # noqa: PLC0415
     from projections.engine.views import Views  # noqa: PLC0415
 
     path = database_path()
-    open_readonly(path).close()  # what is not there is not made
+    open_readonly(path).close()  # fails where there is no database: none is to be created
     with create_or_open(path) as store:
         views = Views(store)
         with progress("rebuilding") as advance:

@@ -5,21 +5,25 @@ from __future__ import annotations
 
 import click
 
+from cli.database import database_path
 from cli.main import REJECTED
-from cli.options import database_path, db_option, progress
+from cli.options import db_option
+from cli.progress import progress
+
+__all__ = ["command"]
 
 _MOST_LINES = 100
 
 
 @click.command(epilog="Example: flux-jobdb --db jobs.sqlite recover --to new.sqlite")
 @db_option
-@click.option("--to", required=True, metavar="NEW", help="The database to make.")
+@click.option("--to", required=True, metavar="NEW", help="The database to create.")
 def command(to: str) -> int:
-    """Save what can be read of a damaged database into a new one.
+    """Copy what can be read of a damaged database into a new one.
 
-    Events keep their bytes and their order. What cannot be saved is named on standard error,
-    and the exit status is 3: ingest the same journals again, or follow the instance's journal,
-    to fill the gaps. The damaged files stay as they are.
+    Events keep their bytes and their order. Losses are listed on standard error, and the exit
+    status is 3: ingest the same journals again, or follow the instance's journal, to fill the
+    gaps. The damaged files are not changed.
     """
     from eventstore.maintenance.recover import recover  # noqa: PLC0415
     from eventstore.storage.connection import create_or_open  # noqa: PLC0415

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import database_path, db_option, progress
+from cli.database import database_path
+from cli.options import db_option
+from cli.progress import progress
 
 if TYPE_CHECKING:
     from eventstore.storage.connection import Store
+
+__all__ = ["command"]
 
 _REMEDY = "restore a backup, or `flux-jobdb recover` what can be saved"
 _LIGHT_REMEDY = "`flux-jobdb rebuild` mends views, `flux-jobdb recover` the rest"
@@ -20,15 +24,15 @@ _LIGHT_REMEDY = "`flux-jobdb rebuild` mends views, `flux-jobdb recover` the rest
 @click.command(epilog="Example: flux-jobdb verify --json | jq -r .head")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="The result as a JSON object.")
-@click.option("--quick", is_flag=True, help="Leave the views' rows out.")
+@click.option("--quick", is_flag=True, help="Do not check the views' rows.")
 @click.option("--head", metavar="DIGEST", help="A head digest that was logged before.")
 def command(as_json: bool, quick: bool, head: str | None) -> int:
-    """Prove that nothing stored was changed since, and that the views follow from it.
+    """Prove that nothing stored was changed, and that the views equal a rebuild.
 
-    Recomputes the digest chain, SQLite's own integrity check, the views' checkpoints and
-    their rows, and prints the head digest: a site that logs it elsewhere will notice any later
-    change, by --head: the newest events may be missing without a trace otherwise. Exit status
-    1 at the first fault, which is named with what mends it.
+    Recomputes the digest chain, runs SQLite's integrity check, compares the views' checkpoints
+    and rows with the events, and prints the head digest. Log that elsewhere, and give it as
+    --head later: without it, a loss of the newest events cannot be detected. Exit status 1 at
+    the first fault, which is named with its remedy.
     """
     from eventstore.maintenance.verify import NO_EVENT, verify_chain  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
@@ -69,7 +73,7 @@ def _views_fault(store: Store, *, quick: bool) -> str | None:
     from projections.engine.views import first_fault  # noqa: PLC0415
 
     with translated(store.path):
-        # What the views are compared with may be large.
+        # The recomputed views, which the stored ones are compared with, may be large.
         store.db.execute("PRAGMA temp_store = FILE")
     with store.snapshot() as db:
         fault = first_fault(db)

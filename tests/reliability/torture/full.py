@@ -20,7 +20,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.generate import journal
 from eventstore.errors import JobdbError
 from eventstore.storage.connection import create_or_open
 from joblist.live.journal_follower import PAUSES
@@ -29,6 +28,7 @@ from projections.engine.views import Views
 from tests.reliability.torture.workload import contents, fault, ingest, remove
 from tests.support.accounting_db import create
 from tests.support.fake_bus import SENTINEL, Module
+from tests.support.journal_generator import journal
 
 ROOT = Path(__file__).resolve().parents[3]
 _SIZE = 6 * 2**20  # bytes of the file system

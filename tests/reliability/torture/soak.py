@@ -37,7 +37,7 @@ from tests.support.fake_bus import FakeBus, Module
 ROOT = Path(__file__).resolve().parents[3]
 _SOURCE = r"""
 import sys
-from bench.generate import journal
+from tests.support.journal_generator import journal
 jobs, seed, rate = sys.argv[1:]
 for line in journal(int(jobs), int(seed), rate=float(rate)):
     sys.stdout.buffer.write(line + b"\n")

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 import apsw
 
-from bench.generate import backlog, journal
 from eventstore.errors import JobdbError
 from eventstore.events.journal_line import Response, decode_line
 from eventstore.ingest.writer import Writer
@@ -36,6 +35,7 @@ from projections.engine.views import Views
 from tests.reliability.torture import hostile
 from tests.reliability.torture.workload import fault, remove
 from tests.support.fake_bus import SENTINEL, Module, life, message
+from tests.support.journal_generator import backlog, journal
 
 CHECKED = 100  # inputs after which the whole store is looked at
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.generate import EPOCH, journal
 from eventstore.events.records import Record
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
@@ -17,6 +16,7 @@ from projections.definitions.interface import schema_of
 from projections.engine.rebuild import rebuild, refresh
 from projections.engine.verify_views import differing
 from projections.engine.views import Views, first_fault
+from tests.support.journal_generator import EPOCH, journal
 
 SMALL_LOG = 24  # pages of write-ahead log before a checkpoint, so that there are many
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The database that a command works on: which one it is, and opening it with current views."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.progress import progress
+
+if TYPE_CHECKING:
+    from eventstore.storage.connection import Store
+    from projections.engine.views import Views
+
+__all__ = ["database_path", "reading", "writing"]
+
+
+def database_path() -> str:
+    """Return the path: --db, else $FLUX_JOBDB, else the instance's, else ./jobdb.sqlite."""
+    from cli.instance import database_of_instance  # noqa: PLC0415
+
+    given: str | None = click.get_current_context().obj
+    named = given or os.environ.get("FLUX_JOBDB")
+    return named or database_of_instance() or "jobdb.sqlite"
+
+
+@contextmanager
+def writing() -> Iterator[tuple[Store, Views]]:
+    """Open the database for writing, with current views; it is created where there is none.
+
+    Raises StoreError (Locked where another process writes it).
+    """
+    from eventstore.storage.connection import create_or_open  # noqa: PLC0415
+    from projections.engine.rebuild import refresh  # noqa: PLC0415
+    from projections.engine.views import Views  # noqa: PLC0415
+
+    # A batch allocates many objects and frees none before it is committed: collecting
+    # garbage meanwhile costs time and finds nothing.
+    gc.set_threshold(200_000, 10, 10)
+    with create_or_open(database_path()) as store:
+        views = Views(store)
+        with progress("rebuilding views") as advance:
+            refresh(views, advance)
+        yield store, views
+
+
+@contextmanager
+def reading() -> Iterator[Store]:
+    """Open the database for reading; views of another version are rebuilt first.
+
+    Where another process writes it, or the file is read-only, the views are used as they
+    are, and a line on standard error says so.
+    """
+    from eventstore.errors import Locked, StoreError  # noqa: PLC0415
+    from eventstore.storage.connection import open_readonly  # noqa: PLC0415
+    from projections.definitions.interface import installed  # noqa: PLC0415
+    from projections.engine.views import stale  # noqa: PLC0415
+
+    path = database_path()
+    with open_readonly(path) as store:
+        with store.snapshot() as db:
+            old = stale(db, installed())
+        if old and os.access(path, os.W_OK):
+            try:
+                with writing():
+                    pass
+            except Locked:
+                click.echo(
+                    f"flux-jobdb: {path}: views are being rebuilt by another process", err=True
+                )
+            except StoreError as error:
+                click.echo(f"flux-jobdb: views are not up to date: {error}", err=True)
+        yield store

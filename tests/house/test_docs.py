@@ -27,7 +27,7 @@ def test_the_example_projection_is_short_and_counts() -> None:
     names: dict[str, object] = {}
     exec(compile(code, "docs/projections.md", "exec"), names)
 
-    assert len(code.splitlines()) <= 44
+    assert len(code.splitlines()) <= 41
     with create_or_open(":memory:") as store:
         plain = Views(store, BUILTIN)
         Writer(store, "test", plain.advance).append(journal(300))

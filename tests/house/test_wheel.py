@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+import flux_jobdb
 from flux_jobdb import FOLDERS, Consumer
 from tests.support.wheel import ROOT, build, packages
 
@@ -163,6 +164,25 @@ def test_public_names_behind_the_programs_own(site: Site, tmp_path: Path) -> Non
     assert first.endswith(f"projections.job.state {Consumer.__module__} 16 0.1.0")
     assert str(site.packages / "flux_jobdb") == last
     assert "module 'flux_jobdb' has no attribute 'Putt'" in done.stderr
+
+
+def test_a_type_checker_knows_the_public_names(site: Site, tmp_path: Path) -> None:
+    """By the stub: the folders' own imports are not found inside of a package."""
+    names = [name for name in flux_jobdb.__all__ if name != "__version__"]
+    program = f"import flux_jobdb\nfrom flux_jobdb import {', '.join(names)}\n"
+    program += "".join(f"reveal_type({name})\n" for name in names)
+    program += "reveal_type(Job.t_run)\nflux_jobdb.Putt\n"
+    (tmp_path / "program.py").write_text(program, "utf-8")
+    words = ["-m", "mypy", "--strict", "--no-incremental", "--python-executable", site.python]
+    done = subprocess.run(
+        [sys.executable, *words, "program.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    *types, attribute, wrong, _ = done.stdout.splitlines()
+    assert len(names) == sum("Revealed type is" in line for line in types)
+    assert [] == [line for line in types if "Any" in line.partition("is ")[2][:6]]
+    assert 'Revealed type is "float"' in attribute
+    assert 'Module has no attribute "Putt"' in wrong
 
 
 def test_the_broker_modules_file_finds_its_packages(site: Site, tmp_path: Path) -> None:

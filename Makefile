@@ -15,13 +15,17 @@ SOAK_JOBS ?= 1000000
 FUZZ_RUNS ?= 10000
 KILL_SECONDS ?= 180
 
-.PHONY: demo test torture check format bench bench-flux clean
+.PHONY: demo test test-wheel torture check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
 
 test: $(READY)
 	$(BIN)/python -m pytest -q
+
+# All tests against the wheel, built from the sdist and installed in an environment of its own.
+test-wheel: $(READY)
+	$(BIN)/python -m tests.support.wheel
 
 # What takes minutes: each part prints its figures, and fails when one thing is lost. The soak
 # has a processor of its own, and the others take turns on another one.
@@ -43,6 +47,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 
 format: $(READY)
 	$(BIN)/ruff format .

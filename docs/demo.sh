@@ -21,4 +21,14 @@ run flux-jobdb history "$job"
 run flux-jobdb list --stats-only
 run flux-jobdb rebuild
 run flux-jobdb verify
-printf '\nThe database is %s: look around with flux-jobdb --help.\n' "$FLUX_JOBDB"
+
+cat <<'EOF'
+
+What next:
+
+    . .venv/bin/activate
+    export FLUX_JOBDB=build/demo/jobdb.sqlite
+    flux-jobdb list -A -a --as-of 2026-11-22T23:11:48Z   # the jobs as they were then
+    flux-jobdb rpc job-list.list '{"max_entries":2,"attrs":["all"]}'   # as Flux asks
+    flux-jobdb list --help
+EOF

@@ -28,7 +28,7 @@ class Run:
 
     def __call__(self, *words: str, status: int = 0, stdin: bytes = b"") -> tuple[str, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *words],
+            [sys.executable, "-m", "flux_jobdb", *words],
             cwd=ROOT, env={**os.environ, "FLUX_JOBDB": self.db, "PYTHONPATH": str(ROOT)},
             input=stdin, capture_output=True, check=False,
         )  # fmt: skip

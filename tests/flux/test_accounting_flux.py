@@ -40,7 +40,7 @@ serve() {
     "${@:2}"
     flux python -c "import flux; flux.Flux().rpc('accounting.shutdown_service').get()"
 }
-jobdb() { $PYTHON -m cli.main --db $OUT/jobs.sqlite "$@"; }
+jobdb() { $PYTHON -m flux_jobdb --db $OUT/jobs.sqlite "$@"; }
 """
 SETUP = """
 associations() {

@@ -89,7 +89,7 @@ def test_answers_and_events_are_those_of_flux(run: Instances) -> None:
         tool work 0 300
         tool work 300 500 & away; ours purge=follow
         flux job purge --force --num-limit=200
-        flux module reload $ROOT/joblist/job-list.py purge=follow
+        flux module reload $PACKAGES/joblist/job-list.py purge=follow
         wait; away; tool work 800 200 & ours purge=follow; wait
         ids | tool eventlogs >$OUT/logs-early
         flux job purge --force --num-limit=300
@@ -133,7 +133,7 @@ def test_beside_the_module_of_flux(run: Instances) -> None:
     run(
         ANSWERS
         + """
-        flux module load --name=jobdb $ROOT/joblist/job-list.py purge=follow
+        flux module load --name=jobdb $PACKAGES/joblist/job-list.py purge=follow
         tool work 0 200
         tool drain; tool drain jobdb
         flux job purge --force --num-limit=150

@@ -15,7 +15,8 @@ import pytest
 from eventstore.maintenance.verify import verify_chain
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
-from tests.support.flux_instance import ROOT, Instances
+from flux_jobdb import HOME
+from tests.support.flux_instance import Instances
 
 pytestmark = pytest.mark.flux
 
@@ -141,7 +142,7 @@ def test_what_cannot_be_loaded_says_why(run: Instances, argument: str, reason: s
 
 def test_the_usual_commands_on_a_module(run: Instances) -> None:
     """Loaded by a name that stands for this file, with a database in memory."""
-    (run.folder / "jobdb.py").symlink_to(ROOT / "joblist" / "job-list.py")
+    (run.folder / "jobdb.py").symlink_to(Path(HOME, "joblist", "job-list.py"))
     run.env["FLUX_MODULE_PATH_PREPEND"] = str(run.folder)
     found = run(
         """
@@ -153,7 +154,7 @@ def test_the_usual_commands_on_a_module(run: Instances) -> None:
         flux module debug --setbit 0x10 job-list
         flux module stats -R job-list | grep -c maxrss
         flux ping -c1 job-list | grep -c seq=0
-        ! flux module load $ROOT/joblist/job-list.py
+        ! flux module load $PACKAGES/joblist/job-list.py
         flux module reload --name=job-list jobdb dbpath=:memory:
         echo listed $(flux jobs -a -no {result})
         """
@@ -181,11 +182,11 @@ def test_the_job_manager_may_be_reloaded(run: Instances) -> None:
 def test_serve_and_record(run: Instances) -> None:
     found = run(
         """
-        flux python -m cli.main --db $OUT/recorded.sqlite ingest & recorder=$!
+        flux python -m flux_jobdb --db $OUT/recorded.sqlite ingest & recorder=$!
         flux run true
-        ! flux python -m cli.main serve dbpath=$OUT/served.sqlite 2>$OUT/refused
+        ! flux python -m flux_jobdb serve dbpath=$OUT/served.sqlite 2>$OUT/refused
         away
-        flux python -m cli.main serve dbpath=$OUT/served.sqlite & server=$!
+        flux python -m flux_jobdb serve dbpath=$OUT/served.sqlite & server=$!
         for i in $(seq 50); do flux jobs -an >/dev/null 2>&1 && break; sleep 0.1; done
         flux run true
         flux jobs -a -no {result}
@@ -204,9 +205,9 @@ def test_serve_and_record(run: Instances) -> None:
 
 
 def test_install(flux: str, tmp_path: Path) -> None:
-    env = dict(os.environ, PYTHONPATH=str(ROOT))
-    env["FLUX_PYTHONPATH_PREPEND"] = f"{sysconfig.get_path('purelib')}:{ROOT}"
-    words = [sys.executable, "-m", "cli.main", "install", "--dir", str(tmp_path)]
+    env = dict(os.environ, PYTHONPATH=HOME)
+    env["FLUX_PYTHONPATH_PREPEND"] = f"{sysconfig.get_path('purelib')}:{HOME}"
+    words = [sys.executable, "-m", "flux_jobdb", "install", "--dir", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, check=False, text=True, env=env)
     assert 0 == done.returncode, done.stderr
     assert str(tmp_path / "modprobe.d" / "flux-jobdb.toml") in done.stdout

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What the documentation says is true: its examples run, its commands are there."""
+"""What the documentation says is true: examples run, commands, options and files are there."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import flux_jobdb
 from cli.main import COMMANDS
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
@@ -15,14 +18,25 @@ from eventstore.storage.sql import fetch
 from projections.definitions.builtin import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
+from tests.support import accounting_db, command_reference, console
 from tests.support.journal_generator import journal
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = Path(flux_jobdb.HOME)
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "bench/*.md", "tests/*/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_the_example_projection_is_short_and_counts() -> None:
-    text = (ROOT / "docs" / "projections.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", read("docs/projections.md"), re.DOTALL)
+    assert read("examples/site_views/site_views.py") == code
     names: dict[str, object] = {}
     exec(compile(code, "docs/projections.md", "exec"), names)
 
@@ -42,18 +56,113 @@ def test_the_example_projection_is_short_and_counts() -> None:
         assert len(expected) > 3
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs"])
-def test_commands_that_pages_name_exist(page: str) -> None:
-    path = ROOT / page
-    pages = [path] if path.is_file() else sorted(path.glob("*.md"))
-    for file in pages:
-        named = re.findall(
-            r"flux-jobdb (?:--db \S+ )?([a-z]+)\b", file.read_text(encoding="utf-8")
-        )
-        assert set(named) - set(COMMANDS) == set(), file.name
+# -- commands and options
 
 
-def test_every_command_is_documented() -> None:
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_that_a_page_names_exist(page: str) -> None:
+    named = re.findall(r"(?:flux-jobdb|flux jobdb) (?:--db \S+ )?([a-z]+)\b", read(page))
+    assert set(named) - set(COMMANDS) == set()
+
+
+def test_every_command_has_a_section_with_its_options() -> None:
+    """The blocks are written by ``python -m tests.support.command_reference``."""
+    page = read("docs/commands.md")
+    headings = re.findall(r"^## ([a-z]+)$", page, re.MULTILINE)
+    assert sorted(COMMANDS) == sorted(headings)
     for name in COMMANDS:
-        assert f"## {name}" in text
+        assert f"## {name}\n\n{command_reference.block(name)}\n" in page
+
+
+# -- console blocks
+
+
+def of_the_demo(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    (folder / "build" / "demo").mkdir(parents=True)
+    (folder / "tests").symlink_to(ROOT / "tests")
+    patch.setenv("FLUX_JOBDB", "build/demo/jobdb.sqlite")
+
+
+def of_accounting(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("FLUX_JOBDB", str(folder / "jobdb.sqlite"))
+    recorded = ROOT / "tests" / "data" / "mixed" / "journal.jsonl.gz"
+    console.output(f"flux-jobdb ingest '{recorded}'", folder)
+    accounting_db.create(folder / "FluxAccounting.db", 34)
+
+
+ENVIRONMENTS: dict[str, Callable[[Path, pytest.MonkeyPatch], None]] = {
+    "README.md": of_the_demo,
+    "docs/accounting.md": of_accounting,
+}
+
+
+@pytest.mark.parametrize("page", ENVIRONMENTS)
+def test_console_blocks_are_what_is_printed(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ENVIRONMENTS[page](tmp_path, monkeypatch)
+    for command, shown in console.commands(read(page)):
+        printed = console.output(command, tmp_path)
+        while shown and not shown[-1]:  # the empty line before the next command
+            shown.pop()
+        assert console.matches(shown, printed), "\n".join([command, *printed])
+
+
+def test_every_page_with_a_console_block_is_run() -> None:
+    assert set(ENVIRONMENTS) == {page for page in PAGES if "```console" in read(page)}
+
+
+def test_what_next_is_what_the_demo_prints() -> None:
+    pattern = r"What next:\n\n((?: {4}.*\n)+)"
+    (readme,) = re.findall(pattern, read("README.md"))
+    (demo,) = re.findall(pattern, read("docs/demo.sh"))
+    assert readme == demo
+
+
+# -- links and files
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere_and_stand_once(page: str) -> None:
+    text = read(page)
+    links = re.findall(r"\]\(([^)#\s]+)(#[^)]*)?\)", text)
+    for link, _ in links:
+        if "://" not in link:
+            assert (ROOT / page).parent.joinpath(link).exists(), link
+    if page == "README.md":
+        assert [] == [link for link, count in Counter(links).items() if count > 1]
+
+
+def files_named(text: str) -> Iterator[str]:
+    """Yield what a text calls by the name of a source file or of one of our folders."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    quoted = "\n".join(re.findall(r"`([^`\n]+)`", prose))
+    yield from re.findall(r"(?<![\w./$-])[\w./-]+\.(?:py|sql|sh|toml|md|service)\b", quoted)
+    folders = r"eventstore|projections|joblist|cli|flux_jobdb|tests|bench|docs|examples|etc"
+    yield from re.findall(rf"(?<![\w./$-])(?:{folders})/[\w./-]*", text)
+
+
+ELSEWHERE = {
+    # flux-core's
+    "list.c", "job_state.c",
+    # written where flux-jobdb is used
+    "modprobe.d/flux-jobdb.toml", "PATH/job-list.py", "registry.py",
+}  # fmt: skip
+
+
+def exists(name: str, page: str) -> bool:
+    """Whether a name is a path from the root or the page, or a file's own name."""
+    places = [ROOT, PACKAGES, (ROOT / page).parent]
+    if any((place / name).exists() for place in places):
+        return True
+    return "/" not in name and any(
+        any(place.glob(f"{folder}/**/{name}"))
+        for place in (ROOT, PACKAGES)
+        for folder in (*flux_jobdb.FOLDERS, "tests", "bench", "docs", "examples")
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page: str) -> None:
+    named = {name.rstrip(".") for name in files_named(read(page))} - ELSEWHERE
+    assert [] == sorted(name for name in named if not exists(name, page))

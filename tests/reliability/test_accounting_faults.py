@@ -336,7 +336,7 @@ def test_a_feed_that_is_killed(run: Run, tmp_path: Path, where: str, left: int) 
 
 def test_follow_goes_on_as_jobs_finish(run: Run, tmp_path: Path) -> None:
     path = create(tmp_path / "a.db")
-    words = [sys.executable, "-m", "cli.main", "--db", run.db, "accounting"]
+    words = [sys.executable, "-m", "flux_jobdb", "--db", run.db, "accounting"]
     words += ["--to", path, "--follow", "--wait", "0.1"]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:

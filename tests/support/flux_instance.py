@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from flux_jobdb import HOME
+
 ROOT = Path(__file__).resolve().parents[2]
 # What scripts begin with: short names for what they do.
 PRELUDE = """
 set -e
 tool() { flux python $ROOT/tests/support/flux_tool.py "$@"; }
-ours() { flux module load $ROOT/joblist/job-list.py "$@"; }
+ours() { flux module load $PACKAGES/joblist/job-list.py "$@"; }
 away() { flux module remove job-list; }
 guest() { FLUX_HANDLE_USERID=4201 FLUX_HANDLE_ROLEMASK=0x2 "$@"; }
 """
@@ -47,8 +49,9 @@ class Instances:
         host = socket.gethostname()
         (config / "flux.toml").write_text(CONFIG.format(host=host), "utf-8")
         self.options = [f"--config-path={config}"]
-        self.env = dict(os.environ, ROOT=str(ROOT), OUT=str(folder), COVERAGE_PROCESS_START="")
-        self.env["FLUX_PYTHONPATH_PREPEND"] = f"{sysconfig.get_path('purelib')}:{ROOT}"
+        self.env = dict(os.environ, ROOT=str(ROOT), PACKAGES=HOME, OUT=str(folder))
+        self.env["COVERAGE_PROCESS_START"] = ""
+        self.env["FLUX_PYTHONPATH_PREPEND"] = f"{sysconfig.get_path('purelib')}:{HOME}"
 
     def __call__(self, script: str, *options: str, status: int = 0) -> str:
         """Run a script to its end; returns what it said."""

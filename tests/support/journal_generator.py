@@ -182,7 +182,8 @@ def _allocated(job: _Job, began: float) -> str:
     """Return the R of a job."""
     return (
         f'{{"version":1,"execution":{{"R_lite":[{{"rank":"{job.ranks}","children":{{"core":'
-        f'"{job.core}"}}}}],"starttime":{real(began)},"expiration":{real(began + job.duration)},'
+        f'"{job.core}"}}}}],"starttime":{real(began)},'
+        f'"expiration":{real(began + job.duration)},'
         f'"nslots":{job.nodes},"nodelist":["{job.hosts}"],"properties":{{"{job.queue}":'
         f'"{job.ranks}"}}}}}}'
     )

@@ -140,7 +140,7 @@ def commands_end_well(folder: Path, ballast: Ballast, step: int, most: int) -> t
             create(to)
             ballast.fill(left)
             done = subprocess.run(
-                [sys.executable, "-m", "cli.main", "--db", path, *command],
+                [sys.executable, "-m", "flux_jobdb", "--db", path, *command],
                 cwd=ROOT, capture_output=True, check=False, text=True,
             )  # fmt: skip
             ballast.drop()

@@ -32,10 +32,10 @@ def database_of_instance() -> str | None:
     """Return the database of the enclosing Flux instance; None outside of an instance."""
     if "FLUX_URI" not in os.environ:
         return None
-    from joblist.broker.entry import Settings, database  # noqa: PLC0415
+    from joblist.broker.settings import Settings, database  # noqa: PLC0415
 
     try:
         link = connected()
-        return database(Settings(link).now(), link.attribute)
+        return database(Settings(link.tables).now(), link.attribute)
     except (JobdbError, OSError):
         return None

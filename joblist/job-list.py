@@ -5,12 +5,15 @@
     flux module remove job-list
     flux module load PATH/job-list.py [NAME=VALUE]...
 
-Each NAME is a setting of [job-list] (see docs/broker-module.md), and goes before what is
-configured. `flux-jobdb install` puts the module in place for good.
+Each NAME is a setting of [job-list] (docs/broker-module.md), and takes precedence over what is
+configured. `flux-jobdb install` makes Flux load it at each start.
 
-Flux imports this file by its path, with the Python that Flux was built with. What it needs
-is looked for by the place of this file: its own packages, and the environment that
-`flux_jobdb` is installed in.
+Flux runs this file by its path, in a process of its own, with the Python that Flux was built
+with. Its packages are in the folder that holds `joblist/`, and come first on the path: no
+other package of such a name can take their place. Installed from a wheel, that folder is
+`site-packages/flux_jobdb`, and what flux-jobdb depends on lies in `site-packages`, which is
+added behind all that Flux has, so that it hides nothing of Flux's. In a checkout, the
+dependencies have to be on Flux's path already (FLUX_PYTHONPATH_PREPEND).
 """
 
 from __future__ import annotations
@@ -20,11 +23,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Our packages go before others of the same names.
 _HOME = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_HOME))
-if (_HOME / "__main__.py").is_file():  # installed, as the package flux_jobdb
-    # Dependencies are behind all that Flux has, so that nothing of it is hidden.
+if (_HOME / "__main__.py").is_file():  # installed: this is the package flux_jobdb
     site.addsitedir(str(_HOME.parent))
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The service: each topic's answer, for one moment and one asker.
+"""The service: the answer to a request, for who sent it, now or at a past moment.
 
 Answers are what flux-core's job-list module (list.c, stats.c, job-list.c) gives for the same
-events. Access is a constraint that is added before the question is put.
+events. What a guest may see is a constraint that is added to the request's own before the
+query is planned.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from errno import EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
 from math import inf
-from operator import itemgetter
 from typing import NamedTuple
 
 import apsw
@@ -18,8 +18,8 @@ import msgspec
 
 from eventstore.errors import translated
 from eventstore.storage.connection import Store
-from eventstore.storage.sql import fetch
 from joblist.config import Config
+from joblist.protocol import responses
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import (
     Credential,
@@ -28,34 +28,32 @@ from joblist.protocol.requests import (
     read_list,
     read_list_id,
 )
+from joblist.protocol.responses import Facts, ListResponses
 from projections.constraints.evaluate import TooManyComparisonsError
 from projections.constraints.tree import And, Constraint, Userid
-from projections.engine.fold_batch import decode_state
-from projections.formats.json_text import dumps
-from projections.job.attributes import ATTRIBUTES, packed
+from projections.job.attributes import packed
 from projections.job.state import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
-from projections.queries import as_of, job_stats
+from projections.queries import as_of, job_stats, one_job
 from projections.queries.list_jobs import Pack, Scope, active_jobs, listing
 from projections.queries.render import Picker, UnknownAttributeError
 
-Counts = Callable[[], tuple[int, int, int]]
-"""What is waiting: lookups, ids that are waited for, watchers of job-stats."""
-
 MIN_HOSTS = 1024
-"""How many hosts or ranks a constraint may name, in instances that are not larger."""
+"""How many hosts or ranks a constraint may name; as many as there are brokers, if more."""
+NO_FACTS = Facts()
+"""Of a service that follows no journal."""
 
 
-class NotYet(RpcError):  # noqa: N818 - no fault of anyone
-    """The job was not seen, or not in the state asked for: that may still come."""
+class NotYet(RpcError):  # noqa: N818 - the request is right, and may wait
+    """The job is unknown, or has not been in the state asked for; either may still come."""
 
     @property
     def seen(self) -> bool:
-        """Whether the job is there, if in another state."""
+        """Whether the job is known, but has not been in that state."""
         return self.errno == EAGAIN
 
 
 class Request(NamedTuple):
-    """One request, as its message holds it; ``text`` None: without a payload."""
+    """A request, as its message has it; ``text`` is the payload, None where there is none."""
 
     topic: str
     text: bytes | None
@@ -63,37 +61,20 @@ class Request(NamedTuple):
     streaming: bool
 
 
-class _Inactive(NamedTuple):
-    """What ``list-id`` needs to know of an inactive job; ``values`` are packed."""
+class _Asked(NamedTuple):
+    """What the answer to a topic is made of."""
 
-    t_purged: float | None
-    userid: int
-    values: str
-
-
-# A job that finishes in between is in both: no snapshot is needed.
-_ACTIVE = "SELECT job, data FROM active JOIN fold USING (job) WHERE jobid = ?"
-_INACTIVE = "SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?"
-
-
-def _newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, _Inactive | None]:
-    """Return the state of an active job, or the row of an inactive one, of this id.
-
-    Of several instances' jobs of this id, the newest is meant.
-    """
-    found = [*fetch(db, _ACTIVE, (jobid,)), *fetch(db, _INACTIVE, (jobid,))]
-    if not found:
-        return None, None
-    _, *newest = max(found, key=itemgetter(0))
-    return (decode_state(newest[0]), None) if len(newest) == 1 else (None, _Inactive(*newest))
+    db: apsw.Connection
+    request: Request
+    facts: Facts
 
 
 class Service:
     """Answers requests from a store's views.
 
-    ``as_of`` asks for a past moment, in seconds since the epoch. ``active`` returns the
-    active jobs, where the caller has them at hand; ``waiting`` counts who waits; ``behind``
-    says what the store lacks, None where it lacks nothing.
+    ``as_of``: answer as of that moment, in seconds since the epoch. ``active`` returns the
+    active jobs and ``pack`` packs one, where the caller keeps them in memory.
+    ``instance_size``: number of brokers.
     """
 
     def __init__(
@@ -104,8 +85,6 @@ class Service:
         as_of: float | None = None,
         active: Callable[[], Iterable[Job]] | None = None,
         pack: Pack = packed,
-        waiting: Counts = lambda: (0, 0, 0),
-        behind: Callable[[], dict[str, object] | None] = lambda: None,
         instance_size: int = 1,
     ) -> None:
         self._store = store
@@ -113,10 +92,8 @@ class Service:
         self._as_of = as_of
         self._active = active
         self._pack = pack
-        self._waiting = waiting
-        self._behind = behind
         self._max_hosts = max(instance_size, MIN_HOSTS)
-        self._topics: dict[str, Callable[[apsw.Connection, Request], Iterator[bytes]]] = {
+        self._topics: dict[str, Callable[[_Asked], Iterator[bytes]]] = {
             "job-list.list": self._list,
             "job-list.list-id": self._list_id,
             "job-list.list-attrs": self._list_attrs,
@@ -124,10 +101,11 @@ class Service:
             "job-list.stats-get": self._stats_get,
         }
 
-    def answer(self, request: Request) -> list[bytes]:
-        """Return the response payloads, in order; raises RpcError.
+    def answer(self, request: Request, facts: Facts = NO_FACTS) -> list[bytes]:
+        """Return the response payloads, in order; raises RpcError, or StoreError.
 
-        A stream's closing ENODATA is not among them.
+        A stream's closing ENODATA is not among them. Of a stream, each job is a response of
+        its own, as flux-core's module sends them.
         """
         topic = self._topics.get(request.topic)
         if topic is None:
@@ -136,16 +114,17 @@ class Service:
             raise RpcError(EPERM, "Request rejected due to insufficient privilege")
         if request.topic == "job-list.list-id" and self._as_of is None:
             with translated(self._store.path):  # it needs no snapshot
-                return list(topic(self._store.db, request))
+                return list(topic(_Asked(self._store.db, request, facts)))
         with self._store.snapshot() as db:
-            return list(topic(db, request))
+            return list(topic(_Asked(db, request, facts)))
 
     # -- topics
 
     def jobs(self, db: apsw.Connection, request: Request) -> Generator[bytes, None, None]:
-        """Return the jobs that a ``list`` asks for, one by one; raises RpcError.
+        """Yield the jobs that a ``list`` asks for, each as JSON text; raises RpcError.
 
-        In between there are empty texts, at which whoever reads can pause.
+        Between them come empty texts, one for a job that was looked at and does not match:
+        the reader can take a break there.
         """
         wanted = read_list(request.text)
         given = read_constraint(wanted.constraint, self._max_hosts)
@@ -172,29 +151,26 @@ class Service:
             errno = EPROTO if wanted.constraint is msgspec.UNSET else EINVAL
             raise RpcError(errno, str(error)) from error
 
-    def _list(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
-        jobs = list(filter(None, self.jobs(db, request)))
-        if not request.streaming:
-            yield b'{"jobs":[%b]}' % b",".join(jobs)
-            return
-        for index, job in enumerate(jobs):
-            yield b'{"jobs":[%b]%b}' % (job, b"" if index else b',"version":1')
+    def _list(self, asked: _Asked) -> Iterator[bytes]:
+        found = ListResponses(streaming=asked.request.streaming, most=1)
+        found.collected += filter(None, self.jobs(asked.db, asked.request))
+        return found.take(last=True)
 
-    def _list_id(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
-        wanted = read_list_id(request.text)
+    def _list_id(self, asked: _Asked) -> Iterator[bytes]:
+        wanted = read_list_id(asked.request.text)
         picker = Picker(wanted.attrs)
         try:
-            job = self._one(db, wanted.id, wanted.state, picker, request.credential)
+            job = self._one(asked.db, wanted.id, wanted.state, picker, asked.request.credential)
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
-        yield b'{"job":%b}' % job
+        yield responses.one_job(job)
 
     def of_job(self, job: Job, wanted: ListIdRequest, asker: Credential) -> bytes:
-        """Return the answer to who waited for ``job``; raises RpcError."""
+        """Return the payload for a request that waited for ``job``; raises RpcError."""
         if self._restricted(asker) and job.userid not in _own(asker):
             raise RpcError(ENOENT)
         try:
-            return b'{"job":%b}' % Picker(wanted.attrs).job(job)
+            return responses.one_job(Picker(wanted.attrs).job(job))
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
 
@@ -202,7 +178,7 @@ class Service:
         self, db: apsw.Connection, jobid: int, state: int, picker: Picker, asker: Credential
     ) -> bytes:
         if self._as_of is None:
-            job, row = _newest(db, jobid)
+            job, row = one_job.newest(db, jobid)
         else:
             job, row = as_of.job_at(db, jobid, self._as_of), None
             if job is not None and self._purged(job):
@@ -217,31 +193,25 @@ class Service:
         self._check_visible(row.userid, asker)
         return picker.text(jobid, row.values)
 
-    def _list_attrs(self, _db: apsw.Connection, _request: Request) -> Iterator[bytes]:
-        yield dumps({"attrs": [*ATTRIBUTES, "all"]})
+    def _list_attrs(self, _asked: _Asked) -> Iterator[bytes]:
+        yield responses.attributes()
 
-    def _job_stats(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
-        self._check_unrestricted(request.credential)
-        stats = self._stats(db)
+    def _job_stats(self, asked: _Asked) -> Iterator[bytes]:
+        self._check_unrestricted(asked.request.credential)
+        stats = self._stats(asked.db)
         for queue in self.config.queues:
             stats.of(queue, 0)
-        yield dumps(stats.answer())
+        yield responses.job_stats(stats.answer())
 
-    def _stats_get(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
-        self._check_unrestricted(request.credential)
-        jobs = list(self._active_jobs(db))
-        sizes = {
-            "pending": sum(bool(job.state & PENDING) for job in jobs),
-            "running": sum(bool(job.state & RUNNING) for job in jobs),
-            "inactive": self._stats(db).total.states["inactive"],
-        }
-        lookups, waits, watchers = self._waiting()
-        idsync = {"lookups": lookups, "waits": waits}
-        found = {"jobs": sizes, "idsync": idsync, "stats_watchers": watchers}
-        behind = self._behind()
-        if behind is not None:  # job-list has no such member, and no such trouble
-            found["behind"] = behind
-        yield dumps(found)
+    def _stats_get(self, asked: _Asked) -> Iterator[bytes]:
+        self._check_unrestricted(asked.request.credential)
+        jobs = list(self._active_jobs(asked.db))
+        yield responses.stats_get(
+            sum(bool(job.state & PENDING) for job in jobs),
+            sum(bool(job.state & RUNNING) for job in jobs),
+            self._stats(asked.db).total.states["inactive"],
+            asked.facts,
+        )
 
     # -- the moment
 
@@ -275,7 +245,7 @@ class Service:
 
     def _check_visible(self, userid: int, asker: Credential) -> None:
         if self._restricted(asker) and userid not in _own(asker):
-            # As if there were no such job, but for the text: job-list sends an empty one.
+            # The same errno as for an unknown id; but job-list sends an empty text with it.
             raise RpcError(ENOENT, "")
 
     def _check_unrestricted(self, asker: Credential) -> None:
@@ -284,6 +254,10 @@ class Service:
 
 
 def _own(asker: Credential) -> tuple[int, ...]:
-    """Return whose jobs a guest may see; no guest is the user id that stands for all users."""
+    """Return the user ids whose jobs a guest may see.
+
+    That is the guest's own; but FLUX_USERID_UNKNOWN stands for all users in a constraint, and
+    nobody has it.
+    """
     own = asker.userid & USERID_UNKNOWN
     return () if own == USERID_UNKNOWN else (own,)

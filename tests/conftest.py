@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.support.fake_bus import SENTINEL, Module
+from tests.support.fake_bus import Module, started
 from tests.support.flux_instance import Instances, program
-from tests.support.recordings import new_store
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -40,8 +39,4 @@ def run(flux: str, tmp_path: Path) -> Instances:
 @pytest.fixture
 def module() -> Module:
     """A module whose backlog is in: it was empty."""
-    _, views = new_store()
-    found = Module(views)
-    found.feed(SENTINEL)
-    found.bus.pass_time(1)
-    return found
+    return started()

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A connection to a Flux broker, through Flux's own Python bindings (``bus.Bus`` for real).
+"""A connection to a Flux broker, through Flux's own Python bindings: an `instance.Instance`.
 
 The only file that imports flux, and inside functions only. Payloads are taken and given as
 the bytes that are on the wire: the bindings' own calls would decode and encode them.
+
+An exception that leaves a callback would end the reactor. So whatever is registered with it,
+for messages, timers, signals and futures, is wrapped by `guarded` in the same expression; a
+test looks at each of these calls.
 """
 
 from __future__ import annotations
@@ -16,9 +20,10 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
-from joblist.live.dispatcher import GUEST_TOPICS, OWNER_TOPICS, PURGES
-from joblist.live.failures import unforeseen
-from joblist.live.ports import Message
+from joblist.live.failures import answering, guarded
+from joblist.live.ports import Log, Message
+from joblist.live.routes import PURGES, ROUTES
+from joblist.protocol.errors import RpcError
 from joblist.protocol.payload import PayloadError, text_of
 from joblist.protocol.requests import ROLE_OWNER, ROLE_USER, Credential
 from joblist.service import Request
@@ -40,9 +45,9 @@ def module(handle: Any) -> Link:  # noqa: ANN401 - the bindings have no types
 
 
 class Link:
-    """A connection with its reactor; ``service`` is the name it answers to.
+    """A connection with its reactor; ``service`` is the name by which requests reach it.
 
-    ``register``: that name is not its own yet, as a broker module's is.
+    ``register``: that name has to be registered first, as it is no broker module's.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class Link:
         self._register = register
         self._watchers: list[Any] = []
         self._flux = handle.handle
-        # Where the library writes what is asked for, over and over.
+        # Where the library writes what it returns; made once, since each request needs them.
         self._number = self._ffi.new("uint32_t *")
         self._data, self._size = self._ffi.new("void **"), self._ffi.new("size_t *")
         self._failed = False
@@ -85,8 +90,8 @@ class Link:
         self._handle.log(level, text.encode(errors="replace"))
 
     def loaded(self) -> None:
-        """Let whoever loads the module go on; requests wait until there are answers."""
-        # Where the bindings do not have it, loading lasts until the reactor runs.
+        """Tell the broker that the module is loaded; requests wait until there are answers."""
+        # Without this function (older bindings), loading lasts until the reactor runs.
         announce = getattr(self._lib, "flux_module_set_running", None)
         if announce is not None and not self._register:
             announce(self._handle.handle)
@@ -101,12 +106,12 @@ class Link:
         if self._register:
             self._handle.service_register(self.service).get()
         everyone = ROLE_OWNER | ROLE_USER
-        for method in (*GUEST_TOPICS, *OWNER_TOPICS):
+        for method, route in ROUTES.items():
             self._watch(
                 self._constants.FLUX_MSGTYPE_REQUEST,
                 f"{self.service}.{method}",
                 partial(self._requested, handle, f"{SERVICE}.{method}"),
-                everyone if method in GUEST_TOPICS else 0,
+                everyone if route.guests else 0,
             )
 
     def purges(self, arrived: Callable[[bytes], None]) -> None:
@@ -123,18 +128,15 @@ class Link:
     ) -> None:
         """Have ``arrived`` called with each message, as long as the process lives.
 
-        The bindings' own watchers wrap each message, and each look at it: that takes longer
-        than the answer to a short question.
+        The bindings' own watchers wrap each message, and each access to it, which takes
+        longer than the answer to a short request.
         """
         ffi, lib = self._ffi, self._lib
 
         def called(_handle: Any, _handler: Any, raw: Any, _argument: Any) -> None:  # noqa: ANN401
-            try:
-                arrived(ffi.gc(lib.flux_msg_incref(raw), lib.flux_msg_decref))
-            except Exception:  # noqa: BLE001 - it would be printed, and seen by nobody
-                unforeseen(self, f"taking a message of {topic}")
+            arrived(ffi.gc(lib.flux_msg_incref(raw), lib.flux_msg_decref))
 
-        callback = ffi.callback("flux_msg_handler_f", called)
+        callback = ffi.callback("flux_msg_handler_f", guarded(self, f"message {topic}", called))
         glob = ffi.new("char[]", topic.encode())
         match = ffi.new("struct flux_match *")
         match.typemask, match.topic_glob = kind, glob
@@ -147,6 +149,16 @@ class Link:
         self._watchers.append((handler, callback, glob))
 
     def _requested(self, handle: Callable[[Message], None], topic: str, raw: Any) -> None:  # noqa: ANN401
+        message = self._message(topic, raw)
+        with answering(self, message):
+            try:
+                text = self._payload(raw)
+            except PayloadError as error:
+                raise RpcError(EPROTO, f"invalid payload: {error}") from error
+            handle(message._replace(request=message.request._replace(text=text)))
+
+    def _message(self, topic: str, raw: Any) -> Message:  # noqa: ANN401
+        """Return a request message, without its payload yet."""
         lib, number = self._lib, self._number
         route = lib.flux_msg_route_first(raw)
         sender = "" if route == self._ffi.NULL else self._ffi.string(route).decode()
@@ -154,15 +166,8 @@ class Link:
         userid = number[0]
         lib.flux_msg_get_rolemask(raw, number)
         asker = Credential(userid, number[0])
-        request = Request(topic, None, asker, streaming=bool(lib.flux_msg_is_streaming(raw)))
-        try:
-            request = request._replace(text=self._payload(raw))
-        except PayloadError as error:
-            self.respond_error(
-                Message(request, sender, raw), EPROTO, f"invalid payload: {error}"
-            )
-            return
-        handle(Message(request, sender, raw))
+        streaming = bool(lib.flux_msg_is_streaming(raw))
+        return Message(Request(topic, None, asker, streaming), sender, raw)
 
     def _payload(self, raw: Any) -> bytes | None:  # noqa: ANN401
         """Return the payload's text, None where there is no payload; raises PayloadError."""
@@ -172,13 +177,13 @@ class Link:
         return text_of(self._ffi.buffer(self._data[0], self._size[0])[:])
 
     def respond(self, message: Message, payload: bytes | None) -> None:
-        """Send a response."""
+        """Send a response; what fails is logged."""
         text = self._ffi.NULL if payload is None else payload
         raw = cast("Any", message.raw)
         self._check(self._lib.flux_respond(self._flux, raw, text), message)
 
     def respond_error(self, message: Message, errno: int, text: str | None) -> None:
-        """Send an error response."""
+        """Send an error response; what fails is logged."""
         data = self._ffi.NULL if text is None else text.encode(errors="surrogateescape")
         raw = cast("Any", message.raw)
         self._check(self._lib.flux_respond_error(self._flux, raw, errno, data), message)
@@ -194,7 +199,7 @@ class Link:
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
     ) -> _Journal:
         """Ask the job manager for all events."""
-        return _Journal(self._handle, arrived, ended)
+        return _Journal(self._handle, self, arrived, ended)
 
     def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
         """Ask the KVS whether there is a job's folder."""
@@ -213,23 +218,25 @@ class Link:
             result = self._lib.flux_future_get(future.pimpl.handle, self._ffi.NULL)
             answered(self._ffi.errno if result < 0 else 0)
 
-        lookup.then(fulfilled)
+        lookup.then(guarded(self, f"looking up job {jobid}", fulfilled))
 
     # -- the reactor
 
     def timer(self, callback: Callable[[], None]) -> _Timer:
         """Make a timer."""
-        return _Timer(self._handle, callback)
+        return _Timer(self._handle, self, callback)
 
     def on_signal(self, number: int, callback: Callable[[], None]) -> None:
         """Have ``callback`` called when the process gets a signal."""
-        watcher = self._handle.signal_watcher_create(number, lambda *_: callback())
+        watcher = self._handle.signal_watcher_create(
+            number, guarded(self, f"signal {number}", lambda *_: callback())
+        )
         watcher.start()
         watcher.unref()
         self._watchers.append(watcher)
 
     def run(self) -> None:
-        """Work until told to stop; raises OSError where that was a failure."""
+        """Run the reactor until told to stop; raises OSError where that was for a failure."""
         self.on_signal(signal.SIGTERM, self.stop)
         try:
             self._handle.reactor_run()
@@ -247,11 +254,13 @@ class Link:
 class _Timer:
     """A timer that fires once each time it is started."""
 
-    def __init__(self, handle: Any, callback: Callable[[], None]) -> None:  # noqa: ANN401
-        self._watcher = handle.timer_watcher_create(0.0, lambda *_: callback())
+    def __init__(self, handle: Any, log: Log, callback: Callable[[], None]) -> None:  # noqa: ANN401
+        self._watcher = handle.timer_watcher_create(
+            0.0, guarded(log, f"timer {callback.__qualname__}", lambda *_: callback())
+        )
 
     def start(self, after: float) -> None:
-        """Start again, to fire in ``after`` seconds."""
+        """Fire in ``after`` seconds, and not when it was to fire before."""
         self._watcher.stop()
         self._watcher.reset(after, 0.0)
 
@@ -266,6 +275,7 @@ class _Journal:
     def __init__(
         self,
         handle: Any,  # noqa: ANN401
+        log: Log,
         arrived: Callable[[bytes], None],
         ended: Callable[[int, str], None],
     ) -> None:
@@ -278,7 +288,7 @@ class _Journal:
         self._text = self._ffi.new("char *[1]")
         topic = "job-manager.events-journal"
         self._rpc = handle.rpc(topic, {"full": True}, 0, self._constants.FLUX_RPC_STREAMING)
-        self._rpc.then(self._response)
+        self._rpc.then(guarded(log, "a response of the journal", self._response))
 
     def _response(self, future: Any) -> None:  # noqa: ANN401
         raw = future.pimpl.handle
@@ -295,7 +305,7 @@ class _Journal:
             self._arrived(data)
 
     def stop(self) -> None:
-        """Ask for no more; what still comes is not passed on."""
+        """Ask for no more responses; those that still come are not passed on."""
         self._stopped = True
         payload = {"matchtag": self._rpc.pimpl.get_matchtag()}
         self._handle.rpc(

@@ -2,57 +2,57 @@
 """The service that takes job-list's place: requests come in, the journal is followed.
 
 Rules are those of flux-core's job-list (job-list.c, list.c, stats.c): what is deferred until
-the backlog is in, what waits, what is refused. What is stored already is answered at once
-where no backlog could change it.
+the backlog is complete, what waits, what is refused.
 """
 
 from __future__ import annotations
 
-import syslog
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from errno import EINVAL, ENOSYS
+from collections.abc import Callable
+from errno import ENOSYS
 
-from eventstore.errors import StoreError
-from eventstore.events.records import Notice, Record
-from eventstore.storage.sql import fetch, value
-from joblist.config import Config, ConfigError
+from joblist.config import Config
+from joblist.live.answers import Answers
+from joblist.live.backlog_gate import BacklogGate
+from joblist.live.batches import Source
 from joblist.live.failures import answering
-from joblist.live.journal_follower import Follower, Source
-from joblist.live.list_responses import Readers, Streaming
+from joblist.live.handlers import Handlers, InProgress
+from joblist.live.journal_follower import Follower
+from joblist.live.list_responses import ListStreams
+from joblist.live.pending_lines import LIMITS, Limits
 from joblist.live.ports import Bus, Message
+from joblist.live.routes import ROUTES, UNKNOWN
+from joblist.live.snapshots import Snapshots
 from joblist.live.stats_watchers import Watching
-from joblist.live.waiting_list_id import Waiter, Waiting
-from joblist.protocol.errors import RpcError
-from joblist.protocol.requests import read_list_id
-from joblist.service import NotYet, Service
+from joblist.live.waiting_list_id import Waiting
+from joblist.service import Service
 from projections.engine.views import Views
 from projections.job.state import NEW, Job
+from projections.queries.list_jobs import unpurged
 from projections.queries.render import Packer
 
-GUEST_TOPICS = (
-    "list",
-    "list-id",
-    "list-attrs",
-    "job-stats",
-    "stats-get",
-    "job-state-pause",
-    "job-state-unpause",
-    "disconnect",
-)
-"""Requests that users other than the instance's owner may send."""
-OWNER_TOPICS = ("config-reload",)
-PURGES = "job-purge-inactive"
-"""The event by which the job manager says what it has forgotten."""
-
 _GONE = ENOSYS  # what clients get from a service that is not there
+
+
+class ActiveJobs:
+    """The active jobs that the views keep in memory, and their packed values."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self.pack = Packer()
+
+    def jobs(self) -> list[Job]:
+        """Return the active jobs; those that are NEW are in no answer."""
+        found = [job for job in self._views.unfinished() if job.state != NEW]
+        self.pack.forget_others(found)
+        return found
 
 
 class Live:
     """Answers from a store that follows the journal.
 
-    ``size`` is the instance's number of brokers, ``name`` and ``boot`` say where the events
-    come from (the broker's URI and uuid). ``reread`` makes settings of Flux's tables.
+    ``name`` and ``boot`` say where the events come from (the broker's URI and uuid), ``size``
+    is the instance's number of brokers. ``reread`` makes settings of what a config-reload
+    request brings. Each part is given to those that need it when it is complete.
     """
 
     def __init__(
@@ -65,197 +65,66 @@ class Live:
         boot: str,
         size: int,
         reread: Callable[[bytes | None], Config],
+        limits: Limits = LIMITS,
     ) -> None:
-        self._bus = bus
-        self._views = views
-        self._store = views.store
-        self._boot = boot
-        self._reread = reread
-        self._ready = False
-        self._deferred: list[Message] = []
-        self._known_boot = self._seen_before(boot)
-        self._packer = Packer()
-        self._service = Service(
-            self._store,
-            config,
-            active=self._active,
-            pack=self._packer,
-            waiting=lambda: (self._waiting.lookups, self._waiting.waits, self._watching.count),
-            behind=self._behind,
-            instance_size=size,
+        store = views.store
+        active = ActiveJobs(views)
+        service = Service(
+            store, config, active=active.jobs, pack=active.pack, instance_size=size
         )
-        self._streaming = Streaming(
-            bus, Readers(self._store), lambda: bool(self.config.max_comparisons)
+        answers = Answers(bus, service)
+        self.requests = InProgress(
+            BacklogGate(bus, store, boot),
+            Waiting(bus, answers, views.state),
+            Watching(bus, answers),
+            ListStreams(bus, Snapshots(store)),
         )
-        self._waiting = Waiting(bus, self._ask_again, self._answer_with)
-        self._watching = Watching(bus, self._answer)
+        source = Source(name, boot, lambda: expected_jobs(views, service.config))
         self.follower = Follower(
             bus,
-            views,
-            Source(name, boot, self._expected),
-            seen=self._seen,
-            stored=self._waiting.respond,
-            ready=self._backlog_is_in,
+            store,
+            source,
+            # The views come last: who waits compares with the states before the batch.
+            (self.requests.waiting, self.requests.watching, views),
+            ready=(self.requests.gate.open, self.requests.waiting.try_all_again),
+            limits=limits,
         )
-        self._handlers: dict[str, Callable[[Message], None]] = {
-            "list": self._list,
-            "list-id": self._list_id,
-            "job-stats": self._job_stats,
-            "job-state-pause": self._pause,
-            "job-state-unpause": self._unpause,
-            "disconnect": self._disconnect,
-            "config-reload": self._reload,
-        }
+        self._bus = bus
+        self._service = service
+        self._handlers = Handlers(
+            bus, store, service, answers, self.requests, self.follower, reread
+        )
 
-    @property
-    def config(self) -> Config:
-        """The settings that are in force."""
-        return self._service.config
+    def start(self) -> None:
+        """Ask for the journal."""
+        self.follower.start()
 
     def handle(self, message: Message) -> None:
         """Answer a request, or see to it that it is answered."""
-        method = message.request.topic.partition(".")[2]
+        route = ROUTES.get(message.request.topic.partition(".")[2], UNKNOWN)
+        gate = self.requests.gate
         with answering(self._bus, message):
-            if not self._ready and not self._answers_early(method, message):
-                self._deferred.append(message)
+            follow = self._service.config.follow_purges
+            if not gate.lets_pass(message, route.early, follow_purges=follow):
+                gate.defer(message, self.handle)
                 return
-            if self._ready:
+            if gate.is_open:
                 self.follower.flush()
-            self._handlers.get(method, self._answer)(message)
-
-    def close(self) -> None:
-        """Store what came, and refuse what waits."""
-        self.follower.close()
-        for message in self._deferred:
-            self._bus.respond_error(message, _GONE, None)
-        self._deferred = []
-        self._waiting.close(_GONE)
-        self._watching.close(_GONE)
-        self._streaming.close(_GONE)
-
-    # -- before the backlog is in
-
-    def _seen_before(self, boot: str) -> bool:
-        with self._store.snapshot() as db:
-            sql = "SELECT 1 FROM source WHERE boot = ? LIMIT 1"
-            return value(db, sql, (boot,)) is not None
-
-    def _answers_early(self, method: str, message: Message) -> bool:
-        """Whether no backlog can change the answer.
-
-        What was purged stays as it is; but an instance that has no events of this boot in
-        the store may be another one, whose ids tell of other jobs.
-        """
-        if method == "list-id" and self._known_boot and not self.config.follow_purges:
-            wanted = read_list_id(message.request.text)
-            # What the job manager still has, it may tell otherwise: flux-core's own tests
-            # (t2260-job-list.t) rewrite an eventlog in the KVS and reload it. Of several jobs
-            # of this id, the newest is meant, and that may be active.
-            newest = "SELECT max(key) FROM job WHERE jobid = ?"
-            sql = f"SELECT 1 FROM inactive WHERE job = ({newest}) AND t_purged NOT NULL"
-            with self._store.snapshot() as db:
-                return value(db, sql, (wanted.id,)) is not None
-        return method in {"list-attrs", "job-stats", "disconnect", "config-reload"}
-
-    def _backlog_is_in(self) -> None:
-        self._ready = True
-        deferred, self._deferred = self._deferred, []
-        for message in deferred:
-            self.handle(message)
-        self._waiting.ask_again()
-
-    def _expected(self) -> list[int]:
-        """Keys of the jobs that the job manager has, if nothing happened while we were away."""
-        keys = [job.key for job in self._views.unfinished()]
-        if self.config.follow_purges:
-            sql = "SELECT job FROM inactive WHERE t_purged IS NULL"
-            keys += [key for (key,) in fetch(self._store.db, sql)]
-        return keys
-
-    # -- what the journal brings
-
-    def _seen(self, records: Sequence[Record | Notice]) -> None:
-        self._waiting.see(records, self._views.state)
-        self._watching.see(records)
-
-    def _active(self) -> list[Job]:
-        jobs = [job for job in self._views.unfinished() if job.state != NEW]
-        self._packer.forget_others(jobs)
-        return jobs
-
-    def _behind(self) -> dict[str, object] | None:
-        found = self.follower.behind
-        return None if found is None else found._asdict()
-
-    # -- topics
-
-    def _answer(self, message: Message) -> None:
-        """Answer what is answered by one response, or an error."""
-        with answering(self._bus, message):
-            (payload,) = self._service.answer(message.request)
-            self._bus.respond(message, payload)
-
-    def _list(self, message: Message) -> None:
-        self._streaming.begin(message, lambda db: self._service.jobs(db, message.request))
-
-    def _list_id(self, message: Message) -> None:
-        try:
-            (payload,) = self._service.answer(message.request)
-        except NotYet as missing:
-            waiter = Waiter(message, read_list_id(message.request.text))
-            (self._waiting.wait if missing.seen else self._waiting.look_up)(waiter)
-        else:
-            self._bus.respond(message, payload)
-
-    def _ask_again(self, waiter: Waiter) -> None:
-        with answering(self._bus, waiter.message):
-            try:
-                (payload,) = self._service.answer(waiter.message.request)
-            except NotYet:
-                self._waiting.wait(waiter)
-            else:
-                self._bus.respond(waiter.message, payload)
-
-    def _answer_with(self, waiter: Waiter, job: Job) -> None:
-        with answering(self._bus, waiter.message):
-            asker = waiter.message.request.credential
-            self._bus.respond(waiter.message, self._service.of_job(job, waiter.wanted, asker))
-
-    def _job_stats(self, message: Message) -> None:
-        (payload,) = self._service.answer(message.request)
-        if message.request.streaming:
-            self._watching.add(message)
-        self._bus.respond(message, payload)
-
-    def _pause(self, message: Message) -> None:
-        self.follower.pause()
-        self._bus.respond(message, None)
-
-    def _unpause(self, message: Message) -> None:
-        self.follower.unpause()
-        self._bus.respond(message, None)
-
-    def _disconnect(self, message: Message) -> None:
-        self._deferred = [m for m in self._deferred if not m.dropped_by(message)]
-        self._waiting.drop(message)
-        self._watching.drop(message)
-        self._streaming.drop(message)
-
-    # -- settings
-
-    def _reload(self, message: Message) -> None:
-        try:
-            self.reconfigure(self._reread(message.request.text))
-        except (ConfigError, StoreError) as error:
-            raise RpcError(EINVAL, str(error)) from error
-        self._bus.respond(message, None)
+            route.handle(self._handlers, message)
 
     def reconfigure(self, config: Config) -> None:
         """Let other settings take effect; raises StoreError."""
-        if config.dbpath != self.config.dbpath:
-            text = "job-list.dbpath was changed: that takes effect when the module is reloaded"
-            self._bus.log(syslog.LOG_WARNING, text)
-        self._store.set_synchronous(config.synchronous)
-        # Queues that were configured once are listed on, as job-list does (stats.c).
-        queues = dict.fromkeys((*self.config.queues, *config.queues))
-        self._service.config = replace(config, queues=tuple(queues))
+        self._handlers.reconfigure(config)
+
+    def close(self) -> None:
+        """Store what came, and answer what waits with an error."""
+        self.follower.close()
+        self.requests.close(_GONE)
+
+
+def expected_jobs(views: Views, config: Config) -> list[int]:
+    """Return the keys of the jobs that the job manager has, if nothing happened meanwhile."""
+    keys = [job.key for job in views.unfinished()]
+    if config.follow_purges:
+        keys += unpurged(views.store.db)
+    return keys

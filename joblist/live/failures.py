@@ -1,34 +1,65 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What goes wrong while a request is answered: the asker is told, and nothing stops."""
+"""What happens to an exception: the one place where those of reactor callbacks end.
+
+An exception that leaves a callback would leave the reactor, too, and the broker ends the
+instance when one of its modules ends by an error. So each callback is wrapped by `guarded`
+where it is registered: the exception is logged and the module goes on. While a request is
+being answered, `answering` is inside of that: the requester gets an error response.
+"""
 
 from __future__ import annotations
 
+import sys
 import syslog
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EIO
+from functools import wraps
+from typing import ParamSpec
 
 from eventstore.errors import StoreError
-from joblist.live.ports import Bus, Message
+from joblist.live.ports import Bus, Log, Message
 from joblist.protocol.errors import RpcError
+
+_P = ParamSpec("_P")
+
+
+def guarded(log: Log, where: str, callback: Callable[_P, object]) -> Callable[_P, None]:
+    """Return a callback that does the same, and never raises an Exception.
+
+    ``where`` says in the log what was being done. KeyboardInterrupt and SystemExit pass.
+    """
+
+    @wraps(callback)
+    def called(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            callback(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - whatever it is, the module goes on
+            unforeseen(log, where)
+
+    return called
 
 
 @contextmanager
 def answering(bus: Bus, message: Message) -> Iterator[None]:
-    """Turn exceptions into error responses; what nobody foresaw is logged, too."""
+    """Turn what is raised while a request is answered into its error response."""
     try:
         yield
     except RpcError as error:
         bus.respond_error(message, error.errno, error.text)
     except StoreError as error:
         bus.respond_error(message, EIO, str(error))
-    except Exception:  # noqa: BLE001 - one request must not end the service
+    except Exception:  # noqa: BLE001 - it concerns one request only
         unforeseen(bus, f"answering {message.request.topic}")
         bus.respond_error(message, EIO, "internal error: see the log")
 
 
-def unforeseen(bus: Bus, where: str) -> None:
+def unforeseen(log: Log, where: str) -> None:
     """Log the exception that is being handled: it is a fault of this program."""
-    for line in (f"{where} failed; please report:\n" + traceback.format_exc()).splitlines():
-        bus.log(syslog.LOG_ERR, line)
+    text = f"{where} failed; please report:\n{traceback.format_exc()}"
+    try:
+        for line in text.splitlines():
+            log.log(syslog.LOG_ERR, line)
+    except Exception:  # noqa: BLE001 - the broker takes no lines: standard error does
+        sys.stderr.write(f"{text}\nnor can it be logged: {traceback.format_exc()}")

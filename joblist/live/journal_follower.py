@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Following the journal: what it says is stored, a batch at a time.
+"""Follows the job manager's journal: what it says is stored, a batch at a time.
 
-Responses are collected for a moment and appended together; whoever answers a request calls
-``flush`` first, and so sees all that came before the request did.
+What the Follower does when is written in follower_states.py, as two tables, and drawn in
+docs/follower.md. Here is how each action is carried out: lines wait in a queue of bounded size
+(pending_lines.py), and are stored by the Writer of the current source (batches.py).
 
-Where the store fails (a full disk), what came is kept in memory and tried again; what is too
-much to be kept is dropped, and asked for anew when the store is well: the backlog of a new
-journal request has it. Until all of it is stored, ``behind`` says so. Where the journal ends,
-it is asked for again.
+Lines are collected for a moment and stored together. Whoever answers a request calls ``flush``
+first, so that the answer shows all that came before the request.
+
+Where the store fails (a full disk), lines are kept in memory and tried again. Beyond a bound,
+responses are dropped, and the journal is asked for again when the store works: its backlog has
+them. Until all of that is stored, ``behind`` says so.
 """
 
 from __future__ import annotations
@@ -19,38 +22,40 @@ from collections.abc import Callable, Sequence
 from errno import ENODATA, EPERM, EPROTO
 from typing import NamedTuple
 
-import apsw
-
-from eventstore.errors import StoreError, Unfit
-from eventstore.events.journal_line import SENTINEL, Response, decode_line
-from eventstore.events.records import Notice, Record
+from eventstore.errors import StoreError
 from eventstore.ingest.counts import Counts
-from eventstore.ingest.writer import Writer
+from eventstore.ingest.unit_of_work import Participant
+from eventstore.storage.connection import Store
+from joblist.live.batches import Batches, Source, has_sentinel
 from joblist.live.failures import unforeseen
+from joblist.live.follower_states import (
+    ABLE,
+    PLACE,
+    STORING,
+    WITH_JOURNAL,
+    Do,
+    Event,
+    Machine,
+    Place,
+    Storing,
+)
+from joblist.live.pending_lines import LIMITS, Limits, PendingLines, is_purge
 from joblist.live.ports import Bus, Journal
-from projections.engine.views import Views
 
 COLLECT = 0.05
-"""Seconds for which responses are collected."""
-MOST_LINES = 2000
-"""Lines of one batch."""
-MOST_BYTES = 16 * 2**20
-"""Bytes of one batch, if it is more than one line: what comes faster is stored at once."""
-MOST_KEPT = 256 * 2**20
-"""Bytes that are kept in memory while the store fails, or nothing is to be stored."""
+"""Seconds for which lines are collected."""
 PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between attempts, the last one for ever."""
+"""Seconds between attempts, of storing as of asking; the last one is repeated."""
 
-_FINAL = frozenset((EPERM, EPROTO))  # no second attempt ends otherwise
-_SENTINEL = b'{"id":-1,'
-_PURGE = b'{"jobs":'
+_FINAL = frozenset((EPERM, EPROTO))  # another request would be refused, too
+_UNFINISHED = "not stored to its end"
 
 
 class Behind(NamedTuple):
-    """Something that came is not stored, and is no part of any answer.
+    """What is missing in the store, and so in all answers.
 
     ``since``: seconds since the epoch; ``responses`` and ``bytes``: what is kept in memory;
-    ``dropped``: that was too much, and the job manager is asked for all of it again.
+    ``dropped``: more came than can be kept, and the job manager is asked for it again.
     """
 
     since: float
@@ -60,295 +65,261 @@ class Behind(NamedTuple):
     dropped: bool
 
 
-class Source:
-    """What a Follower reads: the name and the boot that its events are stored under.
-
-    ``expected`` returns the keys of the jobs that a backlog must have; ``reconnect`` whether
-    a journal that has ended is asked for again.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        boot: str | None,
-        expected: Callable[[], Sequence[int]],
-        *,
-        reconnect: bool = True,
-    ) -> None:
-        self.name = name
-        self.boot = boot
-        self.expected = expected
-        self.reconnect = reconnect
-
-
 class Follower:
     """Stores what the journal says.
 
-    ``seen`` is called with what a batch appends, inside its transaction; ``stored`` after
-    it; ``ready`` when the backlog is in, and when the store fails, so that what is stored
-    answers.
+    ``participants`` take part in each batch, in this order. Each of ``ready`` is called when
+    the backlog is complete, and when the store fails: then, answers are made from what is
+    stored.
     """
 
     def __init__(
         self,
         bus: Bus,
-        views: Views,
+        store: Store,
         source: Source,
+        participants: Sequence[Participant],
         *,
-        seen: Callable[[Sequence[Record | Notice]], None] = lambda records: None,
-        stored: Callable[[], None] = lambda: None,
-        ready: Callable[[], None] = lambda: None,
+        ready: Sequence[Callable[[], None]] = (),
+        limits: Limits = LIMITS,
     ) -> None:
         self._bus = bus
-        self._views = views
         self._source = source
-        self._seen, self._stored, self._ready = seen, stored, ready
-        self._lines: list[bytes] = []
-        self._size = 0  # bytes of these
-        self._collecting = False
-        self._paused = False
-        self._overflowed = False  # what came was dropped, and the journal left
-        self._resuming = False  # all of it was asked for again, and is not in yet
-        self._failure: tuple[float, str] | None = None  # since when, and why
-        self._attempts = 0  # of storing, since it last worked
-        self._ends = 0  # of the journal, since it was last complete
-        self._flushing = bus.timer(self._flush_collected)
-        self._retrying = bus.timer(self._retry)
-        self._reconnecting = bus.timer(self.start)
-        self._writer: Writer | None = None
+        self._ready = ready
+        self._pending = PendingLines(limits)
+        self._batches = Batches(bus, store, source, participants)
         self._journal: Journal | None = None
-        self.total = Counts()
+        self._outcome = _UNFINISHED  # of the source, once its journal has ended
+        self._failure: tuple[float, str] | None = None  # since when, and why
+        self._attempts = 0  # at storing, since that last worked
+        self._pauses = 0  # before asking, since a backlog was last complete
+        self._collecting = bus.timer(self._collect)
+        self._retrying = bus.timer(self._retry)
+        self._asking = bus.timer(self.start)
+        actions = {
+            Do.ASK_IF_DUE: self._ask_if_due,
+            Do.ASK_LATER: self._ask_later,
+            Do.ASK_SOON_AGAIN: self._ask_soon_again,
+            Do.LEAVE_JOURNAL: self._leave_journal,
+            Do.DROP: self._drop,
+            Do.READY: self._tell_ready,
+            Do.STOP: self._stop,
+            Do.RETRY_LATER: self._retry_later,
+            Do.RETRY_NOW: lambda: self._retrying.start(0.0),
+            Do.HOLD: self._retrying.stop,
+            Do.COLLECT: self._collect_soon,
+            Do.STORE_ALL: self.flush,
+        }
+        self._place = Machine(PLACE, Place.CONNECTING, lambda action: actions[action]())
+        self._storing = Machine(STORING, Storing.STORING, lambda action: actions[action]())
 
-    # -- the journal
+    @property
+    def total(self) -> Counts:
+        """What all sources brought."""
+        return self._batches.total
+
+    @property
+    def state(self) -> tuple[Place, Storing]:
+        """Where we stand with the journal, and whether what came can be stored."""
+        return self._place.state, self._storing.state
 
     @property
     def behind(self) -> Behind | None:
-        """What is to be said of a store that fails, until all that came is stored."""
+        """What is missing in the store; None where nothing is."""
         if self._failure is None:
             return None
-        dropped = self._overflowed or self._resuming
-        return Behind(*self._failure, len(self._lines), self._size, dropped)
+        pending = self._pending
+        return Behind(*self._failure, len(pending), pending.size, pending.dropped)
+
+    # -- what others do
 
     def start(self) -> None:
         """Ask for the journal, again and again where the store fails.
 
-        Raises StoreError where the source is one that is not asked again.
+        Raises StoreError, or OSError, where the source is one that is not asked again.
         """
-        try:
-            self._begin()
-        except StoreError as error:
-            if not self._source.reconnect:
-                raise
-            pause = _pause(self._ends)
-            self._ends += 1
-            self._bus.log(syslog.LOG_ERR, f"journal: not followed, behind: {error}")
-            self._reconnecting.start(pause)
-            self._fell_behind(error)
-
-    def _begin(self) -> None:
-        if self._writer is not None:  # what could not be stored is in the new backlog, too
-            self._drop_responses()
-            self._close_writer("not stored to its end")
-        self._writer = Writer(
-            self._views.store,
-            self._source.name,
-            self,
-            self._views,
-            boot=self._source.boot,
-            expected=self._source.expected,
-        )
-        self._overflowed, self._resuming = False, True
-        self._journal = self._bus.journal(self.take, self._ended)
+        self._place.fire(Event.PAUSE_OVER)
 
     def take(self, line: bytes) -> None:
         """Take a response of the journal, or the payload of a purge event."""
-        if self._overflowed and not line.startswith(_PURGE):
+        if self._place.state not in WITH_JOURNAL and not is_purge(line):
             return
-        self._lines.append(line)
-        self._size += len(line)
+        pending = self._pending
+        first = not len(pending)
+        pending.add(line)
         if not self._able:
-            if self._size > MOST_KEPT:
-                self._overflow()
-        elif self._size > MOST_BYTES:
-            self._append_some()
-        if self._able and self._lines and not self._collecting:
-            self._collecting = True
-            self._flushing.start(COLLECT)
-
-    def _overflow(self) -> None:
-        self._bus.log(
-            syslog.LOG_ERR, "too much to keep: the journal is left until it can be stored"
-        )
-        self._overflowed = True
-        self._drop_responses()
-        if self._size > MOST_KEPT:
-            self._drop_lines(len(self._lines))
-        if self._journal is not None:
-            self._journal.stop()
-
-    def _drop_responses(self) -> None:
-        """Drop what a new backlog has; purges are in none."""
-        self._lines = [line for line in self._lines if line.startswith(_PURGE)]
-        self._size = sum(map(len, self._lines))
-
-    def _ended(self, errno: int, text: str) -> None:
-        """Ask again for a journal that ended, or leave."""
-        reason = "end of stream" if errno == ENODATA else text or os.strerror(errno)
-        self.flush()
-        if not self._lines:
-            self._close_writer(reason)
-        self._journal = None
-        if errno in _FINAL or not self._source.reconnect:
-            level = syslog.LOG_INFO if errno == ENODATA else syslog.LOG_ERR
-            self._bus.log(level, f"journal: {reason}: leaving; all that came is stored")
-            self._bus.stop(failed=errno != ENODATA)
+            if pending.overflows:
+                self._place.fire(Event.OVERFLOW)
             return
-        pause = _pause(self._ends)
-        self._ends += 1
-        self._bus.log(syslog.LOG_WARNING, f"journal: {reason}: asking again in {pause:g} s")
-        self._reconnecting.start(pause)
-
-    # -- storing
+        if pending.fills_a_batch:
+            self._store_some()
+        if first:
+            self._collect_soon()
 
     def flush(self) -> None:
-        """Store all that came, except where that failed a moment ago."""
-        while self._lines and self._able:
-            self._append_some()
-
-    @property
-    def _able(self) -> bool:
-        return self._writer is not None and not self._attempts and not self._paused
-
-    def _flush_collected(self) -> None:
-        """Store some of what came, so that others have a turn in between."""
-        self._collecting = False
-        if self._lines and self._able:
-            self._append_some()
-            if self._lines and self._able:
-                self._collecting = True
-                self._flushing.start(0.0)
-
-    def _append_some(self) -> bool:
-        """Store a batch of what came; returns whether that worked."""
-        lines = self._lines[: self._batch()]
-        if not self._append(lines):
-            return False
-        self._drop_lines(len(lines))
-        self._stored()
-        if any(line.startswith(_SENTINEL) and _is_sentinel(line) for line in lines):
-            self._ends = 0
-            self._resuming = False
-            self._ready()
-        if self._failure is not None and not (
-            self._lines or self._overflowed or self._resuming
-        ):
-            self._failure = None
-            self._bus.log(syslog.LOG_NOTICE, "no longer behind: what came is stored again")
-        return True
-
-    def _batch(self) -> int:
-        """Return how many lines make the next batch: bounded in number and in bytes."""
-        size = 0
-        for count, line in enumerate(self._lines[:MOST_LINES]):
-            size += len(line)
-            if count and size > MOST_BYTES:
-                return count
-        return min(len(self._lines), MOST_LINES)
-
-    def _append(self, lines: Sequence[bytes]) -> bool:
-        assert self._writer is not None
-        try:
-            try:
-                self.total.add(self._writer.append(lines))
-            except Exception as error:
-                if isinstance(error, StoreError) and not isinstance(error, Unfit):
-                    raise
-                # All but the one that nobody foresaw can be stored.
-                if len(lines) > 1:
-                    return all(self._append([line]) for line in lines)
-                unforeseen(self._bus, f"storing {lines[0][:1000]!r}")
-                self._writer.set_aside(lines[0], f"cannot be stored: {error!r:.500}")
-        except Unfit as error:
-            self._bus.log(syslog.LOG_ERR, f"lost, as it cannot be kept at all: {error}")
-        except StoreError as error:
-            self._failed(error)
-            return False
-        return True
-
-    def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        """Show what a batch appends, before the views follow. Called in its transaction."""
-        self._seen(records)
-
-    def committed(self) -> None:
-        """Nothing was changed by `apply`."""
-
-    def rolled_back(self) -> None:
-        """Nothing was changed by `apply`."""
-
-    def _drop_lines(self, count: int) -> None:
-        self._size -= sum(len(line) for line in self._lines[:count])
-        del self._lines[:count]
-
-    def _failed(self, error: StoreError) -> None:
-        if not self._attempts:
-            self._bus.log(syslog.LOG_ERR, f"behind: not stored, to be tried again: {error}")
-        self._retrying.start(_pause(self._attempts))
-        self._attempts += 1
-        self._fell_behind(error)
-
-    def _fell_behind(self, error: StoreError) -> None:
-        since = time.time() if self._failure is None else self._failure[0]
-        self._failure = since, str(error)
-        self._ready()
-
-    def _retry(self) -> None:
-        if self._paused:
-            self._retrying.start(PAUSES[-1])
-            return
-        if self._lines and self._writer is not None and not self._append_some():
-            return
-        self._attempts = 0
-        if self._overflowed:
-            self.start()
-        self._flush_collected()
-
-    # -- pausing, leaving
+        """Store all that came; where the store fails, that has to wait."""
+        while self._able and self._store_some():
+            pass
 
     def pause(self) -> None:
         """Store nothing for now."""
-        self._paused = True
+        self._storing.fire(Event.PAUSE)
 
     def unpause(self) -> None:
         """Store what came meanwhile, and go on."""
-        self._paused = False
-        if self._overflowed and not self._attempts:
-            self.start()
-        self.flush()
+        self._storing.fire(Event.UNPAUSE)
 
     def close(self, outcome: str = "done") -> None:
         """Store what came, and end the source."""
-        for timer in (self._flushing, self._retrying, self._reconnecting):
+        for timer in (self._collecting, self._retrying, self._asking):
             timer.stop()
-        self._paused, self._attempts = False, 0
+        self._storing.fire(Event.CLOSE)
         self.flush()
-        self._retrying.stop()
-        if self._journal is not None:
-            self._journal.stop()
-        self._close_writer(outcome)
+        self._place.fire(Event.CLOSE)
+        if self._pending:
+            text = f"closed: {len(self._pending)} responses are not stored"
+            self._bus.log(syslog.LOG_ERR, text)
+        self._batches.end(_UNFINISHED if self._pending else outcome)
 
-    def _close_writer(self, outcome: str) -> None:
-        writer, self._writer = self._writer, None
+    # -- the journal
+
+    def _ask_if_due(self) -> None:
+        if self.state == (Place.DUE, Storing.STORING):
+            self.flush()
+        if self.state == (Place.DUE, Storing.STORING):  # storing did not fail
+            self._ask()
+
+    def _ask(self) -> None:
         try:
-            if writer is not None:
-                writer.close(outcome)
+            self._batches.begin(self._outcome)
+            self._outcome = _UNFINISHED
+            self._journal = self._bus.journal(self.take, self._ended)
+        except (StoreError, OSError) as error:
+            self._batches.end("not asked for")
+            if not self._source.reconnect:
+                raise
+            self._bus.log(syslog.LOG_ERR, f"journal: not followed, behind: {error}")
+            self._fall_behind(str(error))
+            self._place.fire(Event.NOT_ASKED)
+        else:
+            self._place.fire(Event.ASKED)
+
+    def _ask_later(self) -> None:
+        self._asking.start(_pause(self._pauses))
+        self._pauses += 1
+
+    def _ask_soon_again(self) -> None:
+        self._pauses = 0
+
+    def _ended(self, errno: int, text: str) -> None:
+        """Take note that the journal ended."""
+        reason = "end of stream" if errno == ENODATA else text or os.strerror(errno)
+        self._journal = None
+        self.flush()
+        self._outcome = reason
+        if not self._pending:
+            self._batches.end(reason)
+        if errno in _FINAL or not self._source.reconnect:
+            level = syslog.LOG_INFO if errno == ENODATA else syslog.LOG_ERR
+            left = f"{len(self._pending) or 'no'} responses are not stored yet"
+            self._bus.log(level, f"journal: {reason}: leaving; {left}")
+            self._place.fire(Event.JOURNAL_REFUSED)
+            return
+        pause = _pause(self._pauses)
+        self._bus.log(syslog.LOG_WARNING, f"journal: {reason}: asking again in {pause:g} s")
+        self._place.fire(Event.JOURNAL_ENDED)
+
+    def _leave_journal(self) -> None:
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.stop()
+
+    def _stop(self) -> None:
+        self._bus.stop(failed=self._outcome != "end of stream")
+
+    # -- storing
+
+    @property
+    def _able(self) -> bool:
+        return self._storing.state in ABLE and self._batches.begun
+
+    def _store_some(self) -> bool:
+        """Store a batch of what came; returns whether there was one, and it is stored."""
+        lines = self._pending.batch()
+        if not lines:
+            return False
+        failure: StoreError | None = None
+        complete = False
+        try:
+            for stored in self._batches.store(lines):
+                self._pending.remove(len(stored))
+                complete = complete or has_sentinel(stored)
         except StoreError as error:
-            self._bus.log(syslog.LOG_ERR, f"the end of the source is not stored: {error}")
+            failure = error
+        except Exception as error:  # noqa: BLE001 - what came must be tried again
+            unforeseen(self._bus, "storing")
+            failure = StoreError(f"a fault of this program: {error!r:.500}")
+        if failure is not None:
+            self._fail(failure)
+        if complete:
+            self._pending.dropped = False
+            # Only now: the requests that waited for this have more lines stored.
+            self._place.fire(Event.COMPLETE)
+        self._catch_up()
+        return failure is None
+
+    def _collect(self) -> None:
+        """Store a batch of what came, so that others have a turn before the next one."""
+        if self._able:
+            self._store_some()
+        self._collect_soon(0.0)
+
+    def _collect_soon(self, after: float = COLLECT) -> None:
+        if self._able and self._pending:
+            self._collecting.start(after)
+
+    def _fail(self, error: StoreError) -> None:
+        if not self._attempts:
+            self._bus.log(syslog.LOG_ERR, f"behind: not stored, to be tried again: {error}")
+        self._fall_behind(str(error))
+        self._storing.fire(Event.STORE_FAILED)
+
+    def _retry_later(self) -> None:
+        self._retrying.start(_pause(self._attempts))
+        self._attempts += 1
+
+    def _retry(self) -> None:
+        """Try again to store; goes on only where that works."""
+        if self._pending and self._batches.begun and not self._store_some():
+            return
+        self._attempts = 0
+        self._storing.fire(Event.STORED)
+
+    # -- being behind
+
+    def _fall_behind(self, reason: str) -> None:
+        since = time.time() if self._failure is None else self._failure[0]
+        self._failure = since, reason
+
+    def _catch_up(self) -> None:
+        """See whether all that came is stored again."""
+        pending = self._pending
+        complete = self._place.state not in {Place.DUE, Place.BACKLOG}
+        if self._failure is not None and complete and not (pending or pending.dropped):
+            self._failure = None
+            self._bus.log(syslog.LOG_NOTICE, "no longer behind: what came is stored again")
+
+    def _drop(self) -> None:
+        text = "too much to keep: the journal is left until it can be stored"
+        self._bus.log(syslog.LOG_ERR, text)
+        if self._failure is None:
+            self._fall_behind("more came than is kept while nothing is stored")
+        self._pending.drop()
+
+    def _tell_ready(self) -> None:
+        for callback in self._ready:
+            callback()
 
 
 def _pause(attempts: int) -> float:
     return PAUSES[min(attempts, len(PAUSES) - 1)]
-
-
-def _is_sentinel(line: bytes) -> bool:
-    message = decode_line(line)
-    return isinstance(message, Response) and message.jobid == SENTINEL

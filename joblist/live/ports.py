@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What the service needs of Flux: messages, timers, the journal (``link.py`` has them)."""
+"""What the service needs of Flux, as protocols: messages, timers, the journal.
+
+``broker/connection.py`` implements them for a broker, ``tests/support/fake_bus.py`` for tests.
+Whoever implements a Bus lets no exception of a callback out of it (failures.py).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,10 @@ from joblist.service import Request
 
 
 class Message(NamedTuple):
-    """A request message. ``sender`` names the connection that it came by; ``raw`` is Flux's."""
+    """A request message; ``sender`` names the connection that it came by.
+
+    ``raw`` is the Bus's own form of it, for its responses.
+    """
 
     request: Request
     sender: str
@@ -26,30 +33,34 @@ class Timer(Protocol):
     """Calls a function once, some time after it was started."""
 
     def start(self, after: float) -> None:
-        """Start again, to fire in ``after`` seconds."""
+        """Fire in ``after`` seconds, and not when it was to fire before."""
 
     def stop(self) -> None:
         """Do not fire."""
 
 
 class Journal(Protocol):
-    """A request for the job manager's events that is being answered."""
+    """A request for the job manager's events, to which responses come."""
 
     def stop(self) -> None:
-        """Ask for no more."""
+        """Ask for no more responses; those that still come are not passed on."""
 
 
-class Bus(Protocol):
-    """A connection to a broker, with its reactor."""
-
-    def respond(self, message: Message, payload: bytes | None) -> None:
-        """Send a response; without a payload, it just says that all is well."""
-
-    def respond_error(self, message: Message, errno: int, text: str | None) -> None:
-        """Send an error response; it ends a stream."""
+class Log(Protocol):
+    """Takes lines for the broker's log."""
 
     def log(self, level: int, text: str) -> None:
         """Log a line, ``level`` being one of syslog's."""
+
+
+class Bus(Log, Protocol):
+    """A connection to a broker, with its reactor."""
+
+    def respond(self, message: Message, payload: bytes | None) -> None:
+        """Send a response; None: one without a payload. What fails is logged."""
+
+    def respond_error(self, message: Message, errno: int, text: str | None) -> None:
+        """Send an error response, which ends a stream. What fails is logged."""
 
     def timer(self, callback: Callable[[], None]) -> Timer:
         """Make a timer."""
@@ -57,7 +68,10 @@ class Bus(Protocol):
     def journal(
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
     ) -> Journal:
-        """Ask for all events: each response's payload, in the end an errno with its text."""
+        """Ask for all events; raises OSError.
+
+        ``arrived`` gets each response's payload, ``ended`` an errno and its text.
+        """
 
     def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
         """Ask the KVS whether there is such a job: ``answered`` gets 0, or an errno."""

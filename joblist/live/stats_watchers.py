@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Clients that watch job-stats: told of changes, at most every fifth of a second (stats.c)."""
+"""Streams of job-stats: told of changes, at most every fifth of a second (stats.c)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+
+import apsw
 
 from eventstore.events.records import Notice, Record
+from joblist.live.answers import Answers
 from joblist.live.ports import Bus, Message
 
 DELAY = 0.2
@@ -18,36 +21,46 @@ _MOVING = frozenset(
 
 
 class Watching:
-    """The watchers; ``answer`` sends the current stats to one of them."""
+    """All streams of job-stats. It takes part in each batch, to see what changes."""
 
-    def __init__(self, bus: Bus, answer: Callable[[Message], None]) -> None:
-        self._answer = answer
+    def __init__(self, bus: Bus, answers: Answers) -> None:
+        self._answers = answers
         self._messages: list[Message] = []
         self._timer = bus.timer(self._tell)
-        self._bus = bus
-        self._due = False
+        self._due = False  # the timer is running
+        self._changed = False  # by the batch that is not committed yet
 
     @property
     def count(self) -> int:
-        """How many watch."""
+        """How many streams there are."""
         return len(self._messages)
 
     def add(self, message: Message) -> None:
         """Tell a client of all changes from now on."""
         self._messages.append(message)
 
-    def see(self, records: Sequence[Record | Notice]) -> None:
-        """Tell the watchers soon, if these records change what they watch."""
-        if self._due or not self._messages:
-            return
-        if any(isinstance(r, Notice) or r.entry.name in _MOVING for r in records):
-            self._due = True
+    def apply(self, _db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """See whether a batch changes what is watched."""
+        self._changed = (
+            bool(self._messages)
+            and not self._due
+            and any(isinstance(r, Notice) or r.entry.name in _MOVING for r in records)
+        )
+
+    def committed(self) -> None:
+        """Tell the watchers soon, where the batch changed something."""
+        if self._changed:
+            self._due, self._changed = True, False
             self._timer.start(DELAY)
+
+    def rolled_back(self) -> None:
+        """Forget what the batch would have changed."""
+        self._changed = False
 
     def _tell(self) -> None:
         self._due = False
         for message in self._messages:
-            self._answer(message)
+            self._answers.send(message)
 
     def drop(self, message: Message) -> None:
         """Forget a client that went away."""
@@ -56,6 +69,6 @@ class Watching:
     def close(self, errno: int) -> None:
         """End all streams."""
         self._timer.stop()
-        for message in self._messages:
-            self._bus.respond_error(message, errno, None)
-        self._messages = []
+        messages, self._messages = self._messages, []
+        for message in messages:
+            self._answers.refuse(message, errno)

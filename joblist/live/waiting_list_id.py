@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Requests for one job that wait: for its first event, or for a state (flux-core, idsync.c).
+"""``list-id`` requests that wait: for a job's first event, or for a state (idsync.c).
 
-An id that was never seen is looked up in the KVS: where there is no such job, waiting would
-be in vain. No job's data is read there.
+An id of which no event came is looked up in the KVS, as flux-core's module does it: where
+there is no such job, the answer is ENOENT at once. No data of the job is read there.
 """
 
 from __future__ import annotations
@@ -12,51 +12,51 @@ from errno import ENOENT
 from functools import partial
 from typing import NamedTuple
 
+import apsw
+
 from eventstore.events.records import Notice, Record
+from joblist.live.answers import Answers
 from joblist.live.ports import Bus, Message
 from joblist.protocol.requests import ListIdRequest
 from projections.job.reducers import fold
 from projections.job.state import INACTIVE, NEW, Job
 
-Answer = Callable[["Waiter"], None]
-"""Answers a request, or has it wait again."""
-AnswerWith = Callable[["Waiter", Job], None]
-"""Answers a request with the job as it is given."""
-
 
 class Waiter(NamedTuple):
-    """A request that waits, and what it is for."""
+    """A request that waits, and what it asked for."""
 
     message: Message
     wanted: ListIdRequest
 
-    def fulfilled_by(self, job: Job) -> bool:
-        """Whether the job is what was waited for.
+    def satisfied_by(self, job: Job) -> bool:
+        """Whether the job has been in the awaited state.
 
-        A job can miss a state: one that is over fulfills every wish.
+        An inactive job satisfies any awaited state: it enters no other one.
         """
-        wish = self.wanted.state
+        state = self.wanted.state
         return job.state == INACTIVE or (
-            job.state != NEW and (not wish or bool(wish & job.states_mask))
+            job.state != NEW and (not state or bool(state & job.states_mask))
         )
 
 
 class Waiting:
-    """All requests that wait. ``lookups`` and ``waits`` are counted by stats-get."""
+    """All requests that wait.
 
-    def __init__(self, bus: Bus, answer: Answer, answer_with: AnswerWith) -> None:
+    It takes part in each batch before the views do: ``before`` returns a job's state before
+    the batch, by its key. ``lookups`` and ``waits`` are counted by stats-get.
+    """
+
+    def __init__(self, bus: Bus, answers: Answers, before: Callable[[int], Job | None]) -> None:
         self._bus = bus
-        self._answer = answer
-        self._answer_with = answer_with
+        self._answers = answers
+        self._before = before
         self._lookups: list[Waiter] = []
         self._waits: dict[int, list[Waiter]] = {}
-        self._seen: dict[int, Job | None] = {}  # jobs of this batch, by their key
-        self._met: list[tuple[Waiter, Job | None]] = []
-        self._unclear: set[int] = set()  # ids with events that come before others
+        self._batch = _Batch()
 
     @property
     def lookups(self) -> int:
-        """How many are being looked up."""
+        """How many ids are being looked up in the KVS."""
         return len(self._lookups)
 
     @property
@@ -65,7 +65,7 @@ class Waiting:
         return len(self._waits)
 
     def look_up(self, waiter: Waiter) -> None:
-        """Wait for an id that was never seen, if there is such a job."""
+        """Wait for an id of which no event came, if there is such a job."""
         self._lookups.append(waiter)
         self._bus.job_exists(waiter.wanted.id, partial(self._looked_up, waiter))
 
@@ -74,59 +74,62 @@ class Waiting:
             return  # its client went away
         self._lookups.remove(waiter)
         if errno:
-            self._bus.respond_error(waiter.message, errno, None)
+            self._answers.refuse(waiter.message, errno)
         else:
             self.wait(waiter)
-            self.ask_again([waiter.wanted.id])  # it may have come meanwhile
+            self._try_again([waiter.wanted.id])  # events may have come meanwhile
 
     def wait(self, waiter: Waiter) -> None:
         """Wait for a job's next event."""
         self._waits.setdefault(waiter.wanted.id, []).append(waiter)
 
-    def ask_again(self, jobids: Iterable[int] | None = None) -> None:
-        """Put the requests for these ids once more, those for all ids if there are none."""
-        for jobid in list(self._waits) if jobids is None else jobids:
+    def try_all_again(self) -> None:
+        """See for each request whether it can be answered now."""
+        self._try_again(list(self._waits))
+
+    def _try_again(self, jobids: Iterable[int]) -> None:
+        for jobid in jobids:
             for waiter in self._waits.pop(jobid, []):
-                self._answer(waiter)
+                if self._answers.try_job(waiter.message) is not None:
+                    self.wait(waiter)
 
     # -- one batch of events
 
-    def see(
-        self, records: Sequence[Record | Notice], before: Callable[[int], Job | None]
-    ) -> None:
-        """Look for what is waited for, event by event: a state may last for one only.
-
-        ``before`` returns a job's state before these events, by its key.
-        """
-        self._seen, self._met, self._unclear = {}, [], set()
+    def apply(self, _db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Look for what is waited for, event by event: a state may last for one only."""
+        self._batch = _Batch()
         for record in records if self._waits else ():
             if isinstance(record, Record) and record.jobid in self._waits:
                 if record.late:
-                    self._unclear.add(record.jobid)
+                    self._batch.unclear.add(record.jobid)
                 else:
-                    self._see_event(record, before)
+                    self._see(record)
 
-    def _see_event(self, record: Record, before: Callable[[int], Job | None]) -> None:
-        old = self._seen[record.job] if record.job in self._seen else before(record.job)
-        job = self._seen[record.job] = fold(old, [record])
-        invalid = old is not None and job is None
-        met = {id(waiter) for waiter, _ in self._met}
+    def _see(self, record: Record) -> None:
+        states = self._batch.states
+        old = states[record.job] if record.job in states else self._before(record.job)
+        job = states[record.job] = fold(old, [record])
+        invalidated = old is not None and job is None
         for waiter in self._waits[record.jobid]:
-            if id(waiter) not in met and (
-                invalid or (job is not None and waiter.fulfilled_by(job))
+            if not self._batch.has(waiter) and (
+                invalidated or (job is not None and waiter.satisfied_by(job))
             ):
-                self._met.append((waiter, job))
+                self._batch.answered.append((waiter, job))
 
-    def respond(self) -> None:
-        """Answer those that `see` found, after the batch was stored."""
-        met, self._met = self._met, []
-        for waiter, job in met:
+    def committed(self) -> None:
+        """Answer the requests whose events are stored now."""
+        batch, self._batch = self._batch, _Batch()
+        for waiter, job in batch.answered:
             self._remove(waiter)
             if job is None:
-                self._bus.respond_error(waiter.message, ENOENT, None)
+                self._answers.refuse(waiter.message, ENOENT)
             else:
-                self._answer_with(waiter, job)
-        self.ask_again(self._unclear)
+                self._answers.send_job(waiter.message, waiter.wanted, job)
+        self._try_again(batch.unclear)
+
+    def rolled_back(self) -> None:
+        """Forget what the batch would have answered: its lines come again."""
+        self._batch = _Batch()
 
     def _remove(self, waiter: Waiter) -> None:
         waiters = self._waits[waiter.wanted.id]
@@ -144,8 +147,21 @@ class Waiting:
                 self._remove(waiter)
 
     def close(self, errno: int) -> None:
-        """Refuse all that still wait."""
+        """Answer all that still wait with an error."""
         waiters = [w for same in self._waits.values() for w in same] + self._lookups
         self._waits, self._lookups = {}, []
         for waiter in waiters:
-            self._bus.respond_error(waiter.message, errno, None)
+            self._answers.refuse(waiter.message, errno)
+
+
+class _Batch:
+    """What a batch that is not committed yet brings to those who wait."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, Job | None] = {}  # of the jobs in this batch, by key
+        self.answered: list[tuple[Waiter, Job | None]] = []  # None: the job was invalidated
+        self.unclear: set[int] = set()  # ids with events that precede stored ones
+
+    def has(self, waiter: Waiter) -> bool:
+        """Whether a request is answered by this batch already."""
+        return any(waiter is other for other, _ in self.answered)

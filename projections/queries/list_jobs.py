@@ -76,6 +76,12 @@ def active_jobs(db: apsw.Connection) -> list[Job]:
     return [decode_state(data) for (data,) in fetch(db, sql)]
 
 
+def unpurged(db: apsw.Connection) -> list[int]:
+    """Return the keys of the inactive jobs that the job manager has not purged."""
+    sql = "SELECT job FROM inactive WHERE t_purged IS NULL"
+    return [key for (key,) in fetch(db, sql)]
+
+
 def listing(
     db: apsw.Connection,
     constraint: Constraint,

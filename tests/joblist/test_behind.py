@@ -10,12 +10,11 @@ import pytest
 from eventstore.errors import StoreError, Unfit
 from eventstore.ingest.intake import Intake
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch
 from joblist.live import journal_follower
+from joblist.live.pending_lines import Limits
 from projections.engine.views import Views
-from tests.joblist.test_journal_follower import Broken
-from tests.support.fake_bus import SENTINEL, Module, backlog, life
+from tests.support.fake_bus import SENTINEL, Broken, Module, backlog, life, started
 from tests.support.recordings import new_store
 
 IDLE = {
@@ -28,15 +27,7 @@ FULL = StoreError("no space left")
 
 @pytest.fixture
 def module() -> Module:
-    _, views = new_store()
-    found = Module(views)
-    found.feed(SENTINEL, *life(1))
-    found.bus.pass_time(1)
-    return found
-
-
-def store_of(module: Module) -> Store:
-    return module.live.follower._views.store
+    return started(*life(1))
 
 
 def test_stats_get_says_that_it_is_behind_for_as_long_as_it_is(
@@ -68,9 +59,9 @@ def test_stats_get_says_that_it_is_behind_for_as_long_as_it_is(
 
 
 def test_it_is_behind_until_a_new_backlog_is_in(
-    module: Module, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
+    module = started(*life(1), limits=Limits(kept=3000))
     disk = Broken(monkeypatch, FULL)
     for jobid in range(2, 9):
         module.feed(*life(jobid, 1000.0 * jobid))
@@ -87,18 +78,18 @@ def test_it_is_behind_until_a_new_backlog_is_in(
     assert "behind" not in module.answer("stats-get")
     assert 8 == len(module.ids())
     # No backlog has what was purged: that was kept.
-    assert [(1,)] == fetch(store_of(module).db, "SELECT job FROM purged")
+    assert [(1,)] == fetch(module.store.db, "SELECT job FROM purged")
 
 
 def test_purges_alone_are_too_much_in_the_end(
-    module: Module, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
+    module = started(*life(1), limits=Limits(kept=3000))
     Broken(monkeypatch, FULL)
     for jobid in range(1000):
         module.feed(b'{"jobs":[%d]}' % jobid)
         module.bus.pass_time(1)
-    assert module.live.follower._size <= 3000
+    assert module.live.follower._pending.size <= 3000
 
 
 def test_who_cannot_begin_answers_from_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,12 +122,11 @@ def test_who_cannot_begin_answers_from_what_is_stored(monkeypatch: pytest.Monkey
 def test_a_long_backlog_that_cannot_be_stored_holds_up_no_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(journal_follower, "MOST_LINES", 10)
     _, views = new_store()
     first = Module(views)
     first.feed(SENTINEL, *life(1))
     first.live.close()
-    again = Module(views)
+    again = Module(views, limits=Limits(lines=10))
     asked = again.ask("list", {"max_entries": 0, "attrs": []})
     Broken(monkeypatch, FULL)
     again.feed(*(backlog(life(jobid, 1000.0 * jobid)) for jobid in range(1, 50)), SENTINEL)
@@ -160,20 +150,21 @@ def test_a_failure_while_paused_stores_nothing(
 
 
 def test_who_is_paused_keeps_so_much_and_asks_again(
-    module: Module, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
+    module = started(*life(1), limits=Limits(kept=3000))
     module.ask("job-state-pause")
     for jobid in range(2, 20):
         module.feed(*life(jobid, 1000.0 * jobid))
         module.bus.pass_time(1)
-    assert module.live.follower._size <= 3000
+    assert module.live.follower._pending.size <= 3000
     module.ask("job-state-unpause")
     module.feed(*(backlog(life(jobid, 1000.0 * jobid)) for jobid in range(1, 20)), SENTINEL)
     assert 19 == len(module.ids())
 
 
-def test_batches_are_bounded_in_bytes(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = started(*life(1), limits=Limits(bytes=2000))
     sizes = []
     append = Writer.append
 
@@ -182,10 +173,9 @@ def test_batches_are_bounded_in_bytes(module: Module, monkeypatch: pytest.Monkey
         return append(writer, lines)
 
     monkeypatch.setattr(Writer, "append", noting)
-    monkeypatch.setattr(journal_follower, "MOST_BYTES", 2000)
     large = json.dumps({"id": 5, "events": [], "pad": "x" * 5000}).encode()
     module.feed(*life(2, 2000.0), large, *life(3, 3000.0))
-    assert module.live.follower._size <= 2000
+    assert module.live.follower._pending.size <= 2000
     module.bus.pass_time(1)
     assert all(count == 1 or size <= 2000 for count, size in sizes)
     assert 3 == len(module.ids())
@@ -206,7 +196,7 @@ def test_what_cannot_be_stored_is_kept_as_a_reject(
     monkeypatch.setattr(Intake, "take", choking)
     module.feed(*life(2, 2000.0), bad, *life(3, 3000.0))
     assert [3, 2, 1] == module.ids()
-    ((data, reason),) = fetch(store_of(module).db, "SELECT data, reason FROM reject")
+    ((data, reason),) = fetch(module.store.db, "SELECT data, reason FROM reject")
     assert data == bad
     assert type(error).__name__ in reason
     assert "behind" not in module.answer("stats-get")

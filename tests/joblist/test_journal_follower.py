@@ -8,28 +8,36 @@ from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM, EPROTO
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
 from eventstore.errors import StoreError
-from eventstore.ingest.batch_rows import BatchRows
 from eventstore.ingest.intake import Intake
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open
 from eventstore.storage.sql import fetch
-from joblist.broker import entry
+from joblist.broker import entry, settings
 from joblist.config import Config, ConfigError
 from joblist.live import journal_follower
+from joblist.live.pending_lines import Limits
 from joblist.live.ports import Message
 from joblist.protocol.errors import RpcError
 from projections.engine.views import Views
 from projections.job.state import CANCELED
-from tests.support.fake_bus import SENTINEL, FakeBus, Module, backlog, event, life
+from tests.support.fake_bus import (
+    SENTINEL,
+    Broken,
+    FakeBus,
+    Module,
+    backlog,
+    event,
+    life,
+    started,
+)
 from tests.support.recordings import new_store
 
 
 def batches(module: Module) -> int:
-    return len(fetch(module.live.follower._views.store.db, "SELECT 1 FROM batch"))
+    return len(fetch(module.store.db, "SELECT 1 FROM batch"))
 
 
 def test_what_comes_together_is_stored_together(module: Module) -> None:
@@ -42,31 +50,15 @@ def test_what_comes_together_is_stored_together(module: Module) -> None:
     assert before + 1 == batches(module)
 
 
-def test_a_long_backlog_lets_others_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_follower, "MOST_LINES", 10)
+def test_a_long_backlog_lets_others_in() -> None:
     _, views = new_store()
-    module = Module(views)
+    module = Module(views, limits=Limits(lines=10))
     module.feed(*(backlog(life(jobid, 1000.0 + jobid)) for jobid in range(45)), SENTINEL)
     module.bus.pass_time(journal_follower.COLLECT, turns=2)
     assert 2 == batches(module)
     assert 20 == module.answer("job-stats")["job_states"]["total"]
     module.bus.pass_time(1)
     assert 45 == len(module.ids())
-
-
-class Broken:
-    """Makes every append fail, while it is broken."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-        self.broken = True
-        finish = Writer._finish
-
-        def failing(writer: Writer, db: apsw.Connection, rows: BatchRows) -> None:
-            if self.broken:
-                raise error
-            finish(writer, db, rows)
-
-        monkeypatch.setattr(Writer, "_finish", failing)
 
 
 def test_a_full_disk_does_not_stop_answers(
@@ -105,10 +97,10 @@ def test_a_full_disk_at_the_start_does_not_stop_answers(
 
 
 def test_what_is_too_much_to_keep_is_asked_for_again(
-    module: Module, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    module = started(limits=Limits(kept=3000))
     disk = Broken(monkeypatch, StoreError("no space left"))
-    monkeypatch.setattr(journal_follower, "MOST_KEPT", 3000)
     for jobid in range(1, 20):
         module.feed(*life(jobid, 1000.0 * jobid))
         module.bus.pass_time(1)
@@ -154,7 +146,7 @@ def test_a_journal_that_ends_is_asked_for_again(module: Module, errno: int) -> N
     module.bus.pass_time(1)
     assert 1 == module.answer("job-stats")["successful"]
     assert module.bus.stopped is None
-    outcomes = fetch(module.live.follower._views.store.db, "SELECT outcome FROM source")
+    outcomes = fetch(module.store.db, "SELECT outcome FROM source")
     assert outcomes[0][0] in {"end of stream", os.strerror(errno)}
 
 
@@ -236,10 +228,10 @@ def test_the_whole_service_comes_up_and_goes_down(tmp_path: Path) -> None:
     instance.script = script
     entry.run(instance, ["purge=follow"])
     assert [{"jobs": [{"id": 1}]}] == instance.to(asked[0])
-    assert (tmp_path / entry.FILE_NAME).exists()
+    assert (tmp_path / settings.FILE_NAME).exists()
     # The argument went before what was configured wrongly.
     assert [] == instance.logged
-    with create_or_open(str(tmp_path / entry.FILE_NAME)) as store:
+    with create_or_open(str(tmp_path / settings.FILE_NAME)) as store:
         assert [("done",)] == fetch(store.db, "SELECT outcome FROM source")
 
 
@@ -286,23 +278,23 @@ def test_loading_does_not_wait_for_views_that_are_made_anew(
     monkeypatch.setattr(entry, "Views", Upgraded)
     monkeypatch.setattr(entry, "refresh", refresh)
     entry.run(instance)
-    assert instance.logged == [f"{tmp_path / entry.FILE_NAME}: made anew: jobs"]
+    assert instance.logged == [f"{tmp_path / settings.FILE_NAME}: rebuilt: jobs"]
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7"])
 def test_a_reload_that_brings_no_configuration(payload: bytes) -> None:
     with pytest.raises(RpcError) as caught:
-        entry.Settings(Instance({})).read(payload)
+        settings.Settings(dict).read(payload)
     assert EPROTO == caught.value.errno
 
 
 def test_where_the_database_is() -> None:
     places = {"statedir": "/state", "rundir": "/run"}
-    assert "/state/jobdb.sqlite" == entry.database(Config(), places.get)
-    assert "/run/jobdb.sqlite" == entry.database(Config(), {"rundir": "/run"}.get)
-    assert "/x" == entry.database(Config(dbpath="/x"), places.get)
+    assert "/state/jobdb.sqlite" == settings.database(Config(), places.get)
+    assert "/run/jobdb.sqlite" == settings.database(Config(), {"rundir": "/run"}.get)
+    assert "/x" == settings.database(Config(dbpath="/x"), places.get)
     with pytest.raises(ConfigError, match="dbpath"):
-        entry.database(Config(), lambda name: None)
+        settings.database(Config(), lambda name: None)
 
 
 def test_what_a_crash_took_back_goes_on_as_another_job() -> None:

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A broker that is none: what the module sends is kept, and the test is the clock."""
+"""A bus without a broker: it keeps what the module sends, and the test moves its clock."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from joblist.broker.entry import Settings
+import apsw
+import pytest
+
+from eventstore.storage.connection import Store, create_or_open
+from joblist.broker.settings import Settings
 from joblist.config import Config
 from joblist.live.dispatcher import Live
+from joblist.live.pending_lines import LIMITS, Limits
 from joblist.live.ports import Message
 from joblist.protocol.requests import Credential
 from joblist.service import Request
@@ -40,11 +46,15 @@ class FakeJournal:
 
 
 class FakeBus:
-    """Implements `joblist.bus.Bus`; ``sent`` has all responses, as (message, payload)."""
+    """Implements `joblist.live.ports.Bus`.
+
+    ``sent`` has all responses as (message, payload), an error's payload being (errno, text).
+    Exceptions of callbacks are let out, unlike those of a broker's connection.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.sent: list[tuple[Message, Any]] = []
+        self.sent: list[tuple[Message, bytes | tuple[int, str | None] | None]] = []
         self.logged: list[str] = []
         self.timers: list[FakeTimer] = []
         self.journals: list[FakeJournal] = []
@@ -52,7 +62,7 @@ class FakeBus:
         self.stopped: bool | None = None  # whether it was for a failure
 
     def respond(self, message: Message, payload: bytes | None) -> None:
-        self.sent.append((message, None if payload is None else json.loads(payload)))
+        self.sent.append((message, payload))
 
     def respond_error(self, message: Message, errno: int, text: str | None) -> None:
         self.sent.append((message, (errno, text)))
@@ -97,8 +107,12 @@ class FakeBus:
         self.now = max(self.now, end)
 
     def to(self, message: Message) -> list[Any]:
-        """Return what was sent in answer to a request."""
-        return [payload for asked, payload in self.sent if asked is message]
+        """Return what was sent in answer to a request, payloads decoded."""
+        return [
+            json.loads(payload) if isinstance(payload, bytes) else payload
+            for asked, payload in self.sent
+            if asked is message
+        ]
 
 
 def message(
@@ -124,18 +138,22 @@ class Module:
         config: Config | None = None,
         boot: str = "boot",
         bus: FakeBus | None = None,
+        limits: Limits = LIMITS,
+        size: int = 1,
     ) -> None:
         self.bus = bus or FakeBus()
+        self.store = views.store
         self.live = Live(
             self.bus,
             views,
             config or Config(),
             name="test",
             boot=boot,
-            size=1,
-            reread=Settings(self.bus).read,  # type: ignore[arg-type]
+            size=size,
+            reread=Settings(self.bus.tables).read,
+            limits=limits,
         )
-        self.live.follower.start()
+        self.live.start()
 
     def feed(self, *lines: bytes) -> None:
         """Bring responses of the journal."""
@@ -160,6 +178,31 @@ class Module:
         """Return the ids that a list has."""
         wanted = {"max_entries": 0, "attrs": [], **members}
         return [job["id"] for job in self.answer("list", wanted)["jobs"]]
+
+
+def started(*lines: bytes, limits: Limits = LIMITS) -> Module:
+    """Return a module whose backlog, empty or these lines, is stored."""
+    module = Module(Views(create_or_open(":memory:")), limits=limits)
+    module.feed(*lines, SENTINEL)
+    module.bus.pass_time(1)
+    return module
+
+
+class Broken:
+    """Makes every transaction fail before its COMMIT, while it is ``broken``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        self.broken = True
+        transaction = Store.transaction
+
+        @contextmanager
+        def failing(store: Store) -> Iterator[apsw.Connection]:
+            with transaction(store) as db:
+                yield db
+                if self.broken:
+                    raise error
+
+        monkeypatch.setattr(Store, "transaction", failing)
 
 
 def event(jobid: int, time: float, name: str, context: object = None) -> bytes:

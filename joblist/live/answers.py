@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Sends the service's answers, where one response is the whole answer."""
+
+from __future__ import annotations
+
+from joblist.live.failures import answering
+from joblist.live.ports import Bus, Message
+from joblist.protocol.requests import ListIdRequest
+from joblist.protocol.responses import Facts
+from joblist.service import NO_FACTS, NotYet, Service
+from projections.job.state import Job
+
+
+class Answers:
+    """Sends answers by ``bus``; what ``service`` raises becomes an error response."""
+
+    def __init__(self, bus: Bus, service: Service) -> None:
+        self._bus = bus
+        self._service = service
+
+    def send(self, message: Message, facts: Facts = NO_FACTS) -> None:
+        """Answer a request."""
+        with answering(self._bus, message):
+            (payload,) = self._service.answer(message.request, facts)
+            self._bus.respond(message, payload)
+
+    def done(self, message: Message) -> None:
+        """Answer a request that asked for no data: it was carried out."""
+        self._bus.respond(message, None)
+
+    def send_job(self, message: Message, wanted: ListIdRequest, job: Job) -> None:
+        """Answer a ``list-id`` with a job in the state that it had in between."""
+        with answering(self._bus, message):
+            asker = message.request.credential
+            self._bus.respond(message, self._service.of_job(job, wanted, asker))
+
+    def try_job(self, message: Message) -> NotYet | None:
+        """Answer a ``list-id``; returns why not, where there is nothing to be sent yet."""
+        with answering(self._bus, message):
+            try:
+                (payload,) = self._service.answer(message.request)
+            except NotYet as missing:
+                return missing
+            self._bus.respond(message, payload)
+        return None
+
+    def refuse(self, message: Message, errno: int, text: str | None = None) -> None:
+        """Answer a request with an error."""
+        self._bus.respond_error(message, errno, text)

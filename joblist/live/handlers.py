@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What is done with each request, topic by topic (routes.py says which is which)."""
+
+from __future__ import annotations
+
+import syslog
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from errno import EINVAL
+
+from eventstore.errors import StoreError
+from eventstore.storage.connection import Store
+from joblist.config import Config, ConfigError
+from joblist.live.answers import Answers
+from joblist.live.backlog_gate import BacklogGate
+from joblist.live.journal_follower import Follower
+from joblist.live.list_responses import ListStreams
+from joblist.live.ports import Bus, Message
+from joblist.live.stats_watchers import Watching
+from joblist.live.waiting_list_id import Waiter, Waiting
+from joblist.protocol.errors import RpcError
+from joblist.protocol.requests import read_list_id
+from joblist.protocol.responses import Facts
+from joblist.service import Service
+
+
+@dataclass(frozen=True)
+class InProgress:
+    """All requests that were taken and are not answered to their end."""
+
+    gate: BacklogGate
+    waiting: Waiting
+    watching: Watching
+    lists: ListStreams
+
+    def drop(self, message: Message) -> None:
+        """Forget the requests of a client that went away."""
+        for kind in (self.gate, self.waiting, self.watching, self.lists):
+            kind.drop(message)
+
+    def close(self, errno: int) -> None:
+        """Answer all of them with an error."""
+        for kind in (self.gate, self.waiting, self.watching, self.lists):
+            kind.close(errno)
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """Handles a request that may be answered now. Each method raises RpcError or StoreError.
+
+    ``reread`` makes settings of what a config-reload request brings.
+    """
+
+    bus: Bus
+    store: Store
+    service: Service
+    answers: Answers
+    requests: InProgress
+    follower: Follower
+    reread: Callable[[bytes | None], Config]
+
+    def answer(self, message: Message) -> None:
+        """Answer what is answered by one response; an unknown topic is an error there."""
+        self.answers.send(message)
+
+    def list_jobs(self, message: Message) -> None:
+        """``list``."""
+        # Only a limit of comparisons is an error that comes behind the first job.
+        self.requests.lists.begin(
+            message,
+            lambda db: self.service.jobs(db, message.request),
+            whole=bool(self.service.config.max_comparisons),
+        )
+
+    def list_id(self, message: Message) -> None:
+        """``list-id``, which may have to wait."""
+        missing = self.answers.try_job(message)
+        if missing is not None:
+            waiter = Waiter(message, read_list_id(message.request.text))
+            waiting = self.requests.waiting
+            (waiting.wait if missing.seen else waiting.look_up)(waiter)
+
+    def job_stats(self, message: Message) -> None:
+        """``job-stats``; a stream of them is told of changes from now on."""
+        (payload,) = self.service.answer(message.request)
+        if message.request.streaming:
+            self.requests.watching.add(message)
+        self.bus.respond(message, payload)
+
+    def stats_get(self, message: Message) -> None:
+        """``stats-get``."""
+        behind = self.follower.behind
+        facts = Facts(
+            self.requests.waiting.lookups,
+            self.requests.waiting.waits,
+            self.requests.watching.count,
+            None if behind is None else behind._asdict(),
+        )
+        self.answers.send(message, facts)
+
+    def pause(self, message: Message) -> None:
+        """``job-state-pause``: store nothing that comes from now on."""
+        self.follower.pause()
+        self.answers.done(message)
+
+    def unpause(self, message: Message) -> None:
+        """``job-state-unpause``."""
+        self.follower.unpause()
+        self.answers.done(message)
+
+    def disconnect(self, message: Message) -> None:
+        """``disconnect``: a client went away; nobody gets an answer."""
+        self.requests.drop(message)
+
+    def config_reload(self, message: Message) -> None:
+        """``config-reload``."""
+        try:
+            self.reconfigure(self.reread(message.request.text))
+        except (ConfigError, StoreError) as error:
+            raise RpcError(EINVAL, str(error)) from error
+        self.answers.done(message)
+
+    def reconfigure(self, config: Config) -> None:
+        """Let other settings take effect; raises StoreError."""
+        now = self.service.config
+        if config.dbpath != now.dbpath:
+            text = "job-list.dbpath was changed: that takes effect when the module is reloaded"
+            self.bus.log(syslog.LOG_WARNING, text)
+        self.store.set_synchronous(config.synchronous)
+        # job-stats goes on naming queues that were configured once (stats.c).
+        queues = dict.fromkeys((*now.queues, *config.queues))
+        self.service.config = replace(config, queues=tuple(queues))

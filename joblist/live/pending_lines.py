@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Lines of the journal that came and are not stored yet: a queue of bounded size.
+
+What is dropped on overflow are responses: the backlog of a new journal request has them, but
+for live-only events (annotations). No backlog has a purge, so that purges stay as long as they
+themselves do not exceed the bound.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import NamedTuple
+
+_PURGE = b'{"jobs":'
+"""How the payload of a job-purge-inactive event begins (job-manager/purge.c)."""
+
+
+class Limits(NamedTuple):
+    """Bounds of memory and of a transaction's length.
+
+    ``lines`` and ``bytes``: of one batch, unless it is a single line. ``kept``: bytes of lines
+    that are kept while nothing can be stored.
+    """
+
+    lines: int = 2000
+    bytes: int = 16 * 2**20
+    kept: int = 256 * 2**20
+
+
+LIMITS = Limits()
+
+
+def is_purge(line: bytes) -> bool:
+    """Whether a line is a purge event's payload, and no response of the journal."""
+    return line.startswith(_PURGE)
+
+
+class PendingLines:
+    """The queue; ``size`` is its bytes.
+
+    ``dropped``: whether responses were dropped that no complete backlog has brought again.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self.size = 0
+        self.dropped = False
+        self._lines: deque[bytes] = deque()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(self, line: bytes) -> None:
+        """Append a line, whatever the size is then."""
+        self._lines.append(line)
+        self.size += len(line)
+
+    @property
+    def fills_a_batch(self) -> bool:
+        """Whether there are more bytes than one batch takes."""
+        return self.size > self.limits.bytes
+
+    @property
+    def overflows(self) -> bool:
+        """Whether there are more bytes than may be kept."""
+        return self.size > self.limits.kept
+
+    def batch(self) -> list[bytes]:
+        """Return the first lines, as many as one batch takes; they stay in the queue."""
+        size = 0
+        found: list[bytes] = []
+        for line in islice(self._lines, self.limits.lines):
+            size += len(line)
+            if found and size > self.limits.bytes:
+                break
+            found.append(line)
+        return found
+
+    def remove(self, count: int) -> None:
+        """Remove the first ``count`` lines: they are stored."""
+        for _ in range(count):
+            self.size -= len(self._lines.popleft())
+
+    def drop(self) -> None:
+        """Drop all responses; and all purges too, where these alone exceed the bound."""
+        kept = deque(filter(is_purge, self._lines))
+        self.dropped = self.dropped or len(kept) < len(self._lines)
+        self._lines, self.size = kept, sum(map(len, kept))
+        if self.overflows:
+            self._lines, self.size = deque(), 0

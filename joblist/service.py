@@ -20,7 +20,7 @@ from eventstore.errors import translated
 from eventstore.storage.connection import Store
 from joblist.config import Config
 from joblist.protocol import responses
-from joblist.protocol.errors import RpcError
+from joblist.protocol.errors import NOT_ALLOWED, RpcError
 from joblist.protocol.requests import (
     Credential,
     ListIdRequest,
@@ -111,7 +111,7 @@ class Service:
         if topic is None:
             raise RpcError(ENOSYS, f"Unknown service method '{request.topic}'")
         if not request.credential.allowed:
-            raise RpcError(EPERM, "Request rejected due to insufficient privilege")
+            raise RpcError(EPERM, NOT_ALLOWED)
         if request.topic == "job-list.list-id" and self._as_of is None:
             with translated(self._store.path):  # it needs no snapshot
                 return list(topic(_Asked(self._store.db, request, facts)))

@@ -25,7 +25,7 @@ from joblist.live.ports import Log, Message
 from joblist.live.routes import PURGES, ROUTES
 from joblist.protocol.errors import RpcError
 from joblist.protocol.payload import PayloadError, text_of
-from joblist.protocol.requests import ROLE_OWNER, ROLE_USER, Credential
+from joblist.protocol.requests import Credential
 from joblist.service import Request
 
 SERVICE = "job-list"
@@ -105,13 +105,12 @@ class Link:
         """
         if self._register:
             self._handle.service_register(self.service).get()
-        everyone = ROLE_OWNER | ROLE_USER
         for method, route in ROUTES.items():
             self._watch(
                 self._constants.FLUX_MSGTYPE_REQUEST,
                 f"{self.service}.{method}",
                 partial(self._requested, handle, f"{SERVICE}.{method}"),
-                everyone if route.guests else 0,
+                route.roles,
             )
 
     def purges(self, arrived: Callable[[bytes], None]) -> None:

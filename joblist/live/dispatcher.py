@@ -8,7 +8,7 @@ the backlog is complete, what waits, what is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import ENOSYS
+from errno import ENOSYS, EPERM
 
 from joblist.config import Config
 from joblist.live.answers import Answers
@@ -24,6 +24,7 @@ from joblist.live.routes import ROUTES, UNKNOWN
 from joblist.live.snapshots import Snapshots
 from joblist.live.stats_watchers import Watching
 from joblist.live.waiting_list_id import Waiting
+from joblist.protocol.errors import NOT_ALLOWED, RpcError
 from joblist.service import Service
 from projections.engine.views import Views
 from projections.job.state import NEW, Job
@@ -104,6 +105,8 @@ class Live:
         route = ROUTES.get(message.request.topic.partition(".")[2], UNKNOWN)
         gate = self.requests.gate
         with answering(self._bus, message):
+            if route is not UNKNOWN and not message.request.credential.rolemask & route.roles:
+                raise RpcError(EPERM, NOT_ALLOWED)
             follow = self._service.config.follow_purges
             if not gate.lets_pass(message, route.early, follow_purges=follow):
                 gate.defer(message, self.handle)

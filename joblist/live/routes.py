@@ -9,35 +9,39 @@ from typing import NamedTuple
 from joblist.live.backlog_gate import Early
 from joblist.live.handlers import Handlers
 from joblist.live.ports import Message
+from joblist.protocol.requests import ROLE_OWNER, ROLE_USER
 
 
 class Route(NamedTuple):
     """A topic's route.
 
-    ``guests``: whether users other than the instance's owner may send it; the broker refuses
-    what is not allowed. ``early``: whether it is answered before the backlog is complete.
+    ``roles``: the roles of which the sender must have one (RFC 12). ``early``: whether it is
+    answered before the backlog is complete.
     """
 
-    guests: bool
+    roles: int
     early: Early
     handle: Callable[[Handlers, Message], None]
 
 
+OWNER = ROLE_OWNER
+USERS = ROLE_OWNER | ROLE_USER
+
 ROUTES = {
-    "list": Route(True, Early.NONE, Handlers.list_jobs),
-    "list-id": Route(True, Early.PURGED, Handlers.list_id),
-    "list-attrs": Route(True, Early.ALL, Handlers.answer),
-    "job-stats": Route(True, Early.ALL, Handlers.job_stats),
-    "stats-get": Route(True, Early.NONE, Handlers.stats_get),
-    "job-state-pause": Route(True, Early.NONE, Handlers.pause),
-    "job-state-unpause": Route(True, Early.NONE, Handlers.unpause),
-    "disconnect": Route(True, Early.ALL, Handlers.disconnect),
-    "config-reload": Route(False, Early.ALL, Handlers.config_reload),
+    "list": Route(USERS, Early.NONE, Handlers.list_jobs),
+    "list-id": Route(USERS, Early.PURGED, Handlers.list_id),
+    "list-attrs": Route(USERS, Early.ALL, Handlers.answer),
+    "job-stats": Route(USERS, Early.ALL, Handlers.job_stats),
+    "stats-get": Route(USERS, Early.NONE, Handlers.stats_get),
+    "job-state-pause": Route(USERS, Early.NONE, Handlers.pause),
+    "job-state-unpause": Route(USERS, Early.NONE, Handlers.unpause),
+    "disconnect": Route(USERS, Early.ALL, Handlers.disconnect),
+    "config-reload": Route(OWNER, Early.ALL, Handlers.config_reload),
 }
 """By the method, the part of a topic behind the service's name (job-list.c, htab)."""
 
-UNKNOWN = Route(True, Early.NONE, Handlers.answer)
-"""The route of every other topic; the answer is ENOSYS."""
+UNKNOWN = Route(~0, Early.ALL, Handlers.answer)
+"""The route of every other topic: the answer is ENOSYS, whoever asks."""
 
 PURGES = "job-purge-inactive"
 """The event by which the job manager says which jobs it has purged."""

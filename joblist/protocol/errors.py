@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+NOT_ALLOWED = "Request rejected due to insufficient privilege"
+"""The text of EPERM for a sender without the role that a topic asks for (libflux)."""
+
 _MOST = 159  # bytes of text that a flux_error_t holds
 
 

@@ -142,7 +142,9 @@ STORING: Table[Storing] = {
         Event.UNPAUSE: Step(Storing.STORING, (Do.STORE_ALL, Do.ASK_IF_DUE)),
         Event.CLOSE: Step(Storing.CLOSING),
     },
+    # The retry that stores the backlog lets deferred requests through: one may be a pause.
     Storing.HELD: {
+        Event.STORED: Step(Storing.PAUSED),
         Event.PAUSE: Step(Storing.HELD),
         Event.UNPAUSE: Step(Storing.FAILING, (Do.RETRY_NOW,)),
         Event.CLOSE: Step(Storing.CLOSING),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Draws the Follower's states into docs/follower.md, from joblist/live/follower_states.py.
+"""Draws the Follower's states into docs/follower.md, from joblist/journal/follower_states.py.
 
     python docs/draw_states.py
 
@@ -20,7 +20,7 @@ END = "<!-- end -->\n"
 
 sys.path.insert(0, str(PAGE.parents[1]))
 
-from joblist.live.follower_states import (  # noqa: E402 - found only now
+from joblist.journal.follower_states import (  # noqa: E402 - found only now
     PLACE,
     STORING,
     Do,

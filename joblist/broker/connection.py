@@ -20,9 +20,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
-from joblist.live.failures import answering, guarded
-from joblist.live.ports import Log, Message
+from joblist.failures import answering, guarded
 from joblist.live.routes import PURGES, ROUTES
+from joblist.ports import Log, Message
 from joblist.protocol.errors import RpcError
 from joblist.protocol.payload import PayloadError, text_of
 from joblist.protocol.requests import Credential

@@ -15,9 +15,9 @@ from eventstore.storage.connection import create_or_open
 from joblist.broker.instance import Instance
 from joblist.broker.settings import Settings, database
 from joblist.config import Config, ConfigError
-from joblist.live.batches import Source
+from joblist.journal.batches import Source
+from joblist.journal.follower import Follower
 from joblist.live.dispatcher import Live
-from joblist.live.journal_follower import Follower
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from joblist.live.ports import Bus, Message
+from joblist.ports import Bus, Message
 
 
 class Instance(Bus, Protocol):

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from joblist.live.failures import answering
-from joblist.live.ports import Bus, Message
+from joblist.failures import answering
+from joblist.ports import Bus, Message
 from joblist.protocol.requests import ListIdRequest
 from joblist.protocol.responses import Facts
 from joblist.service import NO_FACTS, NotYet, Service

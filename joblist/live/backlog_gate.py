@@ -11,7 +11,7 @@ from enum import Enum
 
 from eventstore.reading.event_log import knows_boot
 from eventstore.storage.connection import Store
-from joblist.live.ports import Bus, Message
+from joblist.ports import Bus, Message
 from joblist.protocol.requests import read_list_id
 from projections.queries.one_job import newest_is_purged
 

@@ -11,19 +11,19 @@ from collections.abc import Callable
 from errno import ENOSYS, EPERM
 
 from joblist.config import Config
+from joblist.failures import answering
+from joblist.journal.batches import Source
+from joblist.journal.follower import Follower
+from joblist.journal.pending_lines import LIMITS, Limits
 from joblist.live.answers import Answers
 from joblist.live.backlog_gate import BacklogGate
-from joblist.live.batches import Source
-from joblist.live.failures import answering
 from joblist.live.handlers import Handlers, InProgress
-from joblist.live.journal_follower import Follower
 from joblist.live.list_responses import ListStreams
-from joblist.live.pending_lines import LIMITS, Limits
-from joblist.live.ports import Bus, Message
 from joblist.live.routes import ROUTES, UNKNOWN
 from joblist.live.snapshots import Snapshots
 from joblist.live.stats_watchers import Watching
 from joblist.live.waiting_list_id import Waiting
+from joblist.ports import Bus, Message
 from joblist.protocol.errors import NOT_ALLOWED, RpcError
 from joblist.service import Service
 from projections.engine.views import Views

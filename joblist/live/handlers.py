@@ -11,13 +11,13 @@ from errno import EINVAL
 from eventstore.errors import StoreError
 from eventstore.storage.connection import Store
 from joblist.config import Config, ConfigError
+from joblist.journal.follower import Follower
 from joblist.live.answers import Answers
 from joblist.live.backlog_gate import BacklogGate
-from joblist.live.journal_follower import Follower
 from joblist.live.list_responses import ListStreams
-from joblist.live.ports import Bus, Message
 from joblist.live.stats_watchers import Watching
 from joblist.live.waiting_list_id import Waiter, Waiting
+from joblist.ports import Bus, Message
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import read_list_id
 from joblist.protocol.responses import Facts

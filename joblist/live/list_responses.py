@@ -20,9 +20,9 @@ import apsw
 
 from eventstore.errors import StoreError, translated
 from eventstore.storage.connection import Store
-from joblist.live.failures import answering
-from joblist.live.ports import Bus, Message
+from joblist.failures import answering
 from joblist.live.snapshots import Snapshots
+from joblist.ports import Bus, Message
 from joblist.protocol.responses import ListResponses
 
 MOST_JOBS = 1000

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from joblist.live.backlog_gate import Early
 from joblist.live.handlers import Handlers
-from joblist.live.ports import Message
+from joblist.ports import Message
 from joblist.protocol.requests import ROLE_OWNER, ROLE_USER
 
 

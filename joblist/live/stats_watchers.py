@@ -9,7 +9,7 @@ import apsw
 
 from eventstore.events.records import Notice, Record
 from joblist.live.answers import Answers
-from joblist.live.ports import Bus, Message
+from joblist.ports import Bus, Message
 
 DELAY = 0.2
 """Seconds for which changes are collected."""

@@ -16,7 +16,7 @@ import apsw
 
 from eventstore.events.records import Notice, Record
 from joblist.live.answers import Answers
-from joblist.live.ports import Bus, Message
+from joblist.ports import Bus, Message
 from joblist.protocol.requests import ListIdRequest
 from projections.job.reducers import fold
 from projections.job.state import INACTIVE, NEW, Job

@@ -20,7 +20,7 @@ import pytest
 
 from eventstore.storage.connection import create_or_open
 from joblist.live import list_responses
-from joblist.live.ports import Message
+from joblist.ports import Message
 from joblist.protocol.requests import Credential
 from joblist.service import Request
 from projections.engine.views import Views

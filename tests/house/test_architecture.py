@@ -21,7 +21,7 @@ FOLDERS = (
     "eventstore/ingest", "eventstore/maintenance",
     "projections/formats", "projections/job", "projections/constraints", "projections",
     "projections/definitions", "projections/engine", "projections/queries",
-    "joblist/protocol", "joblist", "joblist/live", "joblist/broker",
+    "joblist/protocol", "joblist", "joblist/journal", "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
     "cli/flux_jobs", "cli/accounting", "cli",
     "cli/commands", "cli/commands/query", "cli/commands/store", "cli/commands/service",

@@ -27,9 +27,9 @@ from hypothesis.stateful import (
 
 from eventstore.errors import StoreError
 from eventstore.storage.connection import create_or_open, fetch
-from joblist.live.follower_states import Place, Storing
-from joblist.live.journal_follower import Follower
-from joblist.live.pending_lines import Limits
+from joblist.journal.follower import Follower
+from joblist.journal.follower_states import Place, Storing
+from joblist.journal.pending_lines import Limits
 from projections.engine.views import Views
 from tests.support.fake_bus import SENTINEL, Broken, FakeBus, Module, backlog, event, life
 

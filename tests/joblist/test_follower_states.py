@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joblist.live.participants import writers
 
 from eventstore.errors import StoreError
-from joblist.live.follower_states import (
+from joblist.journal.follower import COLLECT, Follower, Source
+from joblist.journal.follower_states import (
     PLACE,
     STORING,
     Do,
@@ -24,8 +26,6 @@ from joblist.live.follower_states import (
     Storing,
     Table,
 )
-from joblist.live.journal_follower import COLLECT, Follower, Source
-from joblist.live.participants import writers
 from tests.support.fake_bus import SENTINEL, Broken, FakeBus, started
 from tests.support.recordings import new_store
 

@@ -15,9 +15,9 @@ import pytest
 from eventstore.storage.connection import Store, create_or_open
 from joblist.broker.settings import Settings
 from joblist.config import Config
+from joblist.journal.pending_lines import LIMITS, Limits
 from joblist.live.dispatcher import Live
-from joblist.live.pending_lines import LIMITS, Limits
-from joblist.live.ports import Message
+from joblist.ports import Message
 from joblist.protocol.requests import Credential
 from joblist.service import Request
 from projections.engine.views import Views
@@ -46,7 +46,7 @@ class FakeJournal:
 
 
 class FakeBus:
-    """Implements `joblist.live.ports.Bus`.
+    """Implements `joblist.ports.Bus`.
 
     ``sent`` has all responses as (message, payload), an error's payload being (errno, text).
     Exceptions of callbacks are let out, unlike those of a broker's connection.

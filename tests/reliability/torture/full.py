@@ -22,7 +22,7 @@ from pathlib import Path
 
 from eventstore.errors import JobdbError
 from eventstore.storage.connection import create_or_open
-from joblist.live.journal_follower import PAUSES
+from joblist.journal.follower import PAUSES
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
 from tests.reliability.torture.workload import contents, fault, ingest, remove

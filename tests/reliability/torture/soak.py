@@ -29,7 +29,7 @@ from eventstore.maintenance.verify import verify_chain
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import Store, create_or_open
 from eventstore.storage.sql import value
-from joblist.live.journal_follower import COLLECT
+from joblist.journal.follower import COLLECT
 from projections.engine.views import Views
 from tests.reliability.torture.readers import Asker, adds_up
 from tests.support.fake_bus import FakeBus, Module

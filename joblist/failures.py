@@ -19,7 +19,7 @@ from functools import wraps
 from typing import ParamSpec
 
 from eventstore.errors import StoreError
-from joblist.live.ports import Bus, Log, Message
+from joblist.ports import Bus, Log, Message
 from joblist.protocol.errors import RpcError
 
 _P = ParamSpec("_P")

@@ -17,9 +17,9 @@ from eventstore.storage.connection import Store, create_or_open
 from eventstore.storage.sql import fetch
 from joblist.broker import entry, settings
 from joblist.config import Config, ConfigError
-from joblist.live import journal_follower
-from joblist.live.pending_lines import Limits
-from joblist.live.ports import Message
+from joblist.journal import follower
+from joblist.journal.pending_lines import Limits
+from joblist.ports import Message
 from joblist.protocol.errors import RpcError
 from projections.engine.views import Views
 from projections.job.state import CANCELED
@@ -44,7 +44,7 @@ def test_what_comes_together_is_stored_together(module: Module) -> None:
     before = batches(module)
     module.feed(*life(1))
     assert before == batches(module)
-    module.bus.pass_time(journal_follower.COLLECT)
+    module.bus.pass_time(follower.COLLECT)
     assert before + 1 == batches(module)
     module.bus.pass_time(60)
     assert before + 1 == batches(module)
@@ -54,7 +54,7 @@ def test_a_long_backlog_lets_others_in() -> None:
     _, views = new_store()
     module = Module(views, limits=Limits(lines=10))
     module.feed(*(backlog(life(jobid, 1000.0 + jobid)) for jobid in range(45)), SENTINEL)
-    module.bus.pass_time(journal_follower.COLLECT, turns=2)
+    module.bus.pass_time(follower.COLLECT, turns=2)
     assert 2 == batches(module)
     assert 20 == module.answer("job-stats")["job_states"]["total"]
     module.bus.pass_time(1)
@@ -74,7 +74,7 @@ def test_a_full_disk_does_not_stop_answers(
     assert [1] == module.ids()
     assert 1 == sum("no space left" in line for line in module.bus.logged)
     disk.broken = False
-    module.bus.pass_time(journal_follower.PAUSES[-1])
+    module.bus.pass_time(follower.PAUSES[-1])
     assert [3, 2, 1] == module.ids()
     assert "stored again" in module.bus.logged[-1]
 
@@ -134,14 +134,14 @@ def test_a_journal_that_ends_is_asked_for_again(module: Module, errno: int) -> N
     module.bus.ended(errno, "")
     assert [1] == module.ids()
     pauses = []
-    for _ in range(len(journal_follower.PAUSES) + 1):
+    for _ in range(len(follower.PAUSES) + 1):
         begun, count = module.bus.now, len(module.bus.journals)
         while count == len(module.bus.journals):
             module.bus.pass_time(0.05)
         pauses.append(round(module.bus.now - begun, 1))
         module.bus.ended(ENOSYS, "")
-    assert [*journal_follower.PAUSES, journal_follower.PAUSES[-1]] == pauses
-    module.bus.pass_time(journal_follower.PAUSES[-1])
+    assert [*follower.PAUSES, follower.PAUSES[-1]] == pauses
+    module.bus.pass_time(follower.PAUSES[-1])
     module.feed(backlog(life(1)), SENTINEL)
     module.bus.pass_time(1)
     assert 1 == module.answer("job-stats")["successful"]

@@ -19,8 +19,8 @@ from eventstore.ingest.counts import Counts
 from eventstore.ingest.unit_of_work import Participant
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
-from joblist.live.failures import unforeseen
-from joblist.live.ports import Log
+from joblist.failures import unforeseen
+from joblist.ports import Log
 
 _SENTINEL = b'{"id":-1,'
 _SHOWN = 1000  # bytes of a line that the log shows

@@ -26,9 +26,9 @@ from eventstore.errors import StoreError
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.unit_of_work import Participant
 from eventstore.storage.connection import Store
-from joblist.live.batches import Batches, Source, has_sentinel
-from joblist.live.failures import unforeseen
-from joblist.live.follower_states import (
+from joblist.failures import unforeseen
+from joblist.journal.batches import Batches, Source, has_sentinel
+from joblist.journal.follower_states import (
     ABLE,
     PLACE,
     STORING,
@@ -39,8 +39,8 @@ from joblist.live.follower_states import (
     Place,
     Storing,
 )
-from joblist.live.pending_lines import LIMITS, Limits, PendingLines, is_purge
-from joblist.live.ports import Bus, Journal
+from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, is_purge
+from joblist.ports import Bus, Journal
 
 COLLECT = 0.05
 """Seconds for which lines are collected."""

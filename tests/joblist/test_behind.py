@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from errno import ENOSYS
 
 import pytest
 
@@ -14,6 +15,7 @@ from eventstore.storage.sql import fetch
 from joblist.journal import follower
 from joblist.journal.pending_lines import Limits
 from projections.engine.views import Views
+from projections.job.state import RUN
 from tests.support.fake_bus import SENTINEL, Broken, Module, backlog, life, started
 from tests.support.recordings import new_store
 
@@ -215,3 +217,44 @@ def test_views_need_not_be_read_again(module: Module, monkeypatch: pytest.Monkey
     disk.broken = False
     module.bus.pass_time(100)
     assert [2, 1] == module.ids()
+
+
+def test_who_waits_is_answered_although_another_line_cannot_be_stored(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is repeated line by line then, and the last line brings nobody's event."""
+    take, bad = Intake.take, life(9, 9000.0)[0]
+
+    def choking(intake: Intake, line: bytes) -> None:
+        if line == bad:
+            raise ZeroDivisionError
+        take(intake, line)
+
+    monkeypatch.setattr(Intake, "take", choking)
+    lines = life(7, 7000.0)
+    module.feed(*lines[:3])
+    asked = module.ask("list-id", {"id": 7, "attrs": ["state"], "state": RUN})
+    module.feed(*lines[3:], bad)
+    module.bus.pass_time(1)
+    assert [{"job": {"id": 7, "state": RUN}}] == module.answers(asked)
+
+
+def test_another_sentinel_says_nothing_new(module: Module) -> None:
+    module.feed(SENTINEL, *life(2, 2000.0))
+    assert [2, 1] == module.ids()
+    assert "behind" not in module.answer("stats-get")
+
+
+def test_a_journal_that_ended_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where more purges came meanwhile than are kept."""
+    module = started(*life(1), limits=Limits(kept=300))
+    disk = Broken(monkeypatch, FULL)
+    module.feed(life(2, 2000.0)[1])
+    module.bus.pass_time(1)
+    module.bus.ended(ENOSYS, "")
+    for jobid in range(100):
+        module.feed(b'{"jobs":[%d]}' % jobid)
+    assert [] == [journal for journal in module.bus.journals[1:] if not journal.stopped]
+    disk.broken = False
+    module.bus.pass_time(100)
+    assert 1 == len([journal for journal in module.bus.journals[1:] if not journal.stopped])

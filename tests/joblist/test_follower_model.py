@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 )
 
 from eventstore.errors import StoreError
-from eventstore.storage.connection import create_or_open, fetch
+from eventstore.storage.connection import create_or_open
+from eventstore.storage.sql import fetch
 from joblist.journal.follower import Follower
 from joblist.journal.follower_states import Place, Storing
 from joblist.journal.pending_lines import Limits
@@ -187,17 +188,15 @@ class Following(RuleBasedStateMachine):
         for _ in range(jobs):
             self.manager.submit()
 
-    @rule()
-    def submit(self) -> None:
-        self.manager.submit()
-
-    @rule(data=st.data(), count=st.integers(1, 10))
-    @precondition(lambda self: any(self.manager.lives.values()))
-    def post(self, data: st.DataObject, count: int) -> None:
-        going = [jobid for jobid, lines in self.manager.lives.items() if lines]
-        jobid = data.draw(st.sampled_from(going))
-        for _ in range(min(count, len(self.manager.lives[jobid]))):
-            self.manager.post(jobid)
+    @rule(jobs=st.integers(1, 3), events=st.integers(0, 20))
+    def work(self, jobs: int, events: int) -> None:
+        """Submit jobs, and go on with those that there are, the oldest first."""
+        for _ in range(jobs):
+            self.manager.submit()
+        for jobid, lines in self.manager.lives.items():
+            for _ in range(min(events, len(lines))):
+                self.manager.post(jobid)
+                events -= 1
 
     @rule(data=st.data())
     @precondition(lambda self: self.manager.jobs)
@@ -219,6 +218,10 @@ class Following(RuleBasedStateMachine):
             self.follower.take(self.manager.purge(jobid))
             self.note_losses()
 
+    @rule()
+    def deliver_all(self) -> None:
+        self.deliver(1000)
+
     @rule(count=st.integers(1, 30))
     def deliver(self, count: int) -> None:
         for _ in range(count):
@@ -239,32 +242,43 @@ class Following(RuleBasedStateMachine):
             found = set(self.module.ids())
             assert found <= set(self.manager.lives)
 
-    @rule(broken=st.booleans())
-    def break_store(self, broken: bool) -> None:
-        self.disk.broken = broken
+    @rule()
+    def break_store(self) -> None:
+        """Make the store fail, or work again."""
+        self.disk.broken = not self.disk.broken
 
     @rule()
     @precondition(lambda self: self.follower.state[0] is not Place.ENDED)
     def pause(self) -> None:
-        self.follower.pause()
-        self.paused = True
+        """Pause, or unpause, again and again even."""
+        if self.paused and self.manager.now % 300 == 0:
+            self.follower.pause()
+        elif self.paused:
+            self.unpause()
+        else:
+            self.follower.pause()
+            self.paused = True
 
-    @rule()
-    @precondition(lambda self: self.follower.state[0] is not Place.ENDED)
     def unpause(self) -> None:
         self.paused = False
         self.follower.unpause()
 
-    @rule(errno=st.sampled_from([ENODATA, ENOSYS, ECONNRESET, EPERM, EPROTO]))
+    @rule(errno=st.sampled_from([ENODATA, ENOSYS, ECONNRESET, EPERM, EPROTO, 0, 0, 0, 0, 0]))
     @precondition(lambda self: self.manager.listener is not None)
     def end_journal(self, errno: int) -> None:
+        if not errno:
+            return
         self.manager.disconnect()
         self.module.bus.ended(errno, "")
         final = errno in {EPERM, EPROTO}
         assert (self.follower.state[0] is Place.ENDED) == final
         assert (self.module.bus.stopped is True) == final
 
-    @rule()
+    @rule(odds=st.integers(0, 3))
+    def reload_sometimes(self, odds: int) -> None:
+        if not odds:
+            self.reload()
+
     def reload(self) -> None:
         """Remove the module and load it again. What was in memory only is gone with it."""
         self.module.live.close()

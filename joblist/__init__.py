@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Who asks: Flux. The protocol of flux-core's job-list module, answered from the views.
+"""The broker module: the protocol of flux-core's job-list, answered from the views.
 
-    config.py     what a site configures: [job-list], [access], [queues]
-    payload.py    requests as jansson reads them, with its errors (jansson.py)
-    requests.py   what each request holds, checked as job-list checks it
-    service.py    each topic's answer
+In the order of a request's way:
 
-Nothing here needs Flux; errors are job-list's own, errno and words (errors.py).
+    job-list.py  what Flux loads by its path, in place of its own job-list
+    broker/      the connection to Flux, the settings, coming up and going down
+    live/        requests of a running module: routed, deferred, waiting, sent in slices
+    journal/     follows the job manager's journal, and goes on when the store fails
+    protocol/    requests, responses and errors as bytes, and nothing else (pure)
+    service.py   the answer to one request, now or at a past moment
+    config.py    what a site configures: [job-list], [access], [queues]
+    ports.py     what the service needs of Flux, as protocols: messages, timers, the journal
+    failures.py  where exceptions of callbacks end: log, error response, the module goes on
+
+Only `broker/connection.py` imports flux, so that everything else runs without it.
 """
+
+__all__ = ["broker", "config", "failures", "journal", "live", "ports", "protocol", "service"]

@@ -1,2 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""In a Flux broker, or connected to one: what surrounds the service.
+
+    entry.py       opens the database, serves until told to stop, closes it; or records only
+    settings.py    the settings in force, and where the database is
+    instance.py    what entry.py needs of a connection, as a protocol
+    connection.py  that connection, by Flux's Python bindings, its callbacks guarded
+
+Only `connection.py` imports flux.
+"""
+
+__all__ = ["connection", "entry", "instance", "settings"]

@@ -1,2 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""The protocol of job-list as bytes in and bytes out. Pure: no I/O, no clock.
+
+    payload.py    request payloads, read and unpacked as flux-core does it with jansson
+    jansson.py    JSON as libjansson reads it, with its error texts, where that matters
+    requests.py   what each request holds, checked in job-list's order
+    responses.py  the payload of every response
+    errors.py     an errno and a text, as in job-list's error responses
+
+Exact texts matter: clients of job-list show them to users, and tests compare them.
+"""
+
+__all__ = ["errors", "jansson", "payload", "requests", "responses"]

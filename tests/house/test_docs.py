@@ -187,9 +187,9 @@ ELSEWHERE = {
 
 
 def exists(name: str, page: str) -> bool:
-    """Whether a name is a path from the root or the page, or a file's own name."""
+    """Whether a name is a path from the root or the page, a file's own name, or made there."""
     places = [ROOT, PACKAGES, (ROOT / page).parent]
-    if any((place / name).exists() for place in places):
+    if name.startswith("build/") or any((place / name).exists() for place in places):
         return True
     return "/" not in name and any(
         any(place.glob(f"{folder}/**/{name}"))
@@ -202,3 +202,13 @@ def exists(name: str, page: str) -> bool:
 def test_files_that_a_page_names_exist(page: str) -> None:
     named = {name.rstrip(".") for name in files_named(read(page))} - ELSEWHERE
     assert [] == sorted(name for name in named if not exists(name, page))
+
+
+def test_before_a_commit_runs_what_make_check_runs() -> None:
+    (recipe,) = re.findall(
+        r"^check: \$\(READY\)\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE
+    )
+    steps = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+    entries = re.findall(r"^ +entry: (.*)$", read(".pre-commit-config.yaml"), re.MULTILINE)
+    assert len(steps) >= 3
+    assert steps == entries

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +17,7 @@ from cli.main import COMMANDS
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
+from flux_jobdb import INACTIVE, Job, Put
 from projections.definitions.builtin import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
@@ -54,6 +57,39 @@ def test_the_example_projection_is_short_and_counts() -> None:
             store.db, "SELECT userid, sum(jobs) FROM usage GROUP BY 1 ORDER BY 1"
         )
         assert len(expected) > 3
+
+
+class Finished:
+    """What the page's consumer reads."""
+
+    name = "finished"
+    version = 1
+    schema = "CREATE TABLE finished (seq INTEGER PRIMARY KEY, jobid INTEGER);"
+
+    def rows(self, job: Job) -> Iterator[Put]:
+        if job.state == INACTIVE:
+            yield Put("finished", (job.seq, job.id))
+
+
+def test_the_example_consumer_reads_each_job_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", read("docs/accounting.md"), re.DOTALL)
+    module = ModuleType("site_jobs")
+    module.finished = Finished()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "site_jobs", module)
+    monkeypatch.chdir(tmp_path)
+    with create_or_open("jobdb.sqlite") as store:
+        views = Views(store, [*BUILTIN, Finished()])
+        refresh(views)
+        Writer(store, "test", views).append(journal(300))
+        expected = fetch(store.db, "SELECT seq, jobid FROM finished ORDER BY seq")
+    exec(compile(code, "docs/accounting.md", "exec"), {})
+    assert [f"{seq} {jobid}" for seq, jobid in expected] == capsys.readouterr().out.splitlines()
+    assert len(expected) > 200
+
+    exec(compile(code, "docs/accounting.md", "exec"), {})
+    assert capsys.readouterr().out == ""
 
 
 # -- commands and options
@@ -151,9 +187,9 @@ ELSEWHERE = {
 
 
 def exists(name: str, page: str) -> bool:
-    """Whether a name is a path from the root or the page, or a file's own name."""
+    """Whether a name is a path from the root or the page, a file's own name, or made there."""
     places = [ROOT, PACKAGES, (ROOT / page).parent]
-    if any((place / name).exists() for place in places):
+    if name.startswith("build/") or any((place / name).exists() for place in places):
         return True
     return "/" not in name and any(
         any(place.glob(f"{folder}/**/{name}"))
@@ -166,3 +202,13 @@ def exists(name: str, page: str) -> bool:
 def test_files_that_a_page_names_exist(page: str) -> None:
     named = {name.rstrip(".") for name in files_named(read(page))} - ELSEWHERE
     assert [] == sorted(name for name in named if not exists(name, page))
+
+
+def test_before_a_commit_runs_what_make_check_runs() -> None:
+    (recipe,) = re.findall(
+        r"^check: \$\(READY\)\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE
+    )
+    steps = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+    entries = re.findall(r"^ +entry: (.*)$", read(".pre-commit-config.yaml"), re.MULTILINE)
+    assert len(steps) >= 3
+    assert steps == entries

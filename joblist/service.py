@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from errno import EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
 from math import inf
-from operator import itemgetter
 from typing import NamedTuple
 
 import apsw
@@ -18,7 +17,6 @@ import msgspec
 
 from eventstore.errors import translated
 from eventstore.storage.connection import Store
-from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import (
@@ -30,13 +28,13 @@ from joblist.protocol.requests import (
 )
 from projections.constraints.evaluate import TooManyComparisonsError
 from projections.constraints.tree import And, Constraint, Userid
-from projections.engine.fold_batch import decode_state
 from projections.formats.json_text import dumps
 from projections.job.attributes import ATTRIBUTES, packed
 from projections.job.state import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
-from projections.queries import as_of, job_stats
-from projections.queries.list_jobs import Pack, Scope, active_jobs, listing
-from projections.queries.render import Picker, UnknownAttributeError
+from projections.queries import as_of, job_stats, one_job
+from projections.queries.candidates import Scope
+from projections.queries.list_jobs import Pack, active_jobs, listing
+from projections.queries.render import Renderer, UnknownAttributeError
 
 Counts = Callable[[], tuple[int, int, int]]
 """What is waiting: lookups, ids that are waited for, watchers of job-stats."""
@@ -61,31 +59,6 @@ class Request(NamedTuple):
     text: bytes | None
     credential: Credential
     streaming: bool
-
-
-class _Inactive(NamedTuple):
-    """What ``list-id`` needs to know of an inactive job; ``values`` are packed."""
-
-    t_purged: float | None
-    userid: int
-    values: str
-
-
-# A job that finishes in between is in both: no snapshot is needed.
-_ACTIVE = "SELECT job, data FROM active JOIN fold USING (job) WHERE jobid = ?"
-_INACTIVE = "SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?"
-
-
-def _newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, _Inactive | None]:
-    """Return the state of an active job, or the row of an inactive one, of this id.
-
-    Of several instances' jobs of this id, the newest is meant.
-    """
-    found = [*fetch(db, _ACTIVE, (jobid,)), *fetch(db, _INACTIVE, (jobid,))]
-    if not found:
-        return None, None
-    _, *newest = max(found, key=itemgetter(0))
-    return (decode_state(newest[0]), None) if len(newest) == 1 else (None, _Inactive(*newest))
 
 
 class Service:
@@ -152,7 +125,7 @@ class Service:
         found = listing(
             db,
             self._visible(given, request.credential),
-            Picker(wanted.attrs),
+            Renderer(wanted.attrs),
             active=lambda: self._active_jobs(db),
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
             max_comparisons=self.config.max_comparisons,
@@ -182,7 +155,7 @@ class Service:
 
     def _list_id(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
         wanted = read_list_id(request.text)
-        picker = Picker(wanted.attrs)
+        picker = Renderer(wanted.attrs)
         try:
             job = self._one(db, wanted.id, wanted.state, picker, request.credential)
         except UnknownAttributeError as error:
@@ -194,15 +167,15 @@ class Service:
         if self._restricted(asker) and job.userid not in _own(asker):
             raise RpcError(ENOENT)
         try:
-            return b'{"job":%b}' % Picker(wanted.attrs).job(job)
+            return b'{"job":%b}' % Renderer(wanted.attrs).job(job)
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
 
     def _one(
-        self, db: apsw.Connection, jobid: int, state: int, picker: Picker, asker: Credential
+        self, db: apsw.Connection, jobid: int, state: int, picker: Renderer, asker: Credential
     ) -> bytes:
         if self._as_of is None:
-            job, row = _newest(db, jobid)
+            job, row = one_job.newest(db, jobid)
         else:
             job, row = as_of.job_at(db, jobid, self._as_of), None
             if job is not None and self._purged(job):
@@ -224,7 +197,7 @@ class Service:
         self._check_unrestricted(request.credential)
         stats = self._stats(db)
         for queue in self.config.queues:
-            stats.of(queue, 0)
+            stats.queue(queue)
         yield dumps(stats.answer())
 
     def _stats_get(self, db: apsw.Connection, request: Request) -> Iterator[bytes]:
@@ -254,7 +227,7 @@ class Service:
             return as_of.jobs_at(db, self._as_of)
         return active_jobs(db) if self._active is None else self._active()
 
-    def _stats(self, db: apsw.Connection) -> job_stats.AllStats:
+    def _stats(self, db: apsw.Connection) -> job_stats.JobStats:
         follow = self.config.follow_purges
         if self._as_of is None:
             return job_stats.stats_now(db, follow=follow)

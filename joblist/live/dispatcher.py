@@ -15,7 +15,7 @@ from errno import EINVAL, ENOSYS
 
 from eventstore.errors import StoreError
 from eventstore.events.records import Notice, Record
-from eventstore.storage.sql import fetch, value
+from eventstore.reading.event_log import knows_boot
 from joblist.config import Config, ConfigError
 from joblist.live.failures import answering
 from joblist.live.journal_follower import Follower, Source
@@ -28,7 +28,9 @@ from joblist.protocol.requests import read_list_id
 from joblist.service import NotYet, Service
 from projections.engine.views import Views
 from projections.job.state import NEW, Job
-from projections.queries.render import Packer
+from projections.queries.list_jobs import unpurged
+from projections.queries.one_job import newest_is_purged
+from projections.queries.render import PackedCache
 
 GUEST_TOPICS = (
     "list",
@@ -74,7 +76,7 @@ class Live:
         self._ready = False
         self._deferred: list[Message] = []
         self._known_boot = self._seen_before(boot)
-        self._packer = Packer()
+        self._packer = PackedCache()
         self._service = Service(
             self._store,
             config,
@@ -137,8 +139,7 @@ class Live:
 
     def _seen_before(self, boot: str) -> bool:
         with self._store.snapshot() as db:
-            sql = "SELECT 1 FROM source WHERE boot = ? LIMIT 1"
-            return value(db, sql, (boot,)) is not None
+            return knows_boot(db, boot)
 
     def _answers_early(self, method: str, message: Message) -> bool:
         """Whether no backlog can change the answer.
@@ -151,10 +152,8 @@ class Live:
             # What the job manager still has, it may tell otherwise: flux-core's own tests
             # (t2260-job-list.t) rewrite an eventlog in the KVS and reload it. Of several jobs
             # of this id, the newest is meant, and that may be active.
-            newest = "SELECT max(key) FROM job WHERE jobid = ?"
-            sql = f"SELECT 1 FROM inactive WHERE job = ({newest}) AND t_purged NOT NULL"
             with self._store.snapshot() as db:
-                return value(db, sql, (wanted.id,)) is not None
+                return newest_is_purged(db, wanted.id)
         return method in {"list-attrs", "job-stats", "disconnect", "config-reload"}
 
     def _backlog_is_in(self) -> None:
@@ -168,8 +167,7 @@ class Live:
         """Keys of the jobs that the job manager has, if nothing happened while we were away."""
         keys = [job.key for job in self._views.unfinished()]
         if self.config.follow_purges:
-            sql = "SELECT job FROM inactive WHERE t_purged IS NULL"
-            keys += [key for (key,) in fetch(self._store.db, sql)]
+            keys += unpurged(self._store.db)
         return keys
 
     # -- what the journal brings

@@ -58,7 +58,7 @@ def reading() -> Iterator[Store]:
     """
     from eventstore.errors import Locked, StoreError  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
-    from projections.definitions.interface import installed  # noqa: PLC0415
+    from projections.definitions.registry import installed  # noqa: PLC0415
     from projections.engine.views import stale  # noqa: PLC0415
 
     path = database_path()

@@ -34,8 +34,9 @@ from projections.constraints.tree import And, Constraint, Userid
 from projections.job.attributes import packed
 from projections.job.state import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
 from projections.queries import as_of, job_stats, one_job
-from projections.queries.list_jobs import Pack, Scope, active_jobs, listing
-from projections.queries.render import Picker, UnknownAttributeError
+from projections.queries.candidates import Scope
+from projections.queries.list_jobs import Pack, active_jobs, listing
+from projections.queries.render import Renderer, UnknownAttributeError
 
 MIN_HOSTS = 1024
 """How many hosts or ranks a constraint may name; as many as there are brokers, if more."""
@@ -131,7 +132,7 @@ class Service:
         found = listing(
             db,
             self._visible(given, request.credential),
-            Picker(wanted.attrs),
+            Renderer(wanted.attrs),
             active=lambda: self._active_jobs(db),
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
             max_comparisons=self.config.max_comparisons,
@@ -158,7 +159,7 @@ class Service:
 
     def _list_id(self, asked: _Asked) -> Iterator[bytes]:
         wanted = read_list_id(asked.request.text)
-        picker = Picker(wanted.attrs)
+        picker = Renderer(wanted.attrs)
         try:
             job = self._one(asked.db, wanted.id, wanted.state, picker, asked.request.credential)
         except UnknownAttributeError as error:
@@ -170,12 +171,12 @@ class Service:
         if self._restricted(asker) and job.userid not in _own(asker):
             raise RpcError(ENOENT)
         try:
-            return responses.one_job(Picker(wanted.attrs).job(job))
+            return responses.one_job(Renderer(wanted.attrs).job(job))
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
 
     def _one(
-        self, db: apsw.Connection, jobid: int, state: int, picker: Picker, asker: Credential
+        self, db: apsw.Connection, jobid: int, state: int, picker: Renderer, asker: Credential
     ) -> bytes:
         if self._as_of is None:
             job, row = one_job.newest(db, jobid)
@@ -200,7 +201,7 @@ class Service:
         self._check_unrestricted(asked.request.credential)
         stats = self._stats(asked.db)
         for queue in self.config.queues:
-            stats.of(queue, 0)
+            stats.queue(queue)
         yield responses.job_stats(stats.answer())
 
     def _stats_get(self, asked: _Asked) -> Iterator[bytes]:
@@ -224,7 +225,7 @@ class Service:
             return as_of.jobs_at(db, self._as_of)
         return active_jobs(db) if self._active is None else self._active()
 
-    def _stats(self, db: apsw.Connection) -> job_stats.AllStats:
+    def _stats(self, db: apsw.Connection) -> job_stats.JobStats:
         follow = self.config.follow_purges
         if self._as_of is None:
             return job_stats.stats_now(db, follow=follow)

@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from eventstore.events.records import Record
-from projections.definitions.accounting import requested
 from projections.formats import idset
 from projections.job.reducers import fold
 from projections.job.resource_set import parse_r
-from projections.job.state import INACTIVE, RUN, STATES, Job
+from projections.job.state import INACTIVE, LISTED_STATES, RUN, Job
+from projections.queries.accounting_feed import requested
 
 __all__ = ["Explanation", "Figure", "explain"]
 
 _WEIGHTS = {"node": 1.0, "core": 0.0, "gpu": 0.0}
 """flux-accounting's defaults."""
 
-_STATE_NAMES = {number: name.upper() for name, number in STATES.items()}
+_STATE_NAMES = {state.mask: state.name for state in LISTED_STATES}
 
 
 class Figure(NamedTuple):

@@ -18,8 +18,9 @@ import msgspec
 from cli.accounting.flux_accounting_db import Mark, Refused, Target
 from eventstore.errors import translated
 from eventstore.storage.connection import Store
-from projections.definitions.accounting import Accounting, JobRecord, job_records
+from projections.definitions.accounting import Accounting
 from projections.engine.consumer_cursor import Consumer
+from projections.queries.accounting_feed import JobRecord, finished_jobs
 
 __all__ = ["ACCOUNTING", "Outcome", "consumer_of", "feed"]
 
@@ -60,13 +61,13 @@ def feed(
     Raises StoreError, Locked.
     """
     with store.snapshot() as db:
-        window = consumer.window(db, ACCOUNTING)
+        window = consumer.unread(db, ACCOUNTING)
 
         def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
             after = window.after if _continues(consumer, target, since) else 0
             # Errors of the source are to name the source, also inside the target's transaction.
             with translated(store.path):
-                found = (record for _, record in job_records(db, after, window.upto, since))
+                found = (record for _, record in finished_jobs(db, after, window.upto, since))
                 yield from iter(lambda: list(islice(found, size)), [])
 
         if dry:

@@ -20,7 +20,7 @@ import apsw
 from cli.accounting.lock_holders import holders
 from eventstore.errors import Locked, NotOurs, StoreError, TooNew, translated
 from eventstore.storage.sql import fetch, value
-from projections.definitions.accounting import JobRecord
+from projections.queries.accounting_feed import JobRecord
 
 __all__ = ["VERSIONS", "Mark", "Refused", "Target"]
 

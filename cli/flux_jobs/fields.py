@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from cli.flux_jobs import jobid
 from cli.flux_jobs.timespec import format_duration
+from projections.job import state
 
 __all__ = [
     "RESULTS",
@@ -38,21 +39,8 @@ class Names(NamedTuple):
     emoji: str
 
 
-STATES = {
-    1: Names("NEW", "N", "🎁"),
-    2: Names("DEPEND", "D", "🛑"),
-    4: Names("PRIORITY", "P", "🚦"),
-    8: Names("SCHED", "S", "📅"),
-    16: Names("RUN", "R", "🏃"),
-    32: Names("CLEANUP", "C", "🗑"),
-    64: Names("INACTIVE", "I", "💀"),
-}
-RESULTS = {
-    1: Names("COMPLETED", "CD", "😀"),
-    2: Names("FAILED", "F", "💩"),
-    4: Names("CANCELED", "CA", "💥"),
-    8: Names("TIMEOUT", "TO", "⌛"),
-}
+STATES = {one.mask: Names(one.name, one.abbreviation, one.emoji) for one in state.STATES}
+RESULTS = {one.mask: Names(one.name, one.abbreviation, one.emoji) for one in state.RESULTS}
 _UNKNOWN = Names("(unknown)", "?", "?")
 _NO_RESULT = Names("", "", "\N{IDEOGRAPHIC SPACE}")
 

@@ -10,21 +10,16 @@ from typing import Any
 import click
 
 from projections.formats import hostlist, idset
+from projections.job.state import COMBINED_STATES, LISTED_STATES, RESULTS
 
 __all__ = ["Term", "split", "states_and_results", "targets", "user"]
 
+# By name, the single states that it stands for.
 _STATES = {
-    "depend": ["depend"],
-    "priority": ["priority"],
-    "sched": ["sched"],
-    "run": ["run"],
-    "cleanup": ["cleanup"],
-    "inactive": ["inactive"],
-    "pending": ["depend", "priority", "sched"],
-    "running": ["run", "cleanup"],
-    "active": ["depend", "priority", "sched", "run", "cleanup"],
+    named.key: [one.key for one in LISTED_STATES if one.mask & named.mask]
+    for named in (*LISTED_STATES, *COMBINED_STATES)
 }
-_RESULTS = ("completed", "failed", "canceled", "timeout")
+_RESULTS = tuple(result.key for result in RESULTS)
 
 Term = dict[str, list[Any]]
 

@@ -29,7 +29,7 @@ from joblist.service import Service
 from projections.engine.views import Views
 from projections.job.state import NEW, Job
 from projections.queries.list_jobs import unpurged
-from projections.queries.render import Packer
+from projections.queries.render import PackedCache
 
 _GONE = ENOSYS  # what clients get from a service that is not there
 
@@ -39,7 +39,7 @@ class ActiveJobs:
 
     def __init__(self, views: Views) -> None:
         self._views = views
-        self.pack = Packer()
+        self.pack = PackedCache()
 
     def jobs(self) -> list[Job]:
         """Return the active jobs; those that are NEW are in no answer."""

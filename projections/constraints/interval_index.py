@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Finding intervals that overlap: hosts, ranks and lifetimes of jobs in an ordinary index.
+"""An interval index in an ordinary B-tree: hosts, ranks and lifetimes of jobs that overlap.
 
-An interval of numbers [lo, hi] is filed under its *level*, the power of two that its length
-reaches, and its *bucket*, ``lo >> level``. It then reaches into no other bucket of that
-level but the next, so that all intervals that overlap [a, b] are in the buckets from
-``(a >> level) - 1`` to ``b >> level`` of each level: few, and in one range of the index.
+An interval of integers [lo, hi] is stored under its *level*, the number of bits of its length,
+and its *bucket*, ``lo >> level``. A bucket of a level is at least as long as the intervals in
+it, so that an interval reaches at most into the next bucket. All intervals of a level that
+overlap [a, b] are therefore in the buckets ``(a >> level) - 1`` to ``b >> level``, which is one
+range of an index on (kind, level, bucket); a query reads one such range for each level that
+occurs. (This is known as hierarchical binning.)
 
-A *kind* says what the numbers count: ranks, seconds of life, or hosts of one name. Names
-are told apart by a checksum: whoever asks looks at what is found, so that two names of one
-checksum cost time only.
+The *kind* says what the numbers count: ranks, seconds of a job's life, or hosts whose names
+have the same prefix and number of digits. The kind of hosts is a CRC-32 of these two; different
+names can have the same one, so that hosts that were found need a residual check.
+
+The rows are in the table ``span`` (definitions/inactive.sql).
 """
 
 from __future__ import annotations
@@ -23,17 +27,17 @@ from projections.formats import hostlist, idset
 RANKS: Final = -1
 LIFETIME: Final = -2
 DISORDERED: Final = -3
-"""Jobs whose times are not in the order of a life: the clock was set while they lived."""
+"""Jobs whose timestamps are not monotonic (the clock was set): they have no lifetime."""
 
 UNNAMED: Final = -4
-"""Jobs with hosts of so many spans that these are not filed one by one."""
+"""Jobs with more than 4096 intervals of hosts, which are not stored one by one."""
 
-_MOST_SPANS: Final = 4096
+_MOST_INTERVALS: Final = 4096
 _LIMIT: Final = 2**62
 
 
-class Span(NamedTuple):
-    """One interval: where it is filed, and its bounds, both included."""
+class Interval(NamedTuple):
+    """One interval, with both bounds included, and where it is stored in the index."""
 
     kind: int
     level: int
@@ -42,11 +46,11 @@ class Span(NamedTuple):
     hi: int
 
 
-def span(kind: int, lo: float, hi: float) -> Span:
-    """File the interval [lo, hi]; numbers beyond 2^62 count as that."""
+def interval_of(kind: int, lo: float, hi: float) -> Interval:
+    """Return the interval [lo, hi]; bounds beyond +-2^62 are reduced to that."""
     first, last = _bounded(lo), _bounded(hi)
     level = (last - first).bit_length()
-    return Span(kind, level, first >> level, first, last)
+    return Interval(kind, level, first >> level, first, last)
 
 
 def buckets(level: int, lo: int, hi: int) -> tuple[int, int]:
@@ -54,26 +58,27 @@ def buckets(level: int, lo: int, hi: int) -> tuple[int, int]:
     return (lo >> level) - 1, hi >> level
 
 
-def rank_spans(ranks: idset.Ranges) -> Iterator[Span]:
-    """Return the spans of a set of ranks."""
-    return (span(RANKS, lo, hi) for lo, hi in ranks)
+def rank_intervals(ranks: idset.Ranges) -> Iterator[Interval]:
+    """Yield an interval for each range of a set of ranks."""
+    return (interval_of(RANKS, lo, hi) for lo, hi in ranks)
 
 
-def host_spans(hosts: hostlist.Hostlist) -> tuple[Span, ...]:
-    """Return spans that overlap those of another list wherever the two share a host.
+def host_intervals(hosts: hostlist.Hostlist) -> tuple[Interval, ...]:
+    """Return the intervals of a hostlist: two lists that share a host have some that overlap.
 
-    Names with something behind the number take a span each. A list that would take very many
-    spans is filed as UNNAMED instead: whoever asks for hosts has to ask for that too, and
-    whoever gets it here cannot ask by spans.
+    The reverse does not hold (see above). Names with a suffix after the number take an interval
+    each. A list that would take more than 4096 becomes one interval of the kind UNNAMED
+    instead: a search for hosts has to include that kind, and a search for a list that is
+    UNNAMED itself cannot use the index.
     """
-    found = tuple(islice(_host_spans(hosts), _MOST_SPANS + 1))
-    return found if len(found) <= _MOST_SPANS else (span(UNNAMED, 0, 0),)
+    found = tuple(islice(_host_intervals(hosts), _MOST_INTERVALS + 1))
+    return found if len(found) <= _MOST_INTERVALS else (interval_of(UNNAMED, 0, 0),)
 
 
-def _host_spans(hosts: hostlist.Hostlist) -> Iterator[Span]:
-    for found in hostlist.spans(hosts):
+def _host_intervals(hosts: hostlist.Hostlist) -> Iterator[Interval]:
+    for found in hostlist.intervals(hosts):
         kind = zlib.crc32(f"{found.prefix}\0{found.width}".encode())
-        yield span(kind, found.lo, found.hi)
+        yield interval_of(kind, found.lo, found.hi)
 
 
 def _bounded(number: float) -> int:

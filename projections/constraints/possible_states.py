@@ -17,25 +17,23 @@ from projections.constraints.tree import (
     Results,
     States,
     Timestamp,
-    fold,
+    fold_tree,
 )
 from projections.job.state import (
-    ACTIVE,
     CLEANUP,
+    COMBINED_STATES,
     DEPEND,
     INACTIVE,
-    PENDING,
+    LISTED_STATES,
     PRIORITY,
     RUN,
-    RUNNING,
-    SCHED,
 )
 
 # The truth values, in their order: "and" is the least, "or" the greatest, "not" the opposite.
 _NEVER, _MAYBE, _ALWAYS = range(3)
 
-_SINGLE = (DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE)
-_COMBINED = (PENDING, RUNNING, ACTIVE)
+_SINGLE = tuple(state.mask for state in LISTED_STATES)
+_COMBINED = tuple(state.mask for state in COMBINED_STATES)
 
 # The first state in which a job may have the timestamp. A job may return from SCHED to PRIORITY
 # and keeps t_sched then. Any state will do for t_submit.
@@ -44,7 +42,7 @@ _SINCE = dict(
 )
 
 
-def reachable(constraint: Constraint, state: int) -> bool:
+def may_match(constraint: Constraint, state: int) -> bool:
     """Whether a job in `state` may match, as far as can be told from the state alone.
 
     `state` is one state, or all of PENDING, RUNNING or ACTIVE, which are reachable if one of
@@ -54,8 +52,8 @@ def reachable(constraint: Constraint, state: int) -> bool:
     negation, which every job matches, is never reachable.
     """
     if state in _COMBINED:
-        return any(reachable(constraint, single) for single in _SINGLE if single & state)
-    return state in _SINGLE and fold(constraint, partial(_verdict, state)) != _NEVER
+        return any(may_match(constraint, single) for single in _SINGLE if single & state)
+    return state in _SINGLE and fold_tree(constraint, partial(_verdict, state)) != _NEVER
 
 
 def _verdict(state: int, node: Constraint, children: tuple[int, ...]) -> int:

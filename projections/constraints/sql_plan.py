@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""From a constraint to SQL over the inactive list: pure.
+"""From a constraint to a plan that finds the inactive jobs that match it.
 
-Two things follow from a constraint. A *filter*: SQL that every job that matches satisfies,
-and that is exact where all of the constraint can be said in SQL (hosts and ranks cannot:
-what is found is looked at again). And a *drive*: which index leads to the candidates. An
-"and" needs one of its children's, the cheapest; an "or" needs one for each child.
+A plan has three parts:
 
-Negations are pushed down to the leaves first, so that a filter that leaves out what SQL
-cannot say always lets too much pass, and never too little.
+* The *predicate*: SQL that is true for every job that matches. Hosts and ranks cannot be
+  compared in SQL, and what is too deep or too long for SQLite is left out.
+* The *residual check*: whether the predicate may be true for jobs that do not match, so that
+  each row that was found has to be evaluated (evaluate.py).
+* The *access paths*: the indexes to read, which together lead to all candidates. An "and"
+  takes the access paths of its cheapest child; an "or" needs those of all its children.
+
+Negations are pushed down to the leaves: each node gets a plan and the plan of its negation. A
+predicate that leaves something out is then always too weak, never too strong.
 """
 
 from __future__ import annotations
@@ -30,103 +34,102 @@ from projections.constraints.tree import (
     States,
     Timestamp,
     Userid,
-    fold,
+    fold_tree,
 )
 from projections.formats.json_text import dumps
-from projections.job.state import (
-    CANCELED,
-    COMPLETED,
-    FAILED,
-    INACTIVE,
-    TIMEOUT,
-    USERID_UNKNOWN,
-)
+from projections.job.state import INACTIVE, RESULTS, USERID_UNKNOWN
 
 Binding: TypeAlias = "str | int | float"
 
-_RESULTS = (COMPLETED, FAILED, CANCELED, TIMEOUT)
 # SQLite limits the depth of an expression (1000) and the bindings of a statement (32766).
 _DEEPEST = 200
 _MOST_BINDINGS = 8_000
 _MOST_LISTED = 200
-_MOST_WINDOWS = 200
+_MOST_RANGES = 200
 
 
-class Among(NamedTuple):
-    """Jobs whose ``column`` has one of these values."""
+class InList(NamedTuple):
+    """The index of ``column``: jobs that have one of these values there."""
 
     column: str
     values: tuple[Binding, ...]
 
 
-class Window(NamedTuple):
-    """Jobs that lived at some time between these, both included."""
+class TimeRange(NamedTuple):
+    """The index of t_inactive, and lifetimes: jobs that were alive at some time in between.
+
+    Both bounds are included; seconds since the epoch.
+    """
 
     after: float
     before: float
 
 
-class Spans(NamedTuple):
-    """Jobs that have an interval that overlaps one of these."""
+class Overlaps(NamedTuple):
+    """The interval index: jobs that have an interval that overlaps one of these."""
 
-    spans: tuple[interval_index.Span, ...]
-
-
-Drive: TypeAlias = "Among | Window | Spans"
-Cost: TypeAlias = Callable[[Drive], int]
-"""How many candidates a drive has, or as many as one cares to count."""
-
-_ALWAYS = Window(float("-inf"), float("inf"))
+    intervals: tuple[interval_index.Interval, ...]
 
 
-class Side(NamedTuple):
-    """What follows from a constraint, or from its negation.
+AccessPath: TypeAlias = "InList | TimeRange | Overlaps"
+Cost: TypeAlias = Callable[[AccessPath], int]
+"""Estimates how many candidates an access path leads to; it may stop counting at a limit."""
 
-    ``drives`` together lead to all candidates; None: nothing leads there but the whole list.
+_ALL_TIME = TimeRange(float("-inf"), float("inf"))
+
+
+class Plan(NamedTuple):
+    """How the jobs that match a constraint, or its negation, are found in the inactive list.
+
+    ``access_paths`` together lead to all candidates; None: only a scan of the whole list does.
+    ``time_range`` bounds the lifetimes of all jobs that match. ``depth`` is that of the
+    predicate as an expression of SQLite.
     """
 
-    where: str
+    predicate: str
     bindings: tuple[Binding, ...] = ()
-    exact: bool = True
-    drives: tuple[Drive, ...] | None = None
-    window: Window = _ALWAYS
+    residual_check: bool = False
+    access_paths: tuple[AccessPath, ...] | None = None
+    time_range: TimeRange = _ALL_TIME
     depth: int = 1
 
 
-class _Both(NamedTuple):
-    true: Side
-    false: Side
+class _PlanPair(NamedTuple):
+    """The plan of a constraint, and that of its negation."""
+
+    plan: Plan
+    negated: Plan
 
 
-_ANY = "1"  # SQL that lets all pass
-_TRUE = Side(_ANY)
-_FALSE = Side("0", drives=())
-_UNSAYABLE = Side(_ANY, exact=False)
+_ANY = "1"  # a predicate that is true for every job
+_TRUE = Plan(_ANY)
+_FALSE = Plan("0", access_paths=())
+_NOT_IN_SQL = Plan(_ANY, residual_check=True)
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
-def plan(constraint: Constraint, cost: Cost) -> Side:
-    """Return filter and drives for the inactive jobs that match."""
-    both: _Both = fold(constraint, partial(_visit, cost))
-    return both.true
+def plan(constraint: Constraint, cost: Cost) -> Plan:
+    """Return the plan for the inactive jobs that match."""
+    pair: _PlanPair = fold_tree(constraint, partial(_visit, cost))
+    return pair.plan
 
 
-def _visit(cost: Cost, node: Constraint, children: tuple[_Both, ...]) -> _Both:
+def _visit(cost: Cost, node: Constraint, children: tuple[_PlanPair, ...]) -> _PlanPair:
     if isinstance(node, And | Not):
-        every = _all([child.true for child in children], cost)
-        none = _any([child.false for child in children])
-        return _Both(none, every) if isinstance(node, Not) else _Both(every, none)
+        every = _all([child.plan for child in children], cost)
+        none = _any([child.negated for child in children])
+        return _PlanPair(none, every) if isinstance(node, Not) else _PlanPair(every, none)
     if isinstance(node, Or):
-        if not children:  # RFC 31 has it true, where a logician would not
+        if not children:  # true, by RFC 31
             return _constant(True)
-        return _Both(
-            _any([child.true for child in children]),
-            _all([child.false for child in children], cost),
+        return _PlanPair(
+            _any([child.plan for child in children]),
+            _all([child.negated for child in children], cost),
         )
     return _leaf(node)
 
 
-def _leaf(node: Constraint) -> _Both:  # noqa: PLR0911 - a return an operator
+def _leaf(node: Constraint) -> _PlanPair:  # noqa: PLR0911 - a return an operator
     if isinstance(node, Userid):
         anyone = USERID_UNKNOWN in node.values
         return _constant(True) if anyone else _one_of("userid", node.values)
@@ -135,41 +138,41 @@ def _leaf(node: Constraint) -> _Both:  # noqa: PLR0911 - a return an operator
     if isinstance(node, States):
         return _constant(bool(node.mask & INACTIVE))
     if isinstance(node, Results):
-        wanted = tuple(result for result in _RESULTS if result & node.mask)
-        others = tuple(result for result in _RESULTS if not result & node.mask)
-        return _Both(_one_of("result", wanted).true, _one_of("result", others).true)
+        wanted = tuple(result.mask for result in RESULTS if result.mask & node.mask)
+        others = tuple(result.mask for result in RESULTS if not result.mask & node.mask)
+        return _PlanPair(_one_of("result", wanted).plan, _one_of("result", others).plan)
     if isinstance(node, Timestamp):
         return _timestamp(node)
     if isinstance(node, Hostlist):
-        return _hosts(interval_index.host_spans(node.hosts))
+        return _hosts(interval_index.host_intervals(node.hosts))
     if isinstance(node, Ranks):
-        return _overlap(tuple(interval_index.rank_spans(node.ids)))
+        return _overlap(tuple(interval_index.rank_intervals(node.ids)))
     return _constant(True)
 
 
-def _constant(value: bool) -> _Both:
-    return _Both(_TRUE, _FALSE) if value else _Both(_FALSE, _TRUE)
+def _constant(value: bool) -> _PlanPair:
+    return _PlanPair(_TRUE, _FALSE) if value else _PlanPair(_FALSE, _TRUE)
 
 
-def _hosts(wanted: tuple[interval_index.Span, ...]) -> _Both:
-    unnamed = interval_index.span(interval_index.UNNAMED, 0, 0)
-    if unnamed in wanted:  # these are too many to be asked for by spans
-        return _Both(_UNSAYABLE, _UNSAYABLE)
+def _hosts(wanted: tuple[interval_index.Interval, ...]) -> _PlanPair:
+    unnamed = interval_index.interval_of(interval_index.UNNAMED, 0, 0)
+    if unnamed in wanted:  # too many intervals to search for
+        return _PlanPair(_NOT_IN_SQL, _NOT_IN_SQL)
     return _overlap((*wanted, unnamed))
 
 
-def _overlap(wanted: tuple[interval_index.Span, ...]) -> _Both:
-    return _Both(_UNSAYABLE._replace(drives=(Spans(wanted),)), _UNSAYABLE)
+def _overlap(wanted: tuple[interval_index.Interval, ...]) -> _PlanPair:
+    return _PlanPair(_NOT_IN_SQL._replace(access_paths=(Overlaps(wanted),)), _NOT_IN_SQL)
 
 
-def _one_of(column: str, values: tuple[Binding, ...]) -> _Both:
+def _one_of(column: str, values: tuple[Binding, ...]) -> _PlanPair:
     if not values:
         return _constant(False)
     among, bindings = listed(column, values)
-    return _Both(
-        Side(among, bindings, drives=(Among(column, tuple(dict.fromkeys(values))),)),
+    return _PlanPair(
+        Plan(among, bindings, access_paths=(InList(column, tuple(dict.fromkeys(values))),)),
         # A job may have no name, or no queue.
-        Side(f"({column} IS NULL OR NOT {among})", bindings),
+        Plan(f"({column} IS NULL OR NOT {among})", bindings),
     )
 
 
@@ -180,97 +183,105 @@ def listed(column: str, values: Sequence[Binding]) -> tuple[str, tuple[Binding, 
     return f"{column} IN (SELECT value FROM json_each(?))", (dumps(values).decode(),)
 
 
-def _timestamp(node: Timestamp) -> _Both:
+def _timestamp(node: Timestamp) -> _PlanPair:
     if node.value != node.value:  # NaN: no time compares to it
         return _constant(False)
     compared = _compared(node.attr, node.op, node.value)
     if node.attr in {"t_submit", "t_inactive"}:  # which every job has
-        return _Both(compared, _compared(node.attr, _OPPOSITE[node.op], node.value))
-    lacking = f"({node.attr} IS NULL OR NOT {compared.where})"
-    return _Both(compared, Side(lacking, compared.bindings))
+        return _PlanPair(compared, _compared(node.attr, _OPPOSITE[node.op], node.value))
+    lacking = f"({node.attr} IS NULL OR NOT {compared.predicate})"
+    return _PlanPair(compared, Plan(lacking, compared.bindings))
 
 
-def _compared(attr: str, op: str, value: float) -> Side:
+def _compared(attr: str, op: str, value: float) -> Plan:
     ends = (value, float("inf")) if op.startswith(">") else (float("-inf"), value)
-    window = Window(*ends)
-    return Side(f"{attr} {op} ?", (value,), drives=(window,), window=window)
+    found = TimeRange(*ends)
+    return Plan(f"{attr} {op} ?", (value,), access_paths=(found,), time_range=found)
 
 
-def _all(sides: list[Side], cost: Cost) -> Side:
-    if _FALSE in sides:
+def _all(plans: list[Plan], cost: Cost) -> Plan:
+    """Return the plan for jobs that match all of these: the cheapest one's access paths."""
+    if _FALSE in plans:
         return _FALSE
-    sides = [side for side in sides if side != _TRUE]
-    if len(sides) < 2:
-        return sides[0] if sides else _TRUE
-    window = Window(
-        max(side.window.after for side in sides), min(side.window.before for side in sides)
+    plans = [plan for plan in plans if plan != _TRUE]
+    if len(plans) < 2:
+        return plans[0] if plans else _TRUE
+    common = TimeRange(
+        max(plan.time_range.after for plan in plans),
+        min(plan.time_range.before for plan in plans),
     )
-    # Bounds on times narrow each other, so that together they are one drive.
-    ways = [side.drives for side in sides if side.drives not in {None, (side.window,)}]
-    if window != _ALWAYS:
-        ways.append((window,))
-    best = ways[0] if len(ways) == 1 else min(ways, key=partial(_total, cost), default=None)
-    exact = all(side.exact for side in sides)
-    said = [side for side in sides if side.where != _ANY]
-    return _joined(" AND ", said, exact=exact)._replace(drives=best, window=window)
+    # Bounds on times narrow each other: together they are one access path.
+    choices = [
+        plan.access_paths for plan in plans
+        if plan.access_paths not in {None, (plan.time_range,)}
+    ]  # fmt: skip
+    if common != _ALL_TIME:
+        choices.append((common,))
+    total = partial(_total, cost)
+    best = choices[0] if len(choices) == 1 else min(choices, key=total, default=None)
+    residual = any(plan.residual_check for plan in plans)
+    said = [plan for plan in plans if plan.predicate != _ANY]
+    joined = _joined(" AND ", said, residual_check=residual)
+    return joined._replace(access_paths=best, time_range=common)
 
 
-def _total(cost: Cost, drives: tuple[Drive, ...] | None) -> int:
-    return sum(map(cost, drives or ()))
+def _total(cost: Cost, paths: tuple[AccessPath, ...] | None) -> int:
+    return sum(map(cost, paths or ()))
 
 
-def _any(sides: list[Side]) -> Side:
-    if _TRUE in sides:
+def _any(plans: list[Plan]) -> Plan:
+    """Return the plan for jobs that match one of these: the access paths of all of them."""
+    if _TRUE in plans:
         return _TRUE
-    sides = [side for side in sides if side != _FALSE]
-    if len(sides) < 2:
-        return sides[0] if sides else _FALSE
-    drives: tuple[Drive, ...] | None = None
-    if all(side.drives is not None for side in sides):
-        drives = _united(drive for side in sides for drive in side.drives or ())
-    exact = all(side.exact for side in sides)
-    said = [] if any(side.where == _ANY for side in sides) else sides
-    return _joined(" OR ", said, exact=exact)._replace(drives=drives)
+    plans = [plan for plan in plans if plan != _FALSE]
+    if len(plans) < 2:
+        return plans[0] if plans else _FALSE
+    paths: tuple[AccessPath, ...] | None = None
+    if all(plan.access_paths is not None for plan in plans):
+        paths = _united(path for plan in plans for path in plan.access_paths or ())
+    residual = any(plan.residual_check for plan in plans)
+    said = [] if any(plan.predicate == _ANY for plan in plans) else plans
+    return _joined(" OR ", said, residual_check=residual)._replace(access_paths=paths)
 
 
-def _united(drives: Iterable[Drive]) -> tuple[Drive, ...]:
-    """Return few drives that lead to all that these lead to."""
+def _united(paths: Iterable[AccessPath]) -> tuple[AccessPath, ...]:
+    """Return few access paths that lead to all that these lead to."""
     values: dict[str, dict[Binding, None]] = {}
-    windows: list[Window] = []
-    wanted: dict[interval_index.Span, None] = {}
-    for drive in drives:
-        if isinstance(drive, Among):
-            values.setdefault(drive.column, {}).update(dict.fromkeys(drive.values))
-        elif isinstance(drive, Window):
-            windows.append(drive)
+    ranges: list[TimeRange] = []
+    wanted: dict[interval_index.Interval, None] = {}
+    for path in paths:
+        if isinstance(path, InList):
+            values.setdefault(path.column, {}).update(dict.fromkeys(path.values))
+        elif isinstance(path, TimeRange):
+            ranges.append(path)
         else:
-            wanted.update(dict.fromkeys(drive.spans))
-    among = [Among(column, tuple(found)) for column, found in values.items()]
-    return (*among, *_merged(windows), *([Spans(tuple(wanted))] if wanted else []))
+            wanted.update(dict.fromkeys(path.intervals))
+    lists = [InList(column, tuple(found)) for column, found in values.items()]
+    return (*lists, *_merged(ranges), *([Overlaps(tuple(wanted))] if wanted else []))
 
 
-def _merged(windows: list[Window]) -> list[Window]:
-    """Join windows that overlap; all of them, where they are very many."""
-    merged: list[Window] = []
-    for after, before in sorted(windows):
+def _merged(ranges: list[TimeRange]) -> list[TimeRange]:
+    """Join ranges that overlap; all of them, where more than 200 would be left."""
+    merged: list[TimeRange] = []
+    for after, before in sorted(ranges):
         if merged and after <= merged[-1].before:
-            merged[-1] = Window(merged[-1].after, max(merged[-1].before, before))
+            merged[-1] = TimeRange(merged[-1].after, max(merged[-1].before, before))
         else:
-            merged.append(Window(after, before))
-    if len(merged) > _MOST_WINDOWS:
-        return [Window(merged[0].after, max(window.before for window in merged))]
+            merged.append(TimeRange(after, before))
+    if len(merged) > _MOST_RANGES:
+        return [TimeRange(merged[0].after, max(one.before for one in merged))]
     return merged
 
 
-def _joined(word: str, sides: list[Side], *, exact: bool) -> Side:
-    """Join what is said in SQL; where that is too much for SQLite, nothing is said."""
-    depth = 1 + max((side.depth for side in sides), default=0) + len(sides).bit_length()
-    bindings = tuple(value for side in sides for value in side.bindings)
-    if not sides or depth > _DEEPEST or len(bindings) > _MOST_BINDINGS:
-        return _UNSAYABLE
-    # SQLite nests a chain of n terms n deep: a balanced tree stays flat.
-    where = _balanced(word, [side.where for side in sides])
-    return Side(where, bindings, exact, depth=depth)
+def _joined(word: str, plans: list[Plan], *, residual_check: bool) -> Plan:
+    """Join predicates; where that is too much for SQLite, the predicate is left out."""
+    depth = 1 + max((plan.depth for plan in plans), default=0) + len(plans).bit_length()
+    bindings = tuple(value for plan in plans for value in plan.bindings)
+    if not plans or depth > _DEEPEST or len(bindings) > _MOST_BINDINGS:
+        return _NOT_IN_SQL
+    # SQLite nests a chain of n terms n deep; in a balanced tree the depth is log2(n).
+    predicate = _balanced(word, [plan.predicate for plan in plans])
+    return Plan(predicate, bindings, residual_check, depth=depth)
 
 
 def _balanced(word: str, terms: list[str]) -> str:

@@ -4,14 +4,13 @@
 A constraint is RFC 31's ``{"operator": [values]}`` with the operators of flux-core's job-list
 module, whose match.c and match_util.c are the authority for what is accepted and for every
 error text. The tree is plain, immutable data: `projections.match` asks it of one job,
-`projections.reach` of a job state, and others may translate it with `fold`.
+`projections.reach` of a job state, and others may translate it with `fold_tree`.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
@@ -135,7 +134,7 @@ _Step: TypeAlias = tuple[Callable[[tuple[T, ...]], T], Sequence[S]]
 """What makes the result of an item from those of its children, and the children."""
 
 
-def fold(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]], T]) -> T:
+def fold_tree(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]], T]) -> T:
     """Reduce a tree from the leaves up, however deep it is.
 
     `visit` is called with a node and what it returned for the children of that node.
@@ -216,34 +215,18 @@ def _string(what: str, value: object) -> str:
     return c_string(value)
 
 
-def _words(*words: tuple[int, str, str]) -> dict[str, int]:
-    """Give each number its long and its short word, in upper and in lower case, not mixed."""
+def _words(named: Iterable[state.State | state.Result]) -> dict[str, int]:
+    """Give each mask its name and abbreviation, in upper and in lower case, not mixed."""
     return {
-        spelling: number
-        for number, *names in words
-        for name in names
+        spelling: one.mask
+        for one in named
+        for name in (one.name, one.abbreviation)
         for spelling in (name, name.lower())
     }
 
 
-_STATES = _words(
-    (state.NEW, "NEW", "N"),
-    (state.DEPEND, "DEPEND", "D"),
-    (state.PRIORITY, "PRIORITY", "P"),
-    (state.SCHED, "SCHED", "S"),
-    (state.RUN, "RUN", "R"),
-    (state.CLEANUP, "CLEANUP", "C"),
-    (state.INACTIVE, "INACTIVE", "I"),
-    (state.PENDING, "PENDING", "PD"),
-    (state.RUNNING, "RUNNING", "RU"),
-    (state.ACTIVE, "ACTIVE", "A"),
-)
-_RESULTS = _words(
-    (state.COMPLETED, "COMPLETED", "CD"),
-    (state.FAILED, "FAILED", "F"),
-    (state.CANCELED, "CANCELED", "CA"),
-    (state.TIMEOUT, "TIMEOUT", "TO"),
-)
+_STATES = _words((*state.STATES, *state.COMBINED_STATES))
+_RESULTS = _words(state.RESULTS)
 
 
 def _mask(what: str, words: dict[str, int], values: list[object]) -> int:
@@ -328,6 +311,10 @@ _NUMBER = re.compile(
 )
 
 
+_LEAST_NORMAL = 2.0**-1022  # DBL_MIN
+_GREATEST = (2.0 - 2.0**-52) * 2.0**1023  # DBL_MAX
+
+
 def _strtod(text: str) -> float:
     """Return the number that is all of `text`; nothing at all is 0.0.
 
@@ -341,7 +328,7 @@ def _strtod(text: str) -> float:
             return float(match["sign"] + match["word"][:3])
         value = _read(float.fromhex if match["hex"] else float, text)
         is_zero = not (match["hex"] or match["decimal"]).strip("0.")
-        if is_zero or sys.float_info.min <= abs(value) <= sys.float_info.max:
+        if is_zero or _LEAST_NORMAL <= abs(value) <= _GREATEST:
             return value
     raise ConstraintError("Invalid timestamp value specified")
 

@@ -9,8 +9,7 @@ event on.
 There are two kinds of row. ``Put`` is a row that belongs to the job. ``Add`` is what the
 job adds to a row that it shares with others (a sum): it is taken back when the job changes.
 
-Sites add projections of their own through the entry point group ``flux_jobdb.projections``;
-each entry point names an object of this interface (docs/projections.md has an example).
+Sites add projections of their own; see registry.py.
 """
 
 from __future__ import annotations
@@ -18,13 +17,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol
 
 from eventstore.errors import StoreError
 from projections.job.state import Job
-
-GROUP = "flux_jobdb.projections"
 
 
 class Put(NamedTuple):
@@ -89,22 +85,3 @@ def schema_of(text: str) -> Schema:
         else:
             tables[found["name"]] = statement
     return Schema(tables, tuple(indexes))
-
-
-def installed() -> list[Projection]:
-    """Return the built-in projections, then those that entry points of GROUP name.
-
-    Raises StoreError where one cannot be loaded, or two share a name.
-    """
-    from projections.definitions.builtin import BUILTIN  # noqa: PLC0415 - they use this module
-
-    found: dict[str, Projection] = {projection.name: projection for projection in BUILTIN}
-    for entry in entry_points(group=GROUP):
-        try:
-            projection = entry.load()
-        except Exception as error:
-            raise StoreError(f"projection {entry.name}: cannot be loaded: {error}") from error
-        if projection.name in found:
-            raise StoreError(f"projection {projection.name}: the name is taken; rename one")
-        found[projection.name] = projection
-    return list(found.values())

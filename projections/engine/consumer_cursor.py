@@ -54,7 +54,7 @@ START = Position(0, GENESIS)
 """Before everything, in any history."""
 
 
-class Window(NamedTuple):
+class Unread(NamedTuple):
     """What is there to be read: ``after`` < seq <= ``upto``, up to the position ``end``."""
 
     after: int
@@ -73,7 +73,7 @@ class Consumer:
         self._path = None if name is None or path == MEMORY else f"{path}-consumers"
         self.position = START if self._path is None else self._load(self._path)
 
-    def window(self, db: apsw.Connection, projection: Projection) -> Window:
+    def unread(self, db: apsw.Connection, projection: Projection) -> Unread:
         """Return what to read of the projection's view; called inside a snapshot.
 
         Raises StoreError where the view is another version's: it has to be rebuilt.
@@ -92,7 +92,7 @@ class Consumer:
         # Another history has no such batch, or another digest there.
         sql = "SELECT last FROM batch WHERE batch = ? AND digest = ?"
         after = value(db, sql, self.position[:2]) or 0
-        return Window(after, upto, Position(*end))
+        return Unread(after, upto, Position(*end))
 
     def done(self, end: Position, note: str = "") -> None:
         """Save that everything up to ``end`` has been dealt with."""

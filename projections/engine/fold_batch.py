@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """From what was stored to what it changes: each job's state before and after.
 
-A Folder keeps the states of unfinished jobs, which are the only ones that ordinary events
+A JobStates keeps the states of unfinished jobs, which are the only ones that ordinary events
 change. Where an event changes another one (it was read late, or the job was purged), the
 job's state is folded again from its stored events.
 """
@@ -41,7 +41,7 @@ _decode_boot = msgspec.json.Decoder(_BootForm).decode
 _decode_jobs = msgspec.json.Decoder(_JobsForm).decode
 
 
-class Folder:
+class JobStates:
     """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state.
 
     Jobs of other parts than ``part`` are left alone. What the last call of `changes` changed
@@ -72,7 +72,7 @@ class Folder:
                 self.unfinished[key] = before
         self._before = {}
 
-    def changes(
+    def fold(
         self, db: apsw.Connection, records: Sequence[Record | Notice]
     ) -> dict[int, Change]:
         """Fold records, given in the order of seq; returns what they change, by job."""
@@ -105,7 +105,7 @@ class Folder:
             # A job that was gone comes back with all that it was.
             known = before is None and key <= self._last_key
             if known or any(record.late for record in records):
-                after = replay(db, key, max(record.seq for record in records))
+                after = refold(db, key, max(record.seq for record in records))
             else:
                 after = fold(before, records)
             self._note(found, key, before, after)
@@ -143,7 +143,7 @@ class Folder:
     def _state(self, db: apsw.Connection, key: int, upto: int) -> Job | None:
         state = self.unfinished.get(key)
         if state is None and key <= self._last_key:
-            state = replay(db, key, upto)
+            state = refold(db, key, upto)
         return state
 
     def _note(
@@ -159,7 +159,7 @@ class Folder:
             self.unfinished[key] = after
 
 
-def replay(
+def refold(
     db: apsw.Connection, key: int, upto: int, *, until: float | None = None
 ) -> Job | None:
     """Fold a job from its stored events.
@@ -167,10 +167,10 @@ def replay(
     Only those with seq <= ``upto`` count and, where ``until`` is given, those up to the last
     that had happened by then: it is the job's order that counts where clocks were set.
     """
-    return next(iter(replays(db, [key], upto, until=inf if until is None else until)))
+    return next(iter(refold_jobs(db, [key], upto, until=inf if until is None else until)))
 
 
-def replays(
+def refold_jobs(
     db: apsw.Connection, keys: Sequence[int], upto: int, *, until: float
 ) -> Iterator[Job | None]:
     """Fold jobs from their stored events, as `replay` does, reading many at a time."""

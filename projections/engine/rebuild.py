@@ -18,9 +18,10 @@ from eventstore.errors import StoreError, translated
 from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY, Store
 from eventstore.storage.sql import fetch, value
-from projections.definitions.interface import Projection, installed, schema_of
+from projections.definitions.interface import Projection, schema_of
+from projections.definitions.registry import installed
 from projections.engine.rebuild_workers import Shard, Step, Workers
-from projections.engine.row_deltas import Tables
+from projections.engine.row_deltas import ViewTables
 from projections.engine.views import (
     FOLD,
     Views,
@@ -81,7 +82,7 @@ class Rebuild:
         self._plan = json.dumps({FOLD: FOLD_VERSION, **plan}, sort_keys=True)
         with store.transaction() as db:
             self._done = self._begin(db)
-        self._tables = Tables(projections, _PREFIX)
+        self._tables = ViewTables(projections, _PREFIX)
 
     def _begin(self, db: apsw.Connection) -> int:
         """Return the checkpoint to go on from, with the tables for it."""

@@ -21,17 +21,18 @@ from eventstore.errors import StoreError
 from eventstore.reading import event_log
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch, value
-from projections.definitions.interface import Projection, installed
-from projections.engine.fold_batch import Folder, decode_state
-from projections.engine.row_deltas import Delta, Tables
-from projections.engine.views import States, states_of
+from projections.definitions.interface import Projection
+from projections.definitions.registry import installed
+from projections.engine.fold_batch import JobStates, decode_state
+from projections.engine.row_deltas import RowDeltas, ViewTables
+from projections.engine.views import StateChanges, state_changes
 
 
 class Step(Struct, gc=False, array_like=True):
     """What the events of one window change, for one part of the jobs."""
 
-    delta: Delta
-    states: States
+    delta: RowDeltas
+    states: StateChanges
 
 
 class Shard:
@@ -54,14 +55,14 @@ class Shard:
         sql = "SELECT coalesce(max(job), 0) FROM event WHERE seq <= ?"
         last_key = value(db, sql, (done,))
         unfinished = {key: decode_state(data) for key, data in rows}
-        self._folder = Folder(unfinished, last_key, part)
-        self._tables = Tables(projections)
+        self._states = JobStates(unfinished, last_key, part)
+        self._tables = ViewTables(projections)
 
     def step(self, after: int, until: int) -> Step:
         """Fold the events with ``after`` < seq <= ``until``."""
         records = list(event_log.records(self._db, after, until, self._part))
-        changes = self._folder.changes(self._db, records)
-        return Step(self._tables.delta(changes), states_of(changes))
+        changes = self._states.fold(self._db, records)
+        return Step(self._tables.delta(changes), state_changes(changes))
 
 
 _encode = msgspec.msgpack.Encoder().encode

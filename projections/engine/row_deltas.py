@@ -24,7 +24,7 @@ Rows = Sequence["Put | Add"]
 Values = tuple[Any, ...]
 
 
-class Delta(Struct, gc=False, array_like=True):
+class RowDeltas(Struct, gc=False, array_like=True):
     """What changes in tables, by their names; ``sums``: (table, key, amounts, times)."""
 
     gone: dict[str, list[Values]]
@@ -32,7 +32,7 @@ class Delta(Struct, gc=False, array_like=True):
     sums: list[tuple[str, Values, Values, int]]
 
 
-class Tables:
+class ViewTables:
     """The tables of some projections, named ``prefix`` + name."""
 
     def __init__(self, projections: Iterable[Projection], prefix: str = "") -> None:
@@ -53,9 +53,9 @@ class Tables:
         """Let the tables follow jobs that changed."""
         self.write(db, self.delta(changes))
 
-    def delta(self, changes: Mapping[int, Change]) -> Delta:
+    def delta(self, changes: Mapping[int, Change]) -> RowDeltas:
         """Return what jobs that changed change in the tables."""
-        delta = Delta({}, {}, [])
+        delta = RowDeltas({}, {}, [])
         sums: Counter[Add] = Counter()
         for projection in self.projections:
             for old, new in self._differences(projection, changes):
@@ -64,7 +64,7 @@ class Tables:
         delta.sums += [(*row, times) for row, times in sums.items() if times]
         return delta
 
-    def write(self, db: apsw.Connection, delta: Delta) -> None:
+    def write(self, db: apsw.Connection, delta: RowDeltas) -> None:
         """Change the tables: what goes first, then what comes, then the sums."""
         for name, rows in delta.gone.items():
             self._tables[name].delete(db, rows)

@@ -14,10 +14,11 @@ import apsw
 
 from eventstore.reading import event_log
 from eventstore.storage.sql import fetch, value
-from projections.definitions.interface import Projection, installed, schema_of
-from projections.engine.fold_batch import Folder
-from projections.engine.row_deltas import Tables
-from projections.engine.views import FOLD, save_states, stale, states_of
+from projections.definitions.interface import Projection, schema_of
+from projections.definitions.registry import installed
+from projections.engine.fold_batch import JobStates
+from projections.engine.row_deltas import ViewTables
+from projections.engine.views import FOLD, save_states, stale, state_changes
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
@@ -77,15 +78,15 @@ def _create(db: apsw.Connection, name: str, statement: str) -> None:
 
 
 def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> None:
-    folder = Folder({}, 0)
-    tables = Tables(projections, _PREFIX)
+    job_states = JobStates({}, 0)
+    tables = ViewTables(projections, _PREFIX)
     done, last = 0, event_log.head(db)
     while done < last:
         until = min(event_log.following(db, done, last) - 1 + _CHUNK, last)
         records = list(event_log.records(db, done, until))
-        changes = folder.changes(db, records)
+        changes = job_states.fold(db, records)
         tables.apply(db, changes)
-        save_states(db, _PREFIX + FOLD, states_of(changes))
+        save_states(db, _PREFIX + FOLD, state_changes(changes))
         done = until
         progress(done, last)
 

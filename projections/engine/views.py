@@ -22,9 +22,10 @@ from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, value
-from projections.definitions.interface import Projection, installed, schema_of
-from projections.engine.fold_batch import Change, Folder, decode_state, encode_states
-from projections.engine.row_deltas import Tables
+from projections.definitions.interface import Projection, schema_of
+from projections.definitions.registry import installed
+from projections.engine.fold_batch import Change, JobStates, decode_state, encode_states
+from projections.engine.row_deltas import ViewTables
 from projections.job.reducers import FOLD_VERSION
 from projections.job.state import INACTIVE, Job
 
@@ -89,7 +90,7 @@ class Views:
         """Take up views and the states of unfinished jobs as they are stored."""
         with self.store.snapshot() as db:
             self.stale = stale(db, self.projections)
-            self._tables = Tables(p for p in self.projections if p.name not in self.stale)
+            self._tables = ViewTables(p for p in self.projections if p.name not in self.stale)
             self._load_states(db)
             self._reached = event_log.head(db)  # the seq that is applied and committed
             self._advanced = self._reached  # and the seq that the current batch applied
@@ -103,16 +104,16 @@ class Views:
             except (apsw.CorruptError, msgspec.DecodeError, TypeError):
                 self.stale.add(FOLD)  # damaged: it follows from the events, as all views do
         last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
-        self._folder = Folder(unfinished, last_key)
+        self._states = JobStates(unfinished, last_key)
         self._tables.forget()
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that are not inactive, NEW ones included."""
-        return list(self._folder.unfinished.values())
+        return list(self._states.unfinished.values())
 
     def state(self, key: int) -> Job | None:
         """Return the state of an unfinished job, by its key; None for any other."""
-        return self._folder.unfinished.get(key)
+        return self._states.unfinished.get(key)
 
     def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
         """Apply what a batch appended. Called inside its transaction."""
@@ -123,9 +124,9 @@ class Views:
                 f"the views in memory are those of seq {self._reached}, the batch begins at "
                 f"seq {records[0].seq}: another Views object advanced them"
             )
-        changes = self._folder.changes(db, records)
+        changes = self._states.fold(db, records)
         self._tables.apply(db, changes)
-        save_states(db, FOLD, states_of(changes))
+        save_states(db, FOLD, state_changes(changes))
         names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
             "UPDATE view SET checkpoint = ? WHERE name = ?",
@@ -135,12 +136,12 @@ class Views:
 
     def committed(self) -> None:
         """Keep the states that the last batch made."""
-        self._folder.keep()
+        self._states.keep()
         self._reached = self._advanced
 
     def rolled_back(self) -> None:
         """Be as before the last batch: as the views are stored."""
-        self._folder.undo()
+        self._states.undo()
         self._tables.forget()
         self._advanced = self._reached
 
@@ -233,14 +234,14 @@ def record_fold(db: apsw.Connection, checkpoint: int) -> None:
     )
 
 
-class States(Struct, gc=False, array_like=True):
-    """States of unfinished jobs to be kept, by job key, and the keys of those to be dropped."""
+class StateChanges(Struct, gc=False, array_like=True):
+    """Encoded states of unfinished jobs to keep, by job key, and keys of those to drop."""
 
     kept: list[tuple[int, bytes]]
     dropped: list[tuple[int]]
 
 
-def states_of(changes: dict[int, Change]) -> States:
+def state_changes(changes: dict[int, Change]) -> StateChanges:
     """Return what jobs that changed change in the table ``fold``."""
     unfinished: list[Job] = []
     dropped: list[tuple[int]] = []
@@ -249,10 +250,10 @@ def states_of(changes: dict[int, Change]) -> States:
             unfinished.append(after)
         elif before is not None:
             dropped.append((key,))
-    return States(encode_states(unfinished), dropped)
+    return StateChanges(encode_states(unfinished), dropped)
 
 
-def save_states(db: apsw.Connection, table: str, states: States) -> None:
+def save_states(db: apsw.Connection, table: str, states: StateChanges) -> None:
     """Keep the states of unfinished jobs, drop those of others."""
     db.executemany(f"DELETE FROM {table} WHERE job = ?", states.dropped)
     db.executemany(f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", states.kept)

@@ -17,7 +17,7 @@ from itertools import chain, groupby, takewhile
 from typing import NamedTuple, TypeAlias
 
 from projections.formats import idset
-from projections.formats.caching import remembered
+from projections.formats.caching import cached_by_text
 
 
 class HostRange(NamedTuple):
@@ -42,7 +42,7 @@ class HostlistError(ValueError):
     """A text is not a hostlist; str() says why, in words of our own."""
 
 
-class Span(NamedTuple):
+class NameInterval(NamedTuple):
     """Names of a prefix that ends in no digit and ``width`` digits, of numbers lo to hi."""
 
     prefix: str
@@ -87,7 +87,7 @@ _STRTOUL = re.compile("[ \t\n\v\f\r]*[+]?([0-9]+)")
 _MARK = re.compile(r"[\[\], \t]")  # in a name that has one, find() sees no name
 
 
-@remembered(4096)
+@cached_by_text(2**20)
 def decode(text: str) -> Hostlist:
     """Read a hostlist as hostlist_decode() does; raise HostlistError where that fails.
 
@@ -384,7 +384,7 @@ def _number(run: _Run, name: str) -> int | None:
     return number if inside else None
 
 
-def spans(hostlist: Hostlist) -> Iterator[Span]:
+def intervals(hostlist: Hostlist) -> Iterator[NameInterval]:
     """Give the intervals that hold the `hosts` of a list, for an index of them.
 
     If a host of one list is found in another one, then a span of each have prefix and width
@@ -397,4 +397,4 @@ def spans(hostlist: Hostlist) -> Iterator[Span]:
     for part in hostlist:
         for single in map(HostRange, _names((part,))) if part.suffix else (part,):
             for head, _, width, lo, hi, _, _ in _runs(single):
-                yield Span(head, width, *((lo, hi) if width <= 18 else (0, 0)))
+                yield NameInterval(head, width, *((lo, hi) if width <= 18 else (0, 0)))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TypeAlias
 
-from projections.formats.caching import remembered
+from projections.formats.caching import cached_by_text
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Inclusive (lo, hi) pairs, ascending, disjoint and coalesced; ``()`` is the empty set."""
@@ -39,7 +39,7 @@ class IdsetError(ValueError):
         super().__init__(text)
 
 
-@remembered(4096)
+@cached_by_text(2**20)
 def decode(text: str) -> Ranges:
     """Read one idset; raise IdsetError as idset_decode_add() fails.
 

@@ -123,7 +123,7 @@ def _is_plain(text: str) -> bool:
 
 
 def packed(job: Job) -> str:
-    """Return the values of all attributes, from which ``pick.Picker`` makes JSON text.
+    """Return the values of all attributes, from which ``pick.Renderer`` makes JSON text.
 
     First a number whose bits say which attributes there are, then their values as JSON.
     """

@@ -60,6 +60,9 @@ def read_r(job: Job) -> None:
     if job.tasks_per_node:
         job.ntasks = job.nnodes * job.tasks_per_node
     job.ranks = idset.encode(allocation.ranks)
+    # The inactive list indexes the ranges, mostly in the same fold: it gets them from the cache
+    # and decodes no text. (Hosts are cached already: R has the nodelist as it is encoded here.)
+    idset.decode.keep(job.ranks, allocation.ranks)
     if allocation.hosts is None:
         return
     job.nodelist = hostlist.encode(allocation.hosts)

@@ -7,11 +7,11 @@ marks for what is not known: -1, 0.0 for times, None for texts.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-# RFC 21 states, as flux_job_state_t numbers them (flux-core, job.h).
+# The states of RFC 21, as flux_job_state_t numbers them: one bit each (flux-core, job.h).
 NEW: Final = 1
 DEPEND: Final = 2
 PRIORITY: Final = 4
@@ -22,14 +22,6 @@ INACTIVE: Final = 64
 PENDING: Final = DEPEND | PRIORITY | SCHED
 RUNNING: Final = RUN | CLEANUP
 ACTIVE: Final = PENDING | RUNNING
-STATES: Final = {
-    "depend": DEPEND,
-    "priority": PRIORITY,
-    "sched": SCHED,
-    "run": RUN,
-    "cleanup": CLEANUP,
-    "inactive": INACTIVE,
-}
 
 # flux_job_result_t
 COMPLETED: Final = 1
@@ -38,6 +30,65 @@ CANCELED: Final = 4
 TIMEOUT: Final = 8
 
 USERID_UNKNOWN: Final = 0xFFFFFFFF
+"""FLUX_USERID_UNKNOWN; in a constraint it stands for every user."""
+
+
+class State(NamedTuple):
+    """One state, or several that have a name together: its bits and what Flux calls it."""
+
+    mask: int
+    name: str
+    abbreviation: str
+    emoji: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name in lower case, as in constraints, job stats and options of commands."""
+        return self.name.lower()
+
+
+class Result(NamedTuple):
+    """A result; ``statistic`` is what job-list.job-stats calls the number of such jobs."""
+
+    mask: int
+    name: str
+    abbreviation: str
+    emoji: str
+    statistic: str
+
+    @property
+    def key(self) -> str:
+        """The name in lower case, as in constraints and options of commands."""
+        return self.name.lower()
+
+
+# Names and abbreviations: flux-core, libjob/state.c, libjob/result.c and job-list/stats.c.
+STATES: Final = (
+    State(NEW, "NEW", "N", "🎁"),
+    State(DEPEND, "DEPEND", "D", "🛑"),
+    State(PRIORITY, "PRIORITY", "P", "🚦"),
+    State(SCHED, "SCHED", "S", "📅"),
+    State(RUN, "RUN", "R", "🏃"),
+    State(CLEANUP, "CLEANUP", "C", "🗑"),
+    State(INACTIVE, "INACTIVE", "I", "💀"),
+)
+"""All single states, in the order in which a job passes through them."""
+
+COMBINED_STATES: Final = (
+    State(PENDING, "PENDING", "PD"),
+    State(RUNNING, "RUNNING", "RU"),
+    State(ACTIVE, "ACTIVE", "A"),
+)
+
+LISTED_STATES: Final = STATES[1:]
+"""The states that job-list lists and counts: a NEW job is not known to it."""
+
+RESULTS: Final = (
+    Result(COMPLETED, "COMPLETED", "CD", "😀", "successful"),
+    Result(FAILED, "FAILED", "F", "💩", "failed"),
+    Result(CANCELED, "CANCELED", "CA", "💥", "canceled"),
+    Result(TIMEOUT, "TIMEOUT", "TO", "⌛", "timeout"),
+)
 
 
 class Job(Struct, gc=False, array_like=True, omit_defaults=True):

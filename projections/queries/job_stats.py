@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Job statistics: how many jobs are in each state, and how they ended, by queue.
 
-Now, they are read from sums. For a past moment, the sums by hour give all that ended in the
-hours before, the list what ended in the hour itself, and the jobs alive then the rest.
+For now, the sums of the projection ``stats`` are read. For a past moment three parts are added
+up: the sums by hour give the jobs that ended in earlier hours; the inactive list gives those
+that ended within the hour of that moment; and jobs that were active then are folded again
+(see as_of.py).
 """
 
 from __future__ import annotations
@@ -13,127 +15,124 @@ from dataclasses import dataclass, field
 import apsw
 
 from eventstore.storage.sql import fetch
-from projections.definitions.builtin import hour
-from projections.job.state import (
-    CANCELED,
-    COMPLETED,
-    FAILED,
-    INACTIVE,
-    STATES,
-    TIMEOUT,
-    Job,
-)
+from projections.definitions.stats import hour
+from projections.job.state import LISTED_STATES, RESULTS
 from projections.queries.as_of import jobs_at
 
-_ENDINGS = {COMPLETED: "successful", FAILED: "failed", CANCELED: "canceled", TIMEOUT: "timeout"}
-_NAMES = tuple(_ENDINGS.values())
+# Columns of the tables of sums (stats.sql), which are also the names in job-list's answer.
+_STATES = tuple(state.key for state in LISTED_STATES)
+_RESULTS = tuple(result.statistic for result in RESULTS)
+_PURGED = tuple(f"purged_{name}" for name in _RESULTS)
+_COLUMNS = ("queue", "all_queues", *_STATES, *_RESULTS, *_PURGED)
+_STATE_KEYS = {state.mask: state.key for state in LISTED_STATES}
 
 
 @dataclass
-class Stats:
-    """Counts of jobs; ``purged`` is how many of the inactive ones are left out."""
+class StateCounts:
+    """Numbers of jobs by state, and of the inactive ones by result (names of job-stats).
 
-    states: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
-    endings: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
+    ``purged`` is the number of inactive jobs that are left out of both.
+    """
+
+    states: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_STATES, 0))
+    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_RESULTS, 0))
     purged: int = 0
 
-    def end(self, endings: Iterable[int], sign: int = 1) -> None:
-        """Count jobs that ended: successful, failed, canceled, timeout."""
-        for name, amount in zip(_NAMES, endings, strict=True):
-            self.endings[name] += sign * amount
+    def add_ended(self, amounts: Iterable[int], sign: int = 1) -> None:
+        """Add inactive jobs: a number for each result, in the order of RESULTS."""
+        for name, amount in zip(_RESULTS, amounts, strict=True):
+            self.results[name] += sign * amount
             self.states["inactive"] += sign * amount
 
-    def purge(self, endings: Iterable[int]) -> None:
-        """Leave out jobs that ended so and were purged."""
-        amounts = tuple(endings)
-        self.end(amounts, -1)
-        self.purged += sum(amounts)
+    def take_purged(self, amounts: Iterable[int]) -> None:
+        """Take out inactive jobs that were purged: a number for each result."""
+        numbers = tuple(amounts)
+        self.add_ended(numbers, -1)
+        self.purged += sum(numbers)
 
     def answer(self) -> dict[str, object]:
-        """Return job-list's form of it (flux-core, stats.c)."""
+        """Return job-list's form of the counts (flux-core, stats.c)."""
         states = {**self.states, "total": sum(self.states.values())}
-        return {"job_states": states, **self.endings, "inactive_purged": self.purged}
+        return {"job_states": states, **self.results, "inactive_purged": self.purged}
 
 
 @dataclass
-class AllStats:
+class JobStats:
     """Counts over all jobs, and by queue: every queue that a job was ever in."""
 
-    total: Stats = field(default_factory=Stats)
-    queues: dict[str, Stats] = field(default_factory=dict)
+    total: StateCounts = field(default_factory=StateCounts)
+    queues: dict[str, StateCounts] = field(default_factory=dict)
 
-    def of(self, queue: str, all_queues: int) -> Stats:
-        """Return the counts of a row's queue, or of all."""
-        return self.total if all_queues else self.queues.setdefault(queue, Stats())
+    def queue(self, name: str) -> StateCounts:
+        """Return the counts of a queue, which is listed from now on."""
+        return self.queues.setdefault(name, StateCounts())
+
+    def of_job(self, queue: str | None) -> list[StateCounts]:
+        """Return the counts that a job of this queue belongs to."""
+        return [self.total] if queue is None else [self.total, self.queue(queue)]
+
+    def of_row(self, queue: str, all_queues: int) -> StateCounts:
+        """Return the counts that a row of a table of sums belongs to."""
+        return self.total if all_queues else self.queue(queue)
 
     def answer(self) -> dict[str, object]:
         """Return job-list's answer to ``job-stats``."""
-        queues = [{**stats.answer(), "name": name} for name, stats in self.queues.items()]
+        queues = [{**counts.answer(), "name": name} for name, counts in self.queues.items()]
         return {**self.total.answer(), "queues": queues}
 
 
-def stats_now(db: apsw.Connection, *, follow: bool) -> AllStats:
+def stats_now(db: apsw.Connection, *, follow: bool) -> JobStats:
     """Return the counts; with ``follow``, jobs that were purged are left out."""
-    found = AllStats()
-    for queue, all_queues, *counts in fetch(db, "SELECT * FROM stats ORDER BY queue"):
-        stats = found.of(queue, all_queues)
-        stats.states = dict(zip(STATES, counts, strict=False))
-        stats.endings = dict(zip(_NAMES, counts[6:], strict=False))
+    found = JobStats()
+    for row in fetch(db, f"SELECT {', '.join(_COLUMNS)} FROM stats ORDER BY queue"):
+        sums = dict(zip(_COLUMNS, row, strict=True))
+        counts = found.of_row(sums["queue"], sums["all_queues"])
+        counts.states = {name: sums[name] for name in _STATES}
+        counts.results = {name: sums[name] for name in _RESULTS}
         if follow:
-            stats.purge(counts[10:14])
+            counts.take_purged(sums[name] for name in _PURGED)
     for (queue,) in fetch(db, "SELECT DISTINCT queue FROM left_queue"):
-        found.of(queue, 0)
+        found.queue(queue)
     return found
 
 
-def stats_at(db: apsw.Connection, time: float, *, follow: bool) -> AllStats:
-    """Return the counts of a past moment."""
-    found = AllStats()
+def stats_at(db: apsw.Connection, time: float, *, follow: bool) -> JobStats:
+    """Return the counts of a past moment (seconds since the epoch)."""
+    found = JobStats()
     for job in jobs_at(db, time):
-        for stats in _concerned(found, job.queue):
-            stats.states[_state_name(job)] += 1
+        for counts in found.of_job(job.queue):
+            counts.states[_STATE_KEYS[job.state]] += 1
         for queue in job.queues:
-            found.of(queue, 0)
-    # Jobs that were alive have told of theirs.
+            found.queue(queue)
+    # Queues that jobs had left by then: of jobs that were active, the loop above listed them.
     sql = "SELECT DISTINCT l.queue FROM left_queue l JOIN inactive USING (job)"
     for (queue,) in fetch(db, f"{sql} WHERE t_inactive <= ?", (time,)):
-        found.of(queue, 0)
-    _count(db, found, time, ("ended", "t_inactive"), Stats.end)
+        found.queue(queue)
+    _add_past(db, found, time, ("ended", "t_inactive"), StateCounts.add_ended)
     if follow:
-        _count(db, found, time, ("purged_by_hour", "t_purged"), Stats.purge)
+        _add_past(db, found, time, ("purged_by_hour", "t_purged"), StateCounts.take_purged)
     return found
 
 
-def _count(
+def _add_past(
     db: apsw.Connection,
-    found: AllStats,
+    found: JobStats,
     time: float,
-    where: tuple[str, str],
-    count: Callable[[Stats, Iterable[int]], None],
+    source: tuple[str, str],
+    add: Callable[[StateCounts, Iterable[int]], None],
 ) -> None:
-    """Count what the sums say of the hours before, and the list of this hour."""
-    sums, column = where
-    added = ", ".join(f"sum({name})" for name in _NAMES)
-    for queue, all_queues, *endings in fetch(
-        db,
-        f"SELECT queue, all_queues, {added} FROM {sums} WHERE hour < ? GROUP BY 1, 2",
-        (hour(time),),
-    ):
-        count(found.of(queue, all_queues), endings)
-    for queue, result, amount in fetch(
-        db,
-        f"SELECT queue, result, count(*) FROM inactive WHERE {column} >= ? AND {column} <= ?"
-        " GROUP BY queue, result",
-        (hour(time) * 3600.0, time),
-    ):
-        for stats in _concerned(found, queue):
-            count(stats, [amount if ending == result else 0 for ending in _ENDINGS])
+    """Add what happened up to ``time``: earlier hours from sums, its own hour from the list.
 
-
-def _concerned(found: AllStats, queue: str | None) -> list[Stats]:
-    return [found.total] if queue is None else [found.total, found.of(queue, 0)]
-
-
-def _state_name(job: Job) -> str:
-    assert job.state != INACTIVE
-    return next(name for name, state in STATES.items() if state == job.state)
+    ``source`` names the table of sums by hour and the column of the inactive list that says
+    when it happened.
+    """
+    table, column = source
+    sums = ", ".join(f"sum({name})" for name in _RESULTS)
+    sql = f"SELECT queue, all_queues, {sums} FROM {table} WHERE hour < ? GROUP BY 1, 2"
+    for queue, all_queues, *amounts in fetch(db, sql, (hour(time),)):
+        add(found.of_row(queue, all_queues), amounts)
+    within = f"{column} >= ? AND {column} <= ?"
+    sql = f"SELECT queue, result, count(*) FROM inactive WHERE {within} GROUP BY queue, result"
+    for queue, result, amount in fetch(db, sql, (hour(time) * 3600.0, time)):
+        for counts in found.of_job(queue):
+            add(counts, [amount if one.mask == result else 0 for one in RESULTS])

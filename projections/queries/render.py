@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The attributes that a request asks for, taken from a job as JSON text.
+"""From a job's packed values to the JSON text of the attributes that a request asks for.
 
-Inactive jobs have all values ready as texts, which are put between names without being
-read. Most jobs have the same attributes, so that this is worked out a few times only.
+The values of a job are packed as JSON texts (projections.job.attributes.packed), so that an
+answer is joined from texts: no value is decoded. A *template* says which values stand where; it
+depends on the attributes asked for and on those that the job has, and most jobs have the same,
+so that few templates are made.
+
+Clients ask for the same jobs again and again (`flux top` and a portal do so every second), so
+that the last rendered texts are cached as well.
 """
 
 from __future__ import annotations
@@ -16,27 +21,28 @@ from projections.job.attributes import ATTRIBUTES, SEPARATOR, packed
 from projections.job.state import Job
 
 _ALL = dict.fromkeys(ATTRIBUTES)
-_FEW = 100  # finished jobs may be remembered besides as many as are active
-_MOST_MADE = 2048  # texts that are remembered for each of the last few sets of attributes
+_FEW = 100  # packed values of so many jobs more than the active ones are kept
+_MOST_TEXTS = 2048  # for each list of attributes
+_MOST_LISTS = 4  # of attributes
 
 
 class UnknownAttributeError(ValueError):
     """An attribute was asked for that there is not; the text is job-list's."""
 
 
-class Picker:
-    """Cuts jobs to the attributes asked for: ``id``, then these in the order asked for.
+class Renderer:
+    """Renders jobs with the attributes asked for: ``id``, then these in the order asked for.
 
-    ``all`` stands for all of them. What is wrong with the attributes shows when the first
-    job is picked, not before, as in job-list.
+    ``all`` stands for all of them. An error in the attributes is raised when the first job is
+    rendered, not before, as in job-list.
     """
 
     def __init__(self, attributes: Sequence[object]) -> None:
-        self._wrong: str | None = None
+        self._error: str | None = None
         names: dict[str, None] = {}
         for attribute in attributes:
             if not isinstance(attribute, str):
-                self._wrong = "attr has no string value"
+                self._error = "attr has no string value"
                 break
             name = c_string(attribute)
             if name == "all":
@@ -44,52 +50,66 @@ class Picker:
             elif name in ATTRIBUTES:
                 names[name] = None
             else:
-                self._wrong = f"{name} is not a valid attribute"
+                self._error = f"{name} is not a valid attribute"
                 break
         self._names = tuple(names)
-        self._cuts: dict[str, _Cut] = {}
-        self._made = _made_of(self._names)
+        self._templates: dict[str, _Template] = {}
+        self._texts = _RECENT.of(self._names)
 
     def job(self, job: Job) -> bytes:
         """Return a job's answer; raises UnknownAttributeError."""
         return self.text(job.id, packed(job))
 
     def text(self, jobid: int, values: str) -> bytes:
-        """Return the part asked for of packed values; raises UnknownAttributeError."""
-        if self._wrong is not None:
-            raise UnknownAttributeError(self._wrong)
+        """Return the answer of a job with these packed values; raises UnknownAttributeError."""
+        if self._error is not None:
+            raise UnknownAttributeError(self._error)
         key = jobid, values
-        made = self._made.get(key)
-        if made is None:
-            made = self._cut(jobid, values)
-            if len(self._made) >= _MOST_MADE:
-                self._made.clear()
-            self._made[key] = made
-        return made
+        text = self._texts.get(key)
+        if text is None:
+            text = self._render(jobid, values)
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            self._texts[key] = text
+        return text
 
-    def _cut(self, jobid: int, values: str) -> bytes:
+    def _render(self, jobid: int, values: str) -> bytes:
         mask, _, rest = values.partition(SEPARATOR)
-        cut = self._cuts.get(mask)
-        if cut is None:
-            cut = self._cuts[mask] = _cut(self._names, mask)
+        template = self._templates.get(mask)
+        if template is None:
+            template = self._templates[mask] = _template(self._names, mask)
         found = rest.split(SEPARATOR)
-        if cut.indexes is not None:
-            found = [found[index] for index in cut.indexes]
-        pieces = cut.pieces.copy()
+        if template.indexes is not None:
+            found = [found[index] for index in template.indexes]
+        pieces = template.pieces.copy()
         pieces[1] = str(jobid)
         pieces[3::2] = found
         return "".join(pieces).encode()
 
 
-@lru_cache(4)
-def _made_of(names: tuple[str, ...]) -> dict[tuple[int, str], bytes]:
-    """Return what was made lately with these attributes: clients ask again and again."""
-    del names
-    return {}
+class _RecentTexts:
+    """Rendered texts by (job id, packed values), for the lists of attributes used last.
+
+    A text follows from these alone, so that no entry is ever out of date.
+    """
+
+    def __init__(self) -> None:
+        self._by_names: dict[tuple[str, ...], dict[tuple[int, str], bytes]] = {}
+
+    def of(self, names: tuple[str, ...]) -> dict[tuple[int, str], bytes]:
+        """Return the texts with these attributes; the list used longest ago is dropped."""
+        texts = self._by_names.pop(names, {})
+        self._by_names[names] = texts  # the last one now
+        if len(self._by_names) > _MOST_LISTS:
+            del self._by_names[next(iter(self._by_names))]
+        return texts
 
 
-class Packer:
-    """Packs active jobs, and remembers for each what came out until it changes.
+_RECENT = _RecentTexts()
+
+
+class PackedCache:
+    """Packs active jobs, and keeps the packed values of each until the job changes.
 
     A state is never changed in place: the same object has the same values.
     """
@@ -109,17 +129,17 @@ class Packer:
         return values
 
     def forget_others(self, jobs: Sequence[Job]) -> None:
-        """Forget the jobs that are not among these, where they have become many."""
+        """Drop the values of jobs that are not among these, once there are many of them."""
         if len(self._packed) > 2 * len(jobs) + _FEW:
             still = {job.key for job in jobs}
             self._packed = {k: found for k, found in self._packed.items() if k in still}
 
 
-class _Cut(NamedTuple):
-    """How jobs with the same attributes are cut.
+class _Template(NamedTuple):
+    """How jobs that have the same attributes are rendered.
 
-    ``pieces`` has gaps for the id and for values at 1, 3, 5, …; ``indexes`` says which values,
-    None: all, in order.
+    ``pieces`` has gaps for the id and for values at 1, 3, 5, …; ``indexes`` says which values
+    these are, None: all, in their order.
     """
 
     pieces: list[str]
@@ -127,11 +147,12 @@ class _Cut(NamedTuple):
 
 
 @lru_cache(256)
-def _cut(names: tuple[str, ...], mask: str) -> _Cut:
+def _template(names: tuple[str, ...], mask: str) -> _Template:
     there = [name for bit, name in enumerate(ATTRIBUTES) if int(mask) >> bit & 1]
     wanted = [name for name in names if name in there]
     pieces = ['{"id":', ""]
     for name in wanted:
         pieces += [f',"{name}":', ""]
     pieces.append("}")
-    return _Cut(pieces, None if wanted == there else [there.index(name) for name in wanted])
+    indexes = None if wanted == there else [there.index(name) for name in wanted]
+    return _Template(pieces, indexes)

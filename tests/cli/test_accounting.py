@@ -17,11 +17,12 @@ from eventstore.ingest.writer import Writer
 from eventstore.reading import event_log
 from eventstore.storage.connection import Store, create_or_open
 from eventstore.storage.sql import fetch
-from projections.definitions.accounting import Accounting, JobRecord, job_records, requested
+from projections.definitions.accounting import Accounting
 from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
-from projections.queries.render import Picker
+from projections.queries.accounting_feed import JobRecord, finished_jobs, requested
+from projections.queries.render import Renderer
 from tests.cli.test_commands import Run
 from tests.support.accounting_db import COLUMNS, LAYOUTS, create, ids, rows
 from tests.support.journal_generator import EPOCH, journal
@@ -145,11 +146,11 @@ def test_every_view_row_is_one_of_the_recordings_jobs_that_ran() -> None:
         store, views = new_store()
         play(store, views, recording, recording.boots)
         rows = fetch(store.db, "SELECT jobid, answer FROM inactive")
-        answers = [json.loads(Picker(["all"]).text(*row)) for row in rows]
+        answers = [json.loads(Renderer(["all"]).text(*row)) for row in rows]
         ran = {job["id"]: job for job in answers if "t_run" in job}
         found = {
             record.id: record
-            for _, record in job_records(store.db, 0, event_log.head(store.db))
+            for _, record in finished_jobs(store.db, 0, event_log.head(store.db))
         }
         assert set(ran) == set(found)
         for jobid, record in found.items():
@@ -193,7 +194,7 @@ def test_older_schemas_get_the_columns_they_have(version: int, tmp_path: Path) -
             name: str(value) if name == "id" else value
             for name, value in record._asdict().items()
         }
-        for _, record in job_records(store.db, 0, 10**6)
+        for _, record in finished_jobs(store.db, 0, 10**6)
     ]
     with store, Target(create(tmp_path / "a.db", version)) as target:
         assert (20, 0, []) == feed(store, target, consumer_of(store, target))
@@ -283,7 +284,7 @@ def test_a_restored_target_that_has_grown_again_is_filled(site: Site) -> None:
     Path(site.target).write_bytes(backup)
     # flux-accounting's script adds as many as are lost, and more; two of those were purged.
     site.finish(5, 3)
-    records = [record for _, record in job_records(site.store.db, 0, 10**6)]
+    records = [record for _, record in finished_jobs(site.store.db, 0, 10**6)]
     with Target(site.target) as target, target.transaction():
         target.add(records[:11:-1])
     assert (2, 23) == site.feed()
@@ -313,7 +314,7 @@ def test_a_restored_source_starts_over(site: Site, tmp_path: Path) -> None:
 
 def test_beside_flux_accountings_own_script(site: Site) -> None:
     site.finish(20, 1)
-    everything = [record for _, record in job_records(site.store.db, 0, 10**6)]
+    everything = [record for _, record in finished_jobs(site.store.db, 0, 10**6)]
     with Target(site.target) as target, target.transaction():
         target.add(everything[5:9])
     assert (16, 4) == site.feed()
@@ -338,10 +339,10 @@ def test_a_consumer_without_a_file_remembers_while_it_lives(site: Site) -> None:
     site.finish(4, 1)
     consumer = Consumer(site.db, None)
     with site.store.snapshot() as db:
-        window = consumer.window(db, Accounting())
+        window = consumer.unread(db, Accounting())
     consumer.done(window.end)
     with site.store.snapshot() as db:
-        again = consumer.window(db, Accounting())
+        again = consumer.unread(db, Accounting())
     assert (0, window.upto) == window[:2]
     assert (window.upto, window.upto) == again[:2]
     assert not Path(site.db + "-consumers").exists()

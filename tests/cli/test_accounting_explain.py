@@ -16,8 +16,8 @@ from eventstore.ingest.writer import Writer
 from eventstore.reading import event_log
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
-from projections.definitions.accounting import job_records
 from projections.engine.views import Views
+from projections.queries.accounting_feed import finished_jobs
 from tests.cli.test_commands import Run
 from tests.support.accounting_db import create
 from tests.support.recordings import new_store, play, recordings
@@ -156,7 +156,7 @@ def test_every_recorded_job_is_explained() -> None:
     for recording in recordings():
         store, views = new_store()
         play(store, views, recording, recording.boots)
-        fed = {record.id for _, record in job_records(store.db, 0, event_log.head(store.db))}
+        fed = {record.id for _, record in finished_jobs(store.db, 0, event_log.head(store.db))}
         for key, jobid in fetch(store.db, "SELECT key, jobid FROM job WHERE key % 23 = 0"):
             found = explain(event_log.job_records(store.db, key))
             assert (jobid in fed) == (found.charge is not None)

@@ -26,16 +26,16 @@ from cli.accounting.flux_accounting_db import Target
 from eventstore.errors import Locked
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open, open_readonly
-from projections.definitions.accounting import JobRecord, job_records
 from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
+from projections.queries.accounting_feed import JobRecord, finished_jobs
 from tests.support.accounting_db import create, ids, rows
 from tests.support.journal_generator import EPOCH, life
 from tests.support.recordings import new_store
 
 _STEPS = (
-    (Consumer, "window"),
+    (Consumer, "unread"),
     (Target, "still_has"),
     (Target, "add"),
     (Target, "mark"),
@@ -128,7 +128,7 @@ class Feeding(RuleBasedStateMachine):
 
     def finished(self, store: Store) -> list[JobRecord]:
         with store.snapshot() as db:
-            return [record for _, record in job_records(db, 0, 10**9)]
+            return [record for _, record in finished_jobs(db, 0, 10**9)]
 
     def run_feed(self, since: float = 0.0) -> Outcome:
         with (
@@ -242,7 +242,7 @@ class Feeding(RuleBasedStateMachine):
             self.cursors.unlink(missing_ok=True)
 
     @rule(whole=st.booleans())
-    def replay(self, whole: bool) -> None:
+    def refold(self, whole: bool) -> None:
         """We hear of what we missed; or the broker shows all again."""
         self.listen(self.journal if whole else self.held)
         self.held = []

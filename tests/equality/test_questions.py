@@ -22,12 +22,13 @@ from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
 from projections.constraints import interval_index
 from projections.constraints.evaluate import Matcher
-from projections.constraints.possible_states import reachable
+from projections.constraints.possible_states import may_match
 from projections.constraints.tree import parse
-from projections.engine.fold_batch import replay
+from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE, PENDING, RUNNING, Job
-from projections.queries.list_jobs import Scope, active_jobs, listing
-from projections.queries.render import Picker
+from projections.queries.candidates import Scope
+from projections.queries.list_jobs import active_jobs, listing
+from projections.queries.render import Renderer
 from tests.support.journal_generator import EPOCH, journal
 from tests.support.recordings import new_store
 from tests.support.strategies import NAMES, QUEUES, USERS, journals, json_values
@@ -69,11 +70,11 @@ def expected_ids(store: Store, constraint: Any, scope: Scope) -> list[int]:
     """Evaluate the tree on every job, folded from its events, and sort."""
     tree = parse(constraint)
     matcher = Matcher(tree)
-    jobs = [replay(store.db, key, 2**62) for (key,) in fetch(store.db, "SELECT key FROM job")]
+    jobs = [refold(store.db, key, 2**62) for (key,) in fetch(store.db, "SELECT key FROM job")]
     found = [job for job in jobs if job is not None and matcher.matches(job)]
 
     def of(states: int) -> list[Job]:
-        return [job for job in found if job.state & states and reachable(tree, states)]
+        return [job for job in found if job.state & states and may_match(tree, states)]
 
     ended = [job for job in of(INACTIVE) if scope.since < job.t_inactive <= scope.until]
     return [
@@ -97,7 +98,7 @@ def test_the_compiled_query_selects_what_the_tree_says(
         found = listing(
             store.db,
             parse(constraint),
-            Picker([]),
+            Renderer([]),
             active=lambda: active_jobs(store.db),
             scope=scope,
         )
@@ -319,7 +320,7 @@ def test_spans_that_overlap_are_in_the_buckets_that_are_asked_for(
 ) -> None:
     lo, hi = sorted(ends[:2])
     first, last = sorted(ends[2:])
-    filed = interval_index.span(interval_index.RANKS, lo, hi)
+    filed = interval_index.interval_of(interval_index.RANKS, lo, hi)
     begin, end = interval_index.buckets(filed.level, first, last)
     if lo <= last and hi >= first:
         assert begin <= filed.bucket <= end
@@ -327,5 +328,5 @@ def test_spans_that_overlap_are_in_the_buckets_that_are_asked_for(
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))
 def test_spans_of_any_times_can_be_stored(a: float, b: float) -> None:
-    filed = interval_index.span(interval_index.LIFETIME, min(a, b), max(a, b))
+    filed = interval_index.interval_of(interval_index.LIFETIME, min(a, b), max(a, b))
     assert all(-(2**63) <= number < 2**63 for number in filed)

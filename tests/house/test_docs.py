@@ -18,7 +18,7 @@ from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
 from flux_jobdb import INACTIVE, Job, Put
-from projections.definitions.builtin import BUILTIN
+from projections.definitions.registry import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
 from tests.support import accounting_db, command_reference, console

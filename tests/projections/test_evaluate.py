@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.constraints.evaluate import Matcher, TooManyComparisonsError, matches
-from projections.constraints.possible_states import reachable
-from projections.constraints.tree import TIMESTAMPS, fold, parse
+from projections.constraints.possible_states import may_match
+from projections.constraints.tree import TIMESTAMPS, fold_tree, parse
 from projections.job.state import (
     CANCELED,
     CLEANUP,
@@ -361,12 +361,12 @@ def test_laws_of_logic(a: dict[str, Any], b: dict[str, Any], job: Job) -> None:
 
 
 @given(constraints(), jobs())
-def test_state_of_a_matching_job_is_reachable(obj: dict[str, Any], job: Job) -> None:
+def test_state_of_a_matching_job_is_may_match(obj: dict[str, Any], job: Job) -> None:
     tree = parse(obj)
     combined = next((s for s in (PENDING, RUNNING) if s & job.state), INACTIVE)
-    found = [reachable(tree, state) for state in (job.state, combined)]
+    found = [may_match(tree, state) for state in (job.state, combined)]
     assert matches(tree, job) <= min(found)
-    assert matches(parse({"not": [obj]}), job) <= reachable(parse({"not": [obj]}), job.state)
+    assert matches(parse({"not": [obj]}), job) <= may_match(parse({"not": [obj]}), job.state)
 
 
 @given(constraints(), jobs(), st.integers(1, 12))
@@ -388,7 +388,7 @@ def test_deep_nesting(op: str) -> None:
     for _ in range(depth):
         obj = {op: [obj]}
     tree = parse(obj)
-    assert depth + 1 == fold(tree, lambda _, below: 1 + sum(below))
+    assert depth + 1 == fold_tree(tree, lambda _, below: 1 + sum(below))
     assert answers(obj, [BUSY]) == "y"
     assert answers(obj, users(43)) == "n"
-    assert reachable(tree, RUN)
+    assert may_match(tree, RUN)

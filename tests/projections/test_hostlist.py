@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.formats import hostlist
-from projections.formats.hostlist import HostlistError, HostRange, Span
+from projections.formats.hostlist import HostlistError, HostRange
+from projections.formats.hostlist import NameInterval as Interval
 
 
 @pytest.mark.parametrize(
@@ -239,18 +240,22 @@ def test_first_common_index(a: str, b: str, index: int | None) -> None:
     ("text", "expected"),
     [
         ("", []),
-        ("login", [Span("login", 0, 0, 0)]),
-        ("007", [Span("", 3, 7, 7)]),
-        ("f[8-120]", [Span("f", 1, 8, 9), Span("f", 2, 10, 99), Span("f", 3, 100, 120)]),
-        ("foo1[02-03],foo[5,5]", [Span("foo", 3, 102, 103), *[Span("foo", 1, 5, 5)] * 2]),
-        ("n[1-2]-ib0", [Span("n1-ib", 1, 0, 0), Span("n2-ib", 1, 0, 0)]),
+        ("login", [Interval("login", 0, 0, 0)]),
+        ("007", [Interval("", 3, 7, 7)]),
+        ("f[8-120]", [
+            Interval("f", 1, 8, 9), Interval("f", 2, 10, 99), Interval("f", 3, 100, 120),
+        ]),
+        ("foo1[02-03],foo[5,5]", [
+            Interval("foo", 3, 102, 103), *[Interval("foo", 1, 5, 5)] * 2,
+        ]),
+        ("n[1-2]-ib0", [Interval("n1-ib", 1, 0, 0), Interval("n2-ib", 1, 0, 0)]),
         ("n[999999999999999999-1000000000000000000]", [
-            Span("n", 18, 10**18 - 1, 10**18 - 1), Span("n", 19, 0, 0),
+            Interval("n", 18, 10**18 - 1, 10**18 - 1), Interval("n", 19, 0, 0),
         ]),
     ],
 )  # fmt: skip
-def test_spans(text: str, expected: list[Span]) -> None:
-    assert expected == list(hostlist.spans(hostlist.decode(text)))
+def test_intervals(text: str, expected: list[Interval]) -> None:
+    assert expected == list(hostlist.intervals(hostlist.decode(text)))
 
 
 class Names(NamedTuple):
@@ -288,9 +293,9 @@ def lists(draw: st.DrawFn) -> Names:
     return Names(",".join(part.text for part in parts), hosts)
 
 
-def held_by(span: Span) -> set[str]:
-    digits = range(span.lo, span.hi + 1) if span.width else [""]
-    return {f"{span.prefix}{number:0>{span.width}}" for number in digits}
+def held_by(interval: Interval) -> set[str]:
+    digits = range(interval.lo, interval.hi + 1) if interval.width else [""]
+    return {f"{interval.prefix}{number:0>{interval.width}}" for number in digits}
 
 
 @settings(deadline=None)
@@ -330,9 +335,9 @@ def test_first_common_index_agrees_with_the_model(a: Names, b: Names) -> None:
 
 @settings(deadline=None)
 @given(lists())
-def test_spans_hold_the_hosts_and_no_others(names: Names) -> None:
-    spans = hostlist.spans(hostlist.decode(names.text))
-    assert set(names.hosts) == {host for span in spans for host in held_by(span)}
+def test_intervals_hold_the_hosts_and_no_others(names: Names) -> None:
+    found = hostlist.intervals(hostlist.decode(names.text))
+    assert set(names.hosts) == {host for interval in found for host in held_by(interval)}
 
 
 @settings(deadline=None)

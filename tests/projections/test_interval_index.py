@@ -26,13 +26,13 @@ from projections.constraints.interval_index import (
     LIFETIME,
     RANKS,
     UNNAMED,
-    Span,
+    Interval,
     buckets,
-    host_spans,
-    span,
+    host_intervals,
+    interval_of,
 )
 from projections.formats import hostlist, idset
-from projections.queries.list_jobs import overlapping
+from projections.queries.candidates import overlapping
 from tests.support.recordings import new_store
 from tests.support.strategies import line
 
@@ -60,13 +60,13 @@ def test_what_overlaps_is_found_and_nothing_else(
     store, _ = new_store()
     rows = []
     for job, interval in enumerate(stored):
-        filed = span(RANKS, *interval)
+        filed = interval_of(RANKS, *interval)
         rows.append((RANKS, filed.level, filed.bucket, 5.0, job, filed.lo, filed.hi))
         rows.append((LIFETIME, filed.level, filed.bucket, 5.0, job + 1000, filed.lo, filed.hi))
     store.db.executemany("INSERT INTO span VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     for interval in wanted:
         lo, hi = bounded(interval)
-        found = overlapping(store.db, span(RANKS, *interval))
+        found = overlapping(store.db, interval_of(RANKS, *interval))
         expected = {
             (5.0, job)
             for job, (first, last) in enumerate(map(bounded, stored))
@@ -77,7 +77,7 @@ def test_what_overlaps_is_found_and_nothing_else(
 
 @given(INTERVALS)
 def test_an_interval_lies_in_its_bucket_and_the_next(interval: tuple[int, int]) -> None:
-    filed = span(RANKS, *interval)
+    filed = interval_of(RANKS, *interval)
     assert bounded(interval) == (filed.lo, filed.hi)
     assert filed.bucket << filed.level <= filed.lo
     assert filed.hi >> filed.level in {filed.bucket, filed.bucket + 1}
@@ -88,10 +88,10 @@ def test_an_interval_lies_in_its_bucket_and_the_next(interval: tuple[int, int]) 
 
 @pytest.mark.parametrize("value", [float("inf"), 1e308, 2.0**63, 2**200])
 def test_numbers_beyond_what_sqlite_stores_are_the_greatest(value: float) -> None:
-    assert Span(LIFETIME, 64, -1, -(2**62), 2**62) == span(LIFETIME, -value, value)
+    assert Interval(LIFETIME, 64, -1, -(2**62), 2**62) == interval_of(LIFETIME, -value, value)
 
 
-def share(one: list[Span], other: list[Span]) -> bool:
+def share(one: list[Interval], other: list[Interval]) -> bool:
     return any(a.kind == b.kind and a.lo <= b.hi and b.lo <= a.hi for a in one for b in other)
 
 
@@ -102,16 +102,18 @@ def share(one: list[Span], other: list[Span]) -> bool:
 @example("n1", "n[1]")
 def test_hostlists_with_a_host_in_common_have_spans_in_common(one: str, other: str) -> None:
     mine, theirs = hostlist.decode(one), hostlist.decode(other)
-    found = [list(host_spans(mine)), list(host_spans(theirs))]
+    found = [list(host_intervals(mine)), list(host_intervals(theirs))]
     unnamed = any(one.kind == UNNAMED for side in found for one in side)
     if hostlist.first_common_index(mine, theirs) is not None:
         assert unnamed or share(*found)
 
 
 @given(st.sets(st.integers(0, 3000), min_size=1), st.sets(st.integers(0, 3000), min_size=1))
-def test_idsets_share_spans_where_they_share_a_rank(one: set[int], other: set[int]) -> None:
+def test_idsets_share_intervals_where_they_share_a_rank(one: set[int], other: set[int]) -> None:
     sets = [idset.decode(",".join(map(str, sorted(ids)))) for ids in (one, other)]
-    assert bool(one & other) == share(*(list(interval_index.rank_spans(ids)) for ids in sets))
+    assert bool(one & other) == share(
+        *(list(interval_index.rank_intervals(ids)) for ids in sets)
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,16 +129,16 @@ def test_idsets_share_spans_where_they_share_a_rank(one: set[int], other: set[in
 def test_many_hosts_take_few_spans_and_little_memory(text: str, most: int) -> None:
     hosts = hostlist.decode(text)
     tracemalloc.start()
-    found = list(host_spans(hosts))
+    found = list(host_intervals(hosts))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found) <= most
     assert peak < 3_000_000
 
 
-def test_many_ranks_take_one_span() -> None:
-    ranks = list(interval_index.rank_spans(idset.decode("0-999999")))
-    assert [span(RANKS, 0, 999_999)] == ranks
+def test_many_ranks_take_one_interval() -> None:
+    ranks = list(interval_index.rank_intervals(idset.decode("0-999999")))
+    assert [interval_of(RANKS, 0, 999_999)] == ranks
 
 
 # -- with the questions that use them

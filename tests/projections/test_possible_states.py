@@ -6,7 +6,7 @@ The tables have the answers of flux-core's unit test job-list/test/state_match.c
 
 import pytest
 
-from projections.constraints.possible_states import reachable
+from projections.constraints.possible_states import may_match
 from projections.constraints.tree import Everything, parse
 from projections.job.state import (
     ACTIVE,
@@ -88,12 +88,12 @@ REACH: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("obj", "expected"), REACH)
-def test_reachable(obj: object, expected: str) -> None:
+def test_may_match(obj: object, expected: str) -> None:
     tree = parse(obj)
     states = (DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE, PENDING, RUNNING, ACTIVE)
-    assert expected == "".join("ny"[reachable(tree, state)] for state in states)
+    assert expected == "".join("ny"[may_match(tree, state)] for state in states)
 
 
-def test_what_is_no_state_is_not_reachable() -> None:
+def test_what_is_no_state_matches_nothing() -> None:
     no_states = (0, NEW, 128, -1, NEW | DEPEND, DEPEND | SCHED, ACTIVE | INACTIVE, 127, 2**40)
-    assert [state for state in no_states if reachable(Everything(), state)] == []
+    assert [state for state in no_states if may_match(Everything(), state)] == []

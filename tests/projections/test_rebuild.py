@@ -13,7 +13,8 @@ from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open
 from eventstore.storage.sql import fetch
-from projections.definitions.builtin import BUILTIN, Inactive
+from projections.definitions.inactive import Inactive
+from projections.definitions.registry import BUILTIN
 from projections.engine.rebuild import Rebuild, rebuild, refresh
 from projections.engine.views import Views, overview
 from tests.support.journal_generator import EPOCH, journal

@@ -21,9 +21,9 @@ from joblist.config import Config
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
 from projections.constraints.evaluate import Matcher
-from projections.constraints.possible_states import reachable
+from projections.constraints.possible_states import may_match
 from projections.constraints.tree import parse
-from projections.engine.fold_batch import replay
+from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE, NEW, PENDING, RUNNING, Job
 from tests.support.recordings import new_store
 from tests.support.strategies import line
@@ -150,12 +150,12 @@ def expected_ids(
     matcher = Matcher(tree)
     found = []
     for (key,) in fetch(store.db, "SELECT key FROM job"):
-        job = replay(store.db, key, 2**62, until=until)
+        job = refold(store.db, key, 2**62, until=until)
         if job is not None and job.state != NEW and not (follow and job.t_purged):
             found.append(job)
 
     def of(states: int) -> list[Job]:
-        if not reachable(tree, states):
+        if not may_match(tree, states):
             return []
         return [job for job in found if job.state & states and matcher.matches(job)]
 

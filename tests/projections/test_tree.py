@@ -29,7 +29,7 @@ from projections.constraints.tree import (
     States,
     Timestamp,
     Userid,
-    fold,
+    fold_tree,
     parse,
 )
 from projections.formats import hostlist, idset
@@ -321,7 +321,7 @@ def test_fold_goes_from_left_to_right() -> None:
         return f"{type(node).__name__}({inner})"
 
     tree = parse({"or": [{"name": ["a"]}, {"not": [{"name": ["b"]}, {"name": ["c"]}]}]})
-    assert fold(tree, show) == "Or(Name(a),Not(Name(b),Name(c)))"
+    assert fold_tree(tree, show) == "Or(Name(a),Not(Name(b),Name(c)))"
 
 
 def test_nodes_are_immutable() -> None:

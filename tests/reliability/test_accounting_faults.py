@@ -23,10 +23,10 @@ from cli.accounting.lock_holders import holders
 from eventstore.errors import JobdbError, Locked, StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
-from projections.definitions.accounting import job_records
 from projections.engine.consumer_cursor import Consumer, Position
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
+from projections.queries.accounting_feed import finished_jobs
 from tests.cli.test_commands import Run
 from tests.support.accounting_db import COLUMNS, NEWEST, create, ids
 from tests.support.journal_generator import EPOCH, journal
@@ -174,13 +174,13 @@ def test_a_damaged_source_is_not_taken_for_the_target(
 ) -> None:
     def damaged(*words: Any) -> Iterator[Any]:
         looks.append(words)
-        yield from job_records(*words)
+        yield from finished_jobs(*words)
         if len(looks) > 1:  # the first is whether there is anything to do
             raise apsw.CorruptError("database disk image is malformed")
 
     looks: list[Any] = []
     path = create(tmp_path / "a.db")
-    monkeypatch.setattr("cli.accounting.feed.job_records", damaged)
+    monkeypatch.setattr("cli.accounting.feed.finished_jobs", damaged)
     with pytest.raises(StoreError, match=f"{run.db}: it is damaged"):
         run("accounting", "--to", path)
     assert set() == ids(path)
@@ -312,7 +312,7 @@ def test_a_view_of_another_version_is_waited_for(run: Run, tmp_path: Path) -> No
 _DIES = """
 import os
 from cli.accounting.flux_accounting_db import Target
-from projections.definitions.accounting import job_records
+from projections.queries.accounting_feed import finished_jobs
 from projections.engine.consumer_cursor import Consumer
 {where} = lambda *_: os._exit(9)
 from cli.main import main

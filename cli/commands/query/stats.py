@@ -13,21 +13,6 @@ from cli.options import db_option
 
 __all__ = ["command"]
 
-_COUNTS = {
-    "jobs": "SELECT count(*) FROM job",
-    "events": "SELECT count(*) FROM event",
-    "jobspecs": "SELECT count(*) FROM jobspec",
-    "Rs": "SELECT count(*) FROM R",
-    "batches": "SELECT count(*) FROM batch",
-    "rejects": "SELECT count(*) FROM reject",
-    "purges": "SELECT count(*) FROM notice WHERE kind = 'purge'",
-    "boots": "SELECT count(*) FROM notice WHERE kind = 'boot'",
-    "sources": "SELECT count(*) FROM source",
-    "sources_unfinished": "SELECT count(*) FROM source WHERE ended IS NULL",
-    "first_event": "SELECT timestamp FROM event ORDER BY seq LIMIT 1",
-    "last_event": "SELECT timestamp FROM event ORDER BY seq DESC LIMIT 1",
-}
-
 
 @click.command(epilog="Example: flux-jobdb stats --json | jq .events")
 @db_option
@@ -39,11 +24,11 @@ def command(as_json: bool) -> None:
     """
     from eventstore.reading.gaps import counts  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
-    from eventstore.storage.sql import value  # noqa: PLC0415
+    from projections.queries.store_counts import store_counts  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store, store.snapshot() as db:
-        found = {name: value(db, sql) for name, sql in _COUNTS.items()}
+        found = store_counts(db)
         found |= {f"gaps_{kind}": count for kind, count in counts(db, path).items()}
     for name, suffix in (("bytes", ""), ("wal_bytes", "-wal")):
         file = Path(path + suffix)

@@ -125,11 +125,11 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
 
 def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     from cli.accounting.feed import ACCOUNTING  # noqa: PLC0415
-    from projections.definitions.accounting import job_records, json_line  # noqa: PLC0415
+    from projections.queries.accounting_feed import finished_jobs, json_line  # noqa: PLC0415
 
     with reading() as store, store.snapshot() as db:
-        window = consumer.window(db, ACCOUNTING)
-        for seq, record in job_records(db, window.after, window.upto, since):
+        window = consumer.unread(db, ACCOUNTING)
+        for seq, record in finished_jobs(db, window.after, window.upto, since):
             sys.stdout.buffer.write(json_line(seq, record))
     sys.stdout.flush()
     if not dry:
@@ -142,7 +142,7 @@ def _explain(jobid: int, target: Target | None) -> int:
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415
     from eventstore.reading import event_log  # noqa: PLC0415
-    from projections.engine.fold_batch import replay  # noqa: PLC0415
+    from projections.engine.fold_batch import refold  # noqa: PLC0415
 
     with reading() as store, store.snapshot() as db:
         keys = event_log.keys(db, jobid)
@@ -151,7 +151,7 @@ def _explain(jobid: int, target: Target | None) -> int:
                 f"{encode(jobid)}: no such job here; `flux-jobdb list -a` shows jobs"
             )
         for key in keys:
-            gone = replay(db, key, event_log.head(db)) is None
+            gone = refold(db, key, event_log.head(db)) is None
             weights = target.weights() if target is not None else None
             found = explain(event_log.job_records(db, key), gone=gone, weights=weights)
             click.echo(f"{encode(jobid)} {found.verdict}")

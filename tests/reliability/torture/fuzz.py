@@ -106,10 +106,10 @@ def _child(name: str, runs: int, seed: int, folder: Path) -> None:
 
 def _without_plugins() -> None:
     """Leave out projections of sites: to look for them is a third of the time."""
-    from projections.definitions import interface  # noqa: PLC0415
+    from projections.definitions import registry  # noqa: PLC0415
 
     none: Callable[..., list[object]] = lambda **_: []  # noqa: E731
-    interface.entry_points = none  # type: ignore[assignment]
+    registry.entry_points = none  # type: ignore[assignment]
 
 
 def main() -> None:

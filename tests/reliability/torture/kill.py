@@ -25,9 +25,9 @@ from eventstore.maintenance.verify import verify_chain
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
-from projections.definitions.accounting import job_records, json_line
 from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild
+from projections.queries.accounting_feed import finished_jobs, json_line
 from tests.reliability.torture.workload import batches, contents, count, ingest, opened, remove
 from tests.support.accounting_db import create, rows
 
@@ -156,10 +156,10 @@ def accounting(path: str, to: str, printed: Path) -> Task:
             acknowledge(feed(store, target, consumer_of(store, target)).added)
             consumer = Consumer(path, "printer")
             with store.snapshot() as db:
-                window = consumer.window(db, ACCOUNTING)
+                window = consumer.unread(db, ACCOUNTING)
                 text = b"".join(
                     json_line(seq, record)
-                    for seq, record in job_records(db, window.after, window.upto, 0.0)
+                    for seq, record in finished_jobs(db, window.after, window.upto, 0.0)
                 )
             with open(printed, "ab") as file:
                 file.write(b"\n" + text)  # what a kill cut short is a line of its own
@@ -195,7 +195,7 @@ def torture_accounting(folder: Path, seconds: float, seed: int, jobs: int) -> Fi
             assert fetch(target.db, "PRAGMA integrity_check") == [("ok",)]
         there = rows(to)
         with open_readonly(path) as store, store.snapshot() as db:
-            wanted = [record._asdict() for _, record in job_records(db, 0, head(db), 0.0)]
+            wanted = [record._asdict() for _, record in finished_jobs(db, 0, head(db), 0.0)]
         known = {row["id"]: row for row in wanted}
         assert all(known[int(row["id"])] == row | {"id": int(row["id"])} for row in there)
         if killed.early:

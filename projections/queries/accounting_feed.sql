@@ -1,0 +1,9 @@
+-- SPDX-License-Identifier: LGPL-3.0
+-- Finished jobs with a seq in a range (after, upto] that ended after a time: what the view has of
+-- them, and jobspec and R as they are stored, each with the payload that it is a difference to.
+SELECT a.seq, id, userid, t_submit, t_run, t_inactive, ranks,
+       r.data, rb.data, j.data, jb.data, a.R, updates
+FROM accounting a
+LEFT JOIN R r ON r.seq = R_seq LEFT JOIN R rb ON rb.seq = r.base
+LEFT JOIN jobspec j ON j.seq = jobspec_seq LEFT JOIN jobspec jb ON jb.seq = j.base
+WHERE a.seq > ? AND a.seq <= ? AND t_inactive > ? ORDER BY a.seq;

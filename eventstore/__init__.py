@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What happened: the append-only store of everything the job manager's journal said.
+"""What happened: the append-only store of the job manager's events.
 
-The way of a response through this folder:
+Folders in the order of an event's way, from the journal's bytes to proven rows:
 
-    journal.py    bytes of one line  ->  Response, Purge or Reject     (pure)
-    merge.py      which of its events are stored already, where do the others belong   (pure)
-    append.py     one transaction per batch: rows, and whoever derives views
-    chain.py      the batch's own row, with the digest that binds it to those before
-    read.py       stored rows in the order of seq, or of one job
-    verify.py     recomputes the chain and names the first fault
+    errors.py       errors, and the one place where those of SQLite are translated
+    events/         pure: lines decoded, events compared, compressed and digested
+    storage/        the SQLite file: schema, settings, transactions, the writer's lock
+    reading/        stored events, in the order of seq or of one job; gaps
+    ingest/         appending: one transaction a batch, which views take part in
+    maintenance/    verifying, backing up and recovering a store
 
-``store.py`` opens and locks the SQLite file that ``schema.sql`` describes, ``digest.py``
-holds the rules of the chain, ``errors.py`` the errors. Nothing here knows of views.
+Nothing here knows of views: those who derive something of the events take part in batches by
+`ingest.unit_of_work.Participant`.
 """
+
+__all__ = [
+    "errors",
+    "events",
+    "ingest",
+    "maintenance",
+    "reading",
+    "storage",
+]

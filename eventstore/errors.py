@@ -6,7 +6,7 @@ JobdbError
 │   ├── NotOurs       another program's database, or no database at all
 │   ├── TooNew        written by a newer flux-jobdb
 │   ├── Locked        another process writes
-│   └── Unfit         SQLite does not take what is to be stored, and never will
+│   └── Unfit         what is to be stored does not fit a table: repeating it is in vain
 └── InputError        what was given to read cannot be read (to its end)
 """
 
@@ -19,14 +19,14 @@ import apsw
 
 
 class JobdbError(Exception):
-    """Base of everything that a user of flux-jobdb can cause or mend."""
+    """Base of all errors that a user of flux-jobdb can cause or correct."""
 
 
 class StoreError(JobdbError):
     """The database cannot be used as asked."""
 
 
-class NotOurs(StoreError):  # noqa: N818 - reads as what it says
+class NotOurs(StoreError):  # noqa: N818 - the name is clearer without Error
     """The file is no flux-jobdb database."""
 
 
@@ -39,7 +39,7 @@ class Locked(StoreError):  # noqa: N818
 
 
 class Unfit(StoreError):  # noqa: N818
-    """Something is too large, or of a kind that no table takes: to repeat it is in vain."""
+    """What is to be stored is too large, or breaks a constraint: repeating it is in vain."""
 
 
 class InputError(JobdbError):

@@ -1,2 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""Events as bytes and values: pure functions, no I/O.
+
+journal_line.py     one line of the journal -> Response, Purge or Reject
+records.py          what is stored: events (Record) and notices (Notice)
+dedup.py            which events are stored already, and where the others belong
+compression.py      an event's text in fewer bytes, and back
+digest_chain.py     the digest of a batch, chained to the batch before
+"""
+
+__all__ = [
+    "compression",
+    "dedup",
+    "digest_chain",
+    "journal_line",
+    "records",
+]

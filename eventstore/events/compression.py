@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Keeping the bytes that came in fewer bytes, to give them back exactly as they were: pure.
+"""Lossless compression of events, jobspecs and Rs: pure.
 
-*Events.* A text repeats what its row has as columns, timestamp and name. Where the text is
-what composing these gives again, which is tried before anything is stored, the context alone
-is kept. All other texts are kept whole.
+*Events.* An event's text repeats timestamp and name, which its row has as columns. Where the
+text can be composed of these and the context, to the byte, the context alone is kept; that is
+tried before anything is stored. Other texts are kept whole.
 
-*jobspec and R.* Those of different jobs resemble each other. One of many is kept as it came;
-those that follow are deflated with it as the dictionary (RFC 1951), and name it as their base.
-Damage to a base concerns these only.
+*jobspec and R.* Those of different jobs resemble each other. One is kept as it came, as a base;
+the next ones are deflated with it as the dictionary (RFC 1951). Damage to a base concerns these
+only.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from typing import Any
 FORMS = range(3)
 WHOLE, DIGITS, SHORTEST = FORMS
 """How an event's text is kept: as it came; or its context, with the timestamp in the text
-written in 17 significant digits, as the job manager does (jansson), or in as few as tell it."""
+written in 17 significant digits, as the job manager does (jansson), or in the fewest that give
+the same number."""
 
-_NAME_MOST = 64  # characters; what is remembered of names is bounded
+_NAME_MOST = 64  # characters; longer ones are not cached
 _DEFLATED_MOST = 2**18  # bytes; longer payloads are kept as they came
 _FOLLOWERS = 255  # payloads that share a base, at the most
-# A window of 8 KiB: state that is small enough to be copied for each payload.
+# A window of 8 KiB: the compressor's state is copied for each payload.
 _WINDOW, _MEMORY, _LEVEL = -13, 6, 1
 
 
@@ -53,6 +54,11 @@ def lengthen(form: int, timestamp: float, name: str, kept: bytes) -> bytes:
     rest = middle + kept + end
     text = _digits(timestamp) if form == DIGITS else repr(timestamp).encode()
     return b'{"timestamp":%b%b' % (text, rest)
+
+
+def has_digits_form(timestamp: float) -> bool:
+    """Whether a timestamp has the same text in both forms: DIGITS is what `shorten` takes."""
+    return _digits(timestamp) == repr(timestamp).encode()
 
 
 def _digits(timestamp: float) -> bytes:

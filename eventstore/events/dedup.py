@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Which events are stored already, and where the others belong: pure.
+"""Deduplication: which events are stored already, and where the others belong: pure.
 
 Each connection to the job manager replays its backlog, and files may be read twice and in
-any order. Neither position nor text tells a stored event from a new one: the job manager
-posts some events live only, and changes the contexts of a few that it has posted, in
-memory. What stays is a job's order and each event's (timestamp, name). So the new events of
-a job are merged into the stored ones along that order.
+any order. Neither position nor text distinguishes a stored event from a new one: the job
+manager posts some events live only, and changes the contexts of a few that it has posted, in
+memory. What does not change is the order of a job's events, and each event's (timestamp,
+name). So the new events of a job are merged into the stored ones along that order.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ def place(
 ) -> tuple[bool, int]:
     """Find ``entry`` in a job's stored events, which are in the job's order.
 
-    ``start`` is the place behind the last event that the same reader found or added: what
-    it reads next stands there or later, unless it repeats itself. Returns (True, index) of
-    the same event, or (False, index) where it belongs.
+    ``start`` is the index behind the last event that the same source brought: what comes next
+    is there or later, unless the source repeats itself. Returns (True, index) of the same
+    event, or (False, index) where it belongs.
     """
     for index in range(start, len(known)):
         if _same(known[index], entry, replayed=replayed):
             return True, index
     if not replayed:
-        # A live reader repeats itself where a part of a file stands twice. A backlog
-        # response does not: an event that stands in it twice has happened twice.
+        # A recorded file may have the same live response twice. A backlog response does not
+        # repeat an event: what is in it twice has happened twice.
         for index in range(start):
             if _same(known[index], entry, replayed=False):
                 return True, index
-    # Time decides between events that only one of two readers saw. Behind all that is
-    # known it has no say: clocks are set back now and then, and arrival is right.
+    # Timestamps order events of which each was seen by one of two sources only. At the end,
+    # the order of arrival counts instead: timestamps need not be monotonic.
     for index in range(start, len(known)):
         if known[index].timestamp > entry.timestamp:
             return False, index
@@ -69,10 +69,10 @@ annotate.c, submit.c, prioritize.c)."""
 
 
 def taken_back(known: Sequence[Known], backlog: Sequence[Entry]) -> bool:
-    """Whether a job manager that says ``backlog`` of a job never heard of what is known.
+    """Whether stored events of a job are missing from its backlog: the KVS was rolled back.
 
-    A broker that crashed begins from the last checkpoint of its KVS. What happened to a job
-    after that is lost there, and the job goes on from where it was: it may run once more.
+    A broker that crashed starts from the last checkpoint of its KVS. What happened to a job
+    after that is lost there, and the job goes on from that state: it may run once more.
     """
     said = {(entry.timestamp, entry.name) for entry in backlog}
     return any(
@@ -84,8 +84,8 @@ def taken_back(known: Sequence[Known], backlog: Sequence[Entry]) -> bool:
 def anchored(rows: Sequence[tuple[int, int | None]]) -> list[int]:
     """Indexes of a job's rows (seq, anchor), given in the order of seq, in the job's order.
 
-    An anchored row was read late: it stands behind the row whose seq is its anchor, at the
-    very beginning where that is 0.
+    A row with an anchor was read late: it belongs behind the row whose seq is its anchor, and
+    at the beginning where that is 0.
     """
     order: list[int] = []
     for index, (_, anchor) in enumerate(rows):

@@ -3,11 +3,11 @@
 
     digest(n) = SHA-256( digest(n-1) · header · events · jobspecs · Rs · notices · rejects )
 
-Lengths and columns are digested beside the bytes, so that no two different batches have the
-same input. A site that logs the head digest elsewhere will notice any later change.
+Lengths and columns are part of the input, so that no two different batches have the same
+input. A site that logs the head digest elsewhere can detect any later change.
 
-``checks`` holds a CRC-32 for each event, jobspec and R, in this order: the digest says that
-something changed, the checks say what.
+``checks`` holds a CRC-32 for each event, jobspec and R, in this order: the digest tells that
+something changed, the checks tell which row.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Pr
     texts = [row.entry.data for row in rows.events]
     digest = hashlib.sha256(previous)
     digest.update("{} {} {!r} {}\n".format(*header, len(texts)).encode())
-    # Column by column: a thousand rows cost little more than their bytes.
+    # Column by column: packing row by row would take several times as long.
     for column in (
         [row.seq for row in rows.events],
         [row.jobid for row in rows.events],

@@ -7,7 +7,7 @@ A line is the payload of one ``job-manager.events-journal`` response,
 cuts the bytes of each event, jobspec and R out of the line, so that what is stored is what
 came, to the byte.
 
-What does not have these forms becomes a Reject, with the reason; it stops nothing.
+What does not have these forms becomes a Reject, with the reason, and does not stop the reader.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Entry(Struct, gc=False):
     """One event: RFC 18's members, and the bytes they came in.
 
     ``timestamp`` is in seconds since the epoch (UTC); ``context`` is JSON text or None.
-    ``text`` is the event's text, or None where ``form`` and ``kept`` say it (compact.py).
+    ``text`` is the event's text, or None where ``form`` and ``kept`` make it (compression.py).
     """
 
     timestamp: float
@@ -71,16 +71,16 @@ class Response(NamedTuple):
 
     @property
     def replayed(self) -> bool:
-        """Whether this can only have come from a backlog: live responses have one event.
+        """Whether this came from a backlog: live responses have one event.
 
-        A backlog response with one event says the same as the live one did, so that it
-        need not be told apart: nothing has happened yet that could have changed it.
+        A backlog response with a single event is the same as the live one: the job manager
+        changes contexts only when later events come.
         """
         return len(self.entries) + len(self.rejects) > 1
 
 
 class Purge(NamedTuple):
-    """The job manager forgot these inactive jobs."""
+    """The job manager purged these inactive jobs; ``data`` is the payload that says so."""
 
     jobids: list[int]
     data: bytes
@@ -118,10 +118,10 @@ def decode_line(line: bytes) -> Response | Purge | Reject:
 
 
 def decode_live(line: bytes) -> tuple[int, Entry] | None:
-    """Decode what most lines are: one event, nothing with it, as the job manager writes it.
+    """Decode the most frequent line: one event, without jobspec and R, as jansson writes it.
 
-    Returns job id and event, None where the line is anything else. The event is cut out by
-    its place. Where it is not alone there, it does not decode.
+    Returns job id and event, None where the line is anything else. The event's text is what
+    stands between the brackets; where there are several events, that text does not decode.
     """
     if line[:6] != b'{"id":' or line[-3:] != b"}]}" or not line.isascii():
         return None
@@ -148,7 +148,7 @@ class _Glimpsed(Struct, gc=False):
 
 
 class Glimpse(Struct, gc=False):
-    """A response of which only times and names of events were read."""
+    """A response of which only the events' timestamps and names were decoded."""
 
     id: int
     events: list[_Glimpsed]
@@ -158,9 +158,9 @@ _decode_glimpse = msgspec.json.Decoder(Glimpse).decode
 
 
 def glimpse(line: bytes) -> Glimpse | None:
-    """Read times and names of a backlog response; None where it is anything else, or odd.
+    """Decode timestamps and names of a backlog response; None where it is anything else.
 
-    What it is read from is a response that `decode_any` takes without a reject.
+    Also None where `decode_any` would reject a part of it.
     """
     try:
         found = _decode_glimpse(line)
@@ -182,8 +182,7 @@ def decode_any(line: bytes) -> Response | Purge | Reject:
     if form.id not in _INT64:
         return Reject("id is beyond 64 bits", line)
     if not line.isascii():
-        # Raw members are skipped over, not decoded: text that is not UTF-8 would only show
-        # when somebody reads it.
+        # Raw members are not decoded, so that msgspec does not check that they are UTF-8.
         try:
             line.decode()
         except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The rows of one batch: gathered while its lines are read, written together at its end.
 
-Rows are written earlier only where somebody has to read them: see ``flushed``.
+Rows are written earlier only where they have to be read: see ``flushed``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The statements that append rows: whoever appends, ingest or recovery, does it by these."""
+"""The statements that append rows, for ingest and for recovery."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A copy of a store that is in use: of one moment, verified before it gets its name."""
+"""Backups of a store in use: a copy of one snapshot, verified before it gets its name."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _PAGES = 1024  # copied at a time: 8 MiB
 
 
 class Backup(NamedTuple):
-    """What the backup holds. ``head`` is its head digest; ``size`` is in bytes."""
+    """What the backup holds; ``size`` is in bytes."""
 
     verified: Verified
     size: int
 
 
 def backup(store: Store, to: str, progress: Progress = lambda done, total: None) -> Backup:
-    """Copy the store as it is now into the new file ``to``; others go on writing meanwhile.
+    """Copy the store as it is now into the new file ``to``; a writer may go on meanwhile.
 
-    Raises StoreError where ``to`` exists, cannot be written, or is not what it should be: then
-    there is no ``to`` afterwards.
+    Raises StoreError where ``to`` exists, cannot be written, or the copy fails verification:
+    ``to`` is not made then.
     """
     if Path(to).exists():
         raise StoreError(f"{to}: exists already; name a new file")
@@ -65,13 +65,13 @@ def backup(store: Store, to: str, progress: Progress = lambda done, total: None)
 
 
 def _copy(store: Store, part: str, progress: Progress) -> bytes:
-    """Copy all pages of one snapshot; returns its head digest."""
+    """Copy the pages of one snapshot; returns its head digest."""
     with translated(part):
         target = apsw.Connection(part)
         try:
-            # A snapshot that is held keeps writers from making the copy start over again.
+            # Without a snapshot that is held, each commit makes SQLite copy from the beginning.
             with store.snapshot() as db:
-                # The first reading is what begins the snapshot.
+                # A snapshot begins with the first query.
                 sql = "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1"
                 head = value(db, sql) or GENESIS
                 with target.backup("main", db, "main") as copying:
@@ -88,7 +88,7 @@ def _copy(store: Store, part: str, progress: Progress) -> bytes:
 
 
 def _publish(part: str, to: str) -> None:
-    """Give the file its name, on disk, unless somebody has taken the name meanwhile."""
+    """Give the file its name, and sync both; raises StoreError where the name is taken."""
     _sync(part)
     try:
         os.link(part, to)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Reading what can still be read of a damaged database.
 
-A damaged page makes SQLite give up on a query. So ranges of rows are halved until what is
-left are rows that can be read and rows that cannot. Where there is a write-ahead log, the
-database is read with it and without it: either may be the damaged part. All reading is done
-on copies; the damaged files stay as they are.
+A damaged page ends a query with an error. So ranges of rows are halved until the rows that can
+be read are separated from those that cannot. Where there is a write-ahead log, the database is
+read with it and without it: either may be the damaged part. Reading is done on copies; the
+damaged files stay as they are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEAST_ROW = 8  # bytes: well below what the smallest row takes
 class Salvage:
     """What can be read of a damaged database; ``readings`` are its possible states.
 
-    No table ever had more rows than there is ``room`` for: a higher number is damage.
+    ``room`` is how many rows a file of this size can hold: a higher rowid is damage.
     """
 
     def __init__(self, readings: list[apsw.Connection], room: int) -> None:
@@ -41,10 +41,10 @@ class Salvage:
     def rows(
         self, table: str, columns: str, lo: int = 0, hi: int | None = None
     ) -> dict[int, list[Row]]:
-        """Return the readable rows with lo <= key <= hi, in the order of their keys.
+        """Return the readable rows with lo <= rowid <= hi, by rowid, in this order.
 
-        Each as the readings have it, once where they agree; the key comes first. It is the
-        table's rowid. Without ``hi``, the whole table.
+        Each row begins with its rowid. A rowid has a row of each reading, and one row where
+        the readings agree. Without ``hi``: the whole table.
         """
         last = self.highest(table) if hi is None else hi
         found: dict[int, list[Row]] = {}
@@ -79,7 +79,7 @@ class Salvage:
         return found
 
     def beyond(self, table: str) -> list[int]:
-        """Return numbers that cannot be: the first hundred of them."""
+        """Return up to a hundred rowids that the file has no room for."""
         sql = f"SELECT rowid FROM {table} WHERE rowid < 1 OR rowid > {self.room} LIMIT 100"
         return sorted(number for (number,) in self.every(sql))
 
@@ -109,14 +109,15 @@ def salvage(path: str, scratch: Path) -> Iterator[Salvage]:
 def _reading(path: str) -> apsw.Connection:
     db = apsw.Connection(path)
     try:
-        # So that a file that is shorter than it says can be opened.
+        # This opens a file that is shorter than its header says.
         db.execute("PRAGMA writable_schema = ON")
         db.execute("PRAGMA cell_size_check = ON")
         db.execute("PRAGMA trusted_schema = OFF")
         if db.pragma("application_id") != APPLICATION_ID:
             raise apsw.NotADBError("another program's")
         value(db, "SELECT count(*) FROM sqlite_schema")
-        # A copy, so that it can be brought up to date; its version may be the damage.
+        # This is a copy: it may be migrated. Its user_version may be damaged, so that a column
+        # tells which schema it has.
         if not fetch(db, "SELECT 1 FROM pragma_table_info('event') WHERE name = 'form'"):
             db.execute("PRAGMA user_version = 1")
             migrate(db)

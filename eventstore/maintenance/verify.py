@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Proof that what is stored is what was appended.
 
-Recomputes the digest chain batch by batch, so that memory stays flat, and names the first
-fault: the event whose bytes changed where the checks can tell, else the batch.
+Recomputes the digest chain batch by batch, so that memory use does not grow with the store,
+and names the first fault: the row, where its own columns or its checksum tell, else the batch.
+What the chain leaves out is checked by ``integrity.py`` and ``derived_rows.py``.
 """
 
 from __future__ import annotations
@@ -10,29 +11,29 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
 from eventstore.events import digest_chain
-from eventstore.events.compression import FORMS, WHOLE, inflate
-from eventstore.events.journal_line import Entry, decode_event
-from eventstore.events.records import Notice, Record
-from eventstore.maintenance.integrity import notice_fault, schema_fault, structure_fault
+from eventstore.maintenance.batch_contents import BatchFault, read_contents
+from eventstore.maintenance.derived_rows import derived_fault, is_recovered
+from eventstore.maintenance.integrity import schema_fault, structure_fault
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import Store
-from eventstore.storage.sql import fetch, value
+from eventstore.storage.sql import statements, value
+
+SQL = statements(__file__)
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) batches."""
-
 
 NO_EVENT = "no event is concerned"
 """How a fault ends that leaves all events as they came."""
 
 
 class Verified(NamedTuple):
-    """What was found. ``head`` is the digest to log elsewhere; no ``fault``: all is well."""
+    """What was found. ``head`` is the digest to log elsewhere, ``fault`` the first fault."""
 
     batches: int
     events: int
@@ -40,8 +41,25 @@ class Verified(NamedTuple):
     fault: str | None
 
 
-class _Fault(Exception):  # noqa: N818 - never leaves this file
-    """Ends the check at the first fault."""
+class _Batch(NamedTuple):
+    """A row of the table batch."""
+
+    batch: int
+    source: int
+    first: int
+    last: int
+    rejects: int
+    committed: float
+    checks: bytes
+    digest: bytes
+
+    @property
+    def where(self) -> str:
+        return f"batch {self.batch} (seq {self.first} to {self.last})"
+
+
+_BATCH_TYPES = (int, int, int, int, int, float, bytes, bytes)
+_UNREADABLE = (TypeError, ValueError, OverflowError, AttributeError, struct.error)
 
 
 def verify_chain(
@@ -50,15 +68,14 @@ def verify_chain(
     *,
     logged: bytes | None = None,
 ) -> Verified:
-    """Recompute everything that ``digest.py`` covers, and check what it does not.
+    """Recompute everything that ``digest_chain.py`` covers, and check what it leaves out.
 
-    That is SQLite's own integrity check, and the tables that follow from notices. ``logged``
-    is a head digest of some time before, which must be one of the chain's: else the newest
-    batches are missing, as they are when the write-ahead log was taken away.
+    ``logged`` is a head digest of some time before, which must be one of the chain's: else the
+    newest batches are missing, as they are when the write-ahead log was taken away.
     """
     with store.snapshot() as db:
         structure = structure_fault(db)
-        found = _verify_batches(db, progress)
+        found = _Chain(db).verify(progress)
         if found.fault is not None:
             both = filter(None, (found.fault, structure))
             return found._replace(fault="; ".join(both))
@@ -69,9 +86,11 @@ def verify_chain(
                     "missing, or it is another database's"
                 )
                 return found._replace(fault=fault)
-            other = structure or schema_fault(db) or notice_fault(db)
+            other = structure or schema_fault(db) or derived_fault(db)
         except (apsw.Error, UnicodeDecodeError) as error:
             other = f"SQLite: {error}"
+        except _UNREADABLE as error:
+            other = f"a column has another type: {error}"
     if other is None:
         return found
     return found._replace(fault=f"{other}; {NO_EVENT}")
@@ -82,146 +101,99 @@ def _had(db: apsw.Connection, head: bytes) -> bool:
     return head == digest_chain.GENESIS or value(db, sql, (head,)) is not None
 
 
-def _verify_batches(db: apsw.Connection, progress: Progress) -> Verified:
-    chain, events, done, expected_first = digest_chain.GENESIS, 0, 0, 1
-    try:
-        total = value(db, "SELECT count(*) FROM batch")
-        for row in db.execute(
-            "SELECT batch, source, committed, first, last, rejects, checks, digest"
-            " FROM batch ORDER BY batch"
-        ):
-            number, source, committed, first, last, rejects, checks, stored = row
-            if number != done + 1:
-                raise _Fault(f"batch {done + 1} is missing")
-            if first != expected_first:
-                raise _Fault(f"batch {number}: begins at seq {first}, not at {expected_first}")
-            where = f"batch {number} (seq {first} to {last})"
-            contents = _read(db, number, first, last)
-            proof = digest_chain.prove(chain, (number, source, committed), contents)
-            if proof.checks != checks:
-                raise _changed(contents, checks, where)
-            if len(contents.rejects) != rejects:
-                raise _Fault(f"{where}: {len(contents.rejects)} rejects, not {rejects}")
-            chain = proof.digest
-            if chain != stored:
-                raise _Fault(f"{where}: its digest differs: a column or the batch was changed")
-            events += len(contents.events)
-            expected_first, done = last + 1, number
-            progress(done, total)
-        _check_nothing_else(db, expected_first - 1, done)
-    except _Fault as fault:
-        return Verified(done, events, chain, str(fault))
-    except (TypeError, ValueError, OverflowError, AttributeError, struct.error) as error:
-        return Verified(done, events, chain, f"batch {done + 1}: a column changed: {error}")
-    except apsw.Error as error:
-        where = f"batch {done + 1}, from seq {expected_first} on"
-        return Verified(done, events, chain, f"{where}: cannot be read: {error}")
-    return Verified(done, events, chain, None)
+class _Chain:
+    """The chain as far as it is recomputed: ``done`` batches, up to the seq ``last``."""
 
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._digest = digest_chain.GENESIS
+        self._done = 0
+        self._last = 0
+        self._events = 0
+        self._may_have_holes = False
 
-def _read(db: apsw.Connection, number: int, first: int, last: int) -> digest_chain.Contents:
-    try:
-        return _contents(db, number, first, last)
-    except (apsw.Error, UnicodeDecodeError) as error:
-        raise _Fault(
-            f"batch {number} (seq {first} to {last}): cannot be read: {error}"
-        ) from error
+    def verify(self, progress: Progress) -> Verified:
+        """Recompute the whole chain."""
+        return self._found(self._first_fault(progress))
 
-
-_NOTICES = "SELECT seq, time, kind, data FROM notice"
-_REJECTS = "SELECT jobid, reason, data FROM reject WHERE batch = ? ORDER BY reject"
-
-
-def _contents(db: apsw.Connection, batch: int, first: int, last: int) -> digest_chain.Contents:
-    window = (first, last)
-    within = " WHERE seq BETWEEN ? AND ? ORDER BY seq"
-    events = []
-    for row in fetch(
-        db,
-        "SELECT seq, job, jobid, stream, replayed, anchor, timestamp, name, form, data"
-        " FROM event LEFT JOIN job ON key = job" + within,
-        window,
-    ):
-        seq, job, jobid, stream, replayed, anchor, *columns = row
-        where = f"batch {batch}: event {seq}"
-        if jobid is None:
-            raise _Fault(f"{where}: its job is missing")
-        events.append(Record(seq, job, jobid, stream, replayed, anchor, _entry(columns, where)))
-    contents = digest_chain.Contents(
-        events,
-        _payloads(db, "jobspec", batch, window),
-        _payloads(db, "R", batch, window),
-        [Notice(*row) for row in fetch(db, _NOTICES + within, window)],
-        fetch(db, _REJECTS, (batch,)),
-    )
-    for name, rows in (("notice", contents.notices), ("reject", contents.rejects)):
-        for row in rows:
-            if not isinstance(row[-1], bytes):
-                raise _Fault(f"batch {batch}: {name} {row[0]}: its bytes were changed")
-    return contents
-
-
-def _entry(columns: list[Any], where: str) -> Entry:
-    """Return an event as its columns have it; its bytes are compared later."""
-    timestamp, name, form, data = columns
-    if not isinstance(data, bytes) or form not in FORMS:
-        raise _Fault(f"{where}: its bytes were changed")
-    if form != WHOLE:
-        return Entry(timestamp, name, None, None, form, data)
-    found = decode_event(data)
-    if not isinstance(found, Entry):
-        return Entry(timestamp, name, None, data)
-    if (found.timestamp, found.name) != (timestamp, name):
-        raise _Fault(f"{where}: its columns differ from its bytes")
-    return found
-
-
-def _payloads(
-    db: apsw.Connection, table: str, batch: int, window: tuple[int, int]
-) -> list[tuple[int, bytes]]:
-    found = []
-    for seq, data, base, base_data in fetch(
-        db,
-        f"SELECT p.seq, p.data, p.base, b.data FROM {table} p"
-        f" LEFT JOIN {table} b ON b.seq = p.base WHERE p.seq BETWEEN ? AND ? ORDER BY p.seq",
-        window,
-    ):
-        where = f"batch {batch}: {table} of event {seq}"
-        if base is not None and base_data is None:
-            raise _Fault(f"{where}: that of event {base}, its base, is missing")
+    def _first_fault(self, progress: Progress) -> str | None:
         try:
-            found.append((seq, inflate(data, base_data)))
-        except ValueError as error:
-            of = f" or those of its base, of event {base}," if base is not None else ""
-            raise _Fault(f"{where}: its bytes{of} were changed") from error
-    return found
+            self._may_have_holes = is_recovered(self._db)
+            total = value(self._db, "SELECT count(*) FROM batch")
+            for row in self._db.execute(SQL["batches"]):
+                self._verify_batch(_Batch(*row))
+                progress(self._done, total)
+            self._check_nothing_else()
+        except BatchFault as fault:
+            return str(fault)
+        except _UNREADABLE as error:
+            return f"batch {self._done + 1}: a column changed: {error}"
+        except apsw.Error as error:
+            where = f"batch {self._done + 1}, from seq {self._last + 1} on"
+            return f"{where}: cannot be read: {error}"
+        return None
+
+    def _found(self, fault: str | None) -> Verified:
+        return Verified(self._done, self._events, self._digest, fault)
+
+    def _verify_batch(self, batch: _Batch) -> None:
+        number = self._done + 1
+        if batch.batch != number:
+            raise BatchFault(f"batch {number} is missing")
+        if tuple(map(type, batch)) != _BATCH_TYPES:
+            raise BatchFault(f"batch {number}: a column has another type")
+        if batch.first != self._last + 1:
+            raise BatchFault(
+                f"batch {number}: begins at seq {batch.first}, not at {self._last + 1}"
+            )
+        contents = read_contents(self._db, number, batch.first, batch.last)
+        header = (number, batch.source, batch.committed)
+        proof = digest_chain.prove(self._digest, header, contents)
+        if proof.checks != batch.checks:
+            raise _changed(contents, batch, intact=proof.digest == batch.digest)
+        if len(contents.rejects) != batch.rejects:
+            raise BatchFault(
+                f"{batch.where}: {len(contents.rejects)} rejects, not {batch.rejects}"
+            )
+        if proof.digest != batch.digest:
+            raise BatchFault(
+                f"{batch.where}: its digest differs: a column or the batch was changed"
+            )
+        rows = len(contents.events) + len(contents.notices)
+        if rows != batch.last - batch.first + 1 and not self._may_have_holes:
+            raise BatchFault(f"{batch.where}: has {rows} events and notices")
+        self._digest = proof.digest
+        self._events += len(contents.events)
+        self._done, self._last = number, batch.last
+
+    def _check_nothing_else(self) -> None:
+        for table, column, limit in (
+            ("event", "seq", self._last),
+            ("notice", "seq", self._last),
+            ("jobspec", "seq", self._last),
+            ("R", "seq", self._last),
+            ("reject", "batch", self._done),
+        ):
+            lowest = value(self._db, f"SELECT min({column}) FROM {table}")
+            above = f"SELECT min({column}) FROM {table} WHERE {column} > ?"
+            extra = value(self._db, above, (limit,))
+            if extra is None and lowest is not None and lowest < 1:
+                extra = lowest
+            if extra is not None:
+                raise BatchFault(f"{table}: {column} {extra} belongs to no batch")
 
 
-def _changed(contents: digest_chain.Contents, checks: bytes, where: str) -> _Fault:
-    """Return which row differs from its check."""
+def _changed(contents: digest_chain.Contents, batch: _Batch, *, intact: bool) -> BatchFault:
+    """Return which row differs from its check; ``intact``: the digest says that none does."""
     named = [(f"event {event.seq}", event.entry.data) for event in contents.events]
     named += [(f"jobspec of event {seq}", data) for seq, data in contents.jobspecs]
     named += [(f"R of event {seq}", data) for seq, data in contents.Rs]
-    if len(named) * 4 != len(checks):
-        return _Fault(f"{where}: holds {len(named)} rows, {len(checks) // 4} were appended")
-    name = next(
-        name
-        for index, (name, data) in enumerate(named)
-        if zlib.crc32(data).to_bytes(4, "little") != checks[index * 4 : index * 4 + 4]
-    )
-    return _Fault(f"{where}: {name}: its bytes were changed")
-
-
-def _check_nothing_else(db: apsw.Connection, last: int, batch: int) -> None:
-    for table, column, limit in (
-        ("event", "seq", last),
-        ("notice", "seq", last),
-        ("jobspec", "seq", last),
-        ("R", "seq", last),
-        ("reject", "batch", batch),
-    ):
-        extra = db.execute(
-            f"SELECT min({column}) FROM {table} WHERE {column} > ?", (limit,)
-        ).get
-        if extra is not None:
-            raise _Fault(f"{table}: {column} {extra} belongs to no batch")
+    if intact:
+        return BatchFault(f"{batch.where}: its checksums were changed")
+    if len(named) * 4 != len(batch.checks):
+        count = len(batch.checks) // 4
+        return BatchFault(f"{batch.where}: holds {len(named)} rows, {count} were appended")
+    sums = struct.unpack(f"<{len(named)}I", batch.checks)
+    changed = (name for (name, data), sum_ in zip(named, sums, strict=True)
+               if zlib.crc32(data) != sum_)  # fmt: skip
+    return BatchFault(f"{batch.where}: {next(changed)}: its bytes were changed")

@@ -1,2 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""What is stored, read back.
+
+event_log.py        events and notices by seq, events of one job in its own order
+event_log.sql       its queries
+gaps.py             what may be missing, from when to when, and why
+gaps.sql            its queries
+"""
+
+__all__ = [
+    "event_log",
+    "gaps",
+]

@@ -25,7 +25,7 @@ def head(db: apsw.Connection) -> int:
 
 
 def number_of(stored: object) -> int:
-    """Return a stored sequence number, validated; raises CorruptError for any other."""
+    """Return a sequence number, validated; raises CorruptError where it cannot be one."""
     if isinstance(stored, int) and -1 <= stored < 2**62:
         return stored
     raise apsw.CorruptError(f"{stored!r:.50} is no sequence number")

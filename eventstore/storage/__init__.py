@@ -1,2 +1,18 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""The SQLite file.
+
+sql.py              reads .sql files; short ways to run a query
+schema.py           whose file it is, its version; making and migrating it
+schema.sql          the tables
+triggers.sql        the triggers that refuse changes of stored rows
+migrations/         N.sql brings version N - 1 to version N
+writer_lock.py      one writer at a time
+connection.py       opening for appending or reading; transactions, snapshots
+"""
+
+__all__ = [
+    "connection",
+    "schema",
+    "sql",
+    "writer_lock",
+]

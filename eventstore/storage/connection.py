@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Opening the database: whose it is, who may write, and with which settings.
+"""Opening the database, with its settings; transactions and snapshots.
 
-One writer at a time, held by a lock on a file beside the database; any number of readers,
-which are never blocked (SQLite's WAL mode).
+One writer at a time (writer_lock.py); any number of readers, which are never blocked (SQLite's
+WAL mode).
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from eventstore.errors import StoreError, translated
 from eventstore.storage import schema, writer_lock
 
 MEMORY = ":memory:"
-BUSY = 10_000  # milliseconds; readers and the writer meet locks for moments only
+BUSY = 10_000  # milliseconds; readers and the writer hold conflicting locks only briefly
 SYNCHRONOUS = ("normal", "full")
-"""What may be asked of `synchronous`. The death of the program loses nothing with either. A
-power loss loses nothing with `full`; with `normal` it may take the last batches, those that
-came since the write-ahead log was last synced, and never leaves a part of one. The journal's
-next backlog brings them again (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
+"""Levels of `synchronous`. A crash of the program loses nothing with either. A power loss loses
+nothing with `full`; with `normal` it may lose the last batches, as a whole: those that were
+committed since the write-ahead log was last synced. The journal's next backlog has them again
+(https://www.sqlite.org/pragma.html#pragma_synchronous)."""
 
 MOST_LOG = 64 * 2**20
-"""Bytes beyond which the write-ahead log is emptied, and readers are waited for. SQLite itself
-only does that when it meets no reader; where there always is one, the log would grow on."""
+"""Bytes of write-ahead log beyond which it is truncated, once readers let go of it. SQLite's
+own checkpoints do not wait for readers: where there always is one, the log would grow without
+bound."""
 LOG_PATIENCE = 250
-"""Milliseconds for which they are waited for."""
+"""Milliseconds to wait for readers."""
 LOG_PAUSE = 2.5
-"""Seconds until that is tried again, where one of them holds an older snapshot for longer."""
+"""Seconds until the next attempt, where a reader held its snapshot for longer."""
 
 
 class Store:
@@ -66,37 +67,40 @@ class Store:
         self.close()
 
     def set_synchronous(self, level: str) -> None:
-        """Take another level, one of `SYNCHRONOUS`."""
+        """Set the level, one of `SYNCHRONOUS`."""
         assert level in SYNCHRONOUS
         with translated(self.path):
             self.db.execute(f"PRAGMA synchronous = {level}")
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
-        """All or nothing; errors of SQLite come out as StoreError."""
+        """Commit what is done inside, or roll it back; errors of SQLite become StoreError.
+
+        No error is raised behind the commit.
+        """
         with translated(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
                 self.db.execute("COMMIT")
             except BaseException:
-                # A full disk may have ended the transaction already.
+                # SQLite itself rolls back on some errors, a full disk for one.
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
         self._bound_log()
 
     def _bound_log(self) -> None:
-        """Empty the write-ahead log where it has grown too large."""
-        if self._log is None or not os.path.exists(self._log):
+        """Truncate the write-ahead log where it has grown too large."""
+        if self._log is None or _size(self._log) <= MOST_LOG:
             return
-        if os.stat(self._log).st_size <= MOST_LOG or time.monotonic() < self._next_try:
+        if time.monotonic() < self._next_try:
             return
         self.db.set_busy_timeout(LOG_PATIENCE)
         try:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except apsw.Error:
-            # What was committed is committed. A disk that fails shows when it is written next.
+            # The transaction is committed. A failing disk is reported by the next one.
             pass
         finally:
             self.db.set_busy_timeout(BUSY)
@@ -104,7 +108,7 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
-        """One consistent state for several reads."""
+        """Read from one snapshot: all queries inside see the same state."""
         if self.db.in_transaction:
             yield self.db
             return
@@ -113,13 +117,16 @@ class Store:
             try:
                 yield self.db
             finally:
-                # Nothing was written. A COMMIT would report damage once more, and fail.
+                # Nothing was written; COMMIT would fail once more where the file is damaged.
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
 
 
 def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
-    """Open ``path`` for appending, making the database where there is none."""
+    """Open ``path`` for appending: a new database where there is none; migrates an old one.
+
+    Raises StoreError where that is not possible, Locked where another process writes.
+    """
     if synchronous not in SYNCHRONOUS:
         raise StoreError(
             f"synchronous is {synchronous!r}; expected one of {', '.join(SYNCHRONOUS)}"
@@ -134,8 +141,8 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
         with translated(path):
             db = apsw.Connection(path)
             _configure(db)
-            # Until WAL is on, there is a rollback journal: one that came back after a power
-            # loss, because its deletion was not synced, would undo what WAL has written since.
+            # Until WAL is on, SQLite uses a rollback journal. EXTRA syncs its deletion: a
+            # journal that reappears after a power loss would undo what was written since.
             db.execute("PRAGMA synchronous = EXTRA")
             if _empty(path, db):
                 schema.create(db)
@@ -154,7 +161,7 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
 def open_readonly(path: str) -> Store:
     """Open ``path`` for reading; raises StoreError where there is no database.
 
-    One with an older schema is brought up to date first, for which it must be writable.
+    One with an older schema is migrated first, for which it must be writable.
     """
     if not Path(path).exists():
         raise StoreError(f"{path}: there is no such database; `flux-jobdb ingest` makes one")
@@ -164,8 +171,8 @@ def open_readonly(path: str) -> Store:
             _configure(db)
             schema.check(path, db)
         except (apsw.CantOpenError, apsw.ReadOnlyError):
-            # A folder that may not be written has no room for WAL's shared memory. Where
-            # no writer left anything in the log, the file alone is the whole truth.
+            # WAL's shared memory is a file: it cannot be made in a read-only folder. Where the
+            # log is empty, the database file alone is complete, and needs no shared memory.
             wal = Path(path + "-wal")
             if wal.exists() and wal.stat().st_size:
                 raise
@@ -181,10 +188,18 @@ def open_readonly(path: str) -> Store:
     return Store(path, db, None)
 
 
+def _size(path: str) -> int:
+    """Return a file's size in bytes, 0 where there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 def _configure(db: apsw.Connection) -> None:
-    # Recovery, and a checkpoint's end, are when a reader may meet a lock.
+    # Readers wait for a lock only while a log is recovered or a checkpoint is completed.
     db.set_busy_timeout(BUSY)
-    db.execute("PRAGMA cache_size = -32768")  # KiB; bounded, whatever the history's length
+    db.execute("PRAGMA cache_size = -32768")  # KiB
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute("PRAGMA trusted_schema = OFF")
 

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- The event store. Rows are appended, never changed: the triggers below see to that.
+-- The event store. Rows are appended, never changed: triggers.sql refuses it.
+-- (Comments inside of a statement are part of what SQLite stores: they stay as they are.)
 
--- A job as this store knows it. Ids are unique within one stream (one Flux instance with
--- its restarts) only; `stream` tells jobs of the same id apart, counting from 1.
+-- A job. Job ids are unique within one stream only (one Flux instance with its restarts):
+-- `stream` distinguishes jobs of the same id, counting from 1.
 CREATE TABLE job (
     key    INTEGER PRIMARY KEY,
     jobid  INTEGER NOT NULL,
@@ -11,7 +12,8 @@ CREATE TABLE job (
 );
 
 -- An event, verbatim: what `data` leaves out follows from the other columns, to the byte
--- (compact.py). `seq` is the order of arrival, shared with `notice`.
+-- (events/compression.py). `seq` is the order of arrival; `notice` has numbers of the same
+-- sequence.
 CREATE TABLE event (
     seq       INTEGER PRIMARY KEY,
     job       INTEGER NOT NULL,  -- job.key
@@ -26,13 +28,13 @@ CREATE TABLE event (
 CREATE INDEX event_by_job ON event (job);
 
 -- The jobspec that came with an event (submit), and the R (alloc), verbatim: as it came, or
--- deflated with the one of seq `base` as dictionary (compact.py).
+-- deflated with the one of seq `base` as dictionary (events/compression.py).
 CREATE TABLE jobspec (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER);
 CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER);
 
--- What bears on jobs and is no event of theirs: 'purge' (the payload of a
+-- What concerns several jobs and is no event of theirs, by kind: 'purge' (the payload of a
 -- job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),
--- 'gone' (the job manager no longer has these: {"jobs":[KEY,…]}).
+-- 'gone' (a complete backlog did not have these: {"jobs":[KEY,…]}).
 CREATE TABLE notice (
     seq    INTEGER PRIMARY KEY,
     time   REAL NOT NULL,        -- seconds since the epoch
@@ -42,14 +44,14 @@ CREATE TABLE notice (
 );
 CREATE INDEX notice_by_kind ON notice (kind);
 
--- Which jobs a purge named, of those known then.
+-- Jobs that were purged, with the first purge that named them.
 CREATE TABLE purged (
     job INTEGER PRIMARY KEY,     -- job.key
     seq INTEGER NOT NULL         -- notice.seq
 );
 
--- Jobs that a complete backlog did not have: lost, or finished and purged unseen. It holds
--- until an event of the job comes after it.
+-- Jobs that a complete backlog did not have: lost, or finished and purged unseen. An event of
+-- the job that is stored later shows that the job is there after all.
 CREATE TABLE gone (
     job INTEGER NOT NULL,        -- job.key
     seq INTEGER NOT NULL,        -- notice.seq
@@ -66,7 +68,7 @@ CREATE TABLE source (
     outcome TEXT                 -- how it ended
 );
 
--- What one transaction appended, chained: see digest.py.
+-- What one transaction appended, as a link of the digest chain: see events/digest_chain.py.
 CREATE TABLE batch (
     batch     INTEGER PRIMARY KEY,
     source    INTEGER NOT NULL,
@@ -78,7 +80,7 @@ CREATE TABLE batch (
     digest    BLOB    NOT NULL
 );
 
--- What could not be read, verbatim, with the reason.
+-- What could not be decoded, verbatim, with the reason.
 CREATE TABLE reject (
     reject INTEGER PRIMARY KEY,
     batch  INTEGER NOT NULL,

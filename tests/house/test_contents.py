@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Contents pages: each package's docstring names all that is in its folder, and nothing else.
 
-The convention: an entry is a line of the docstring of ``__init__.py``, indented by four
-spaces, with the name of a file or of a folder (``name/``), at least two spaces, and what it
-does; lines that go on are indented further. Entries stand in the order of an event's way.
+The convention: an entry is a line of the docstring of ``__init__.py`` with the name of a file
+or of a folder (``name/``), at least two spaces, and what it does; it is indented by four spaces
+where there is prose around it. Lines that go on are indented further. Entries stand in the
+order of an event's way.
 ``__all__`` lists the modules and packages of the folder, sorted, and ``__init__.py`` imports
 none of them, so that importing one module loads that module only.
 """
@@ -22,7 +23,7 @@ PACKAGES = sorted(
     page.parent for layer in LAYERS for page in (ROOT / layer).rglob("__init__.py")
 )
 
-_ENTRY = re.compile(r"^ {4}(\S+?)(?: {2,}(\S.*))?$", re.MULTILINE)
+_ENTRY = re.compile(r"^(?: {4})?([\w-]+(?:\.py|\.sql|/))(?: {2,}(\S.*))?$", re.MULTILINE)
 
 
 def entries(docstring: str) -> list[tuple[str, str]]:

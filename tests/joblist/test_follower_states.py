@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from joblist.live.participants import writers
 
 from eventstore.errors import StoreError
 from joblist.journal.follower import COLLECT, Follower, Source
@@ -118,7 +117,7 @@ def test_who_is_told_that_the_backlog_is_complete_may_pause(
             follower.pause()
 
     source = Source("test", "boot", list)
-    follower = Follower(bus, source, writers(views, source, ()), ready=(ready,))
+    follower = Follower(bus, views.store, source, (views,), ready=(ready,))
     follower.start()
     disk = Broken(monkeypatch, StoreError("full"))
     follower.take(SENTINEL)

@@ -21,6 +21,7 @@ from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.sql import fetch
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
+from projections.queries.job_ids import JOB_IDS
 from tests.reliability.torture.workload import batches, contents, fault, later, opened
 
 PARTS = batches(60, 50)
@@ -166,7 +167,7 @@ def events_of(path: str) -> dict[int, tuple[object, ...]]:
 def check_recovery(path: str, to: str, most_lost: int) -> set[int]:
     """Recover, and compare; returns the seqs that were lost, which must have been named."""
     sound = events_of(path.replace("jobs.sqlite", "sound.sqlite"))
-    found = recover(path, to)
+    found = recover(path, to, job_ids=JOB_IDS)
     with create_or_open(to) as store:
         refresh(Views(store))
         assert fault(store) is None

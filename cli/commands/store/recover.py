@@ -29,10 +29,11 @@ def command(to: str) -> int:
     from eventstore.storage.connection import create_or_open  # noqa: PLC0415
     from projections.engine.rebuild import refresh  # noqa: PLC0415
     from projections.engine.views import Views  # noqa: PLC0415
+    from projections.queries.job_ids import JOB_IDS  # noqa: PLC0415
 
     path = database_path()
     with progress("recovering") as advance:
-        found = recover(path, to, advance)
+        found = recover(path, to, advance, job_ids=JOB_IDS)
     with create_or_open(to) as store, progress("building views") as advance:
         refresh(Views(store), advance)
     for loss in found.losses[:_MOST_LINES]:

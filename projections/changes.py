@@ -84,9 +84,9 @@ class Folder:
     ) -> None:
         for key, records in events.items():
             before = self._state(db, key, records[0].seq - 1)
-            # A job that was gone comes back with all that it was.
-            known = before is None and key <= self._last_key
-            if known or any(record.late for record in records):
+            # A job that was gone comes back with all that it was, an inactive one too.
+            was_gone = before is None or bool(before.t_purged)
+            if (was_gone and key <= self._last_key) or any(record.late for record in records):
                 after = replay(db, key, max(record.seq for record in records))
             else:
                 after = fold(before, records)

@@ -165,7 +165,7 @@ def test_a_late_event_of_before_a_restart_does_not_bring_annotations_back() -> N
     told(oracle, product, [memo(1, 120.0, b=2)])
 
 
-@pytest.mark.parametrize("events", [RUN, OVER[:1]], ids=["active", "new"])
+@pytest.mark.parametrize("events", [OVER, RUN, OVER[:1]], ids=["over", "active", "new"])
 def test_what_a_complete_backlog_lacks_is_gone_until_it_is_heard_of(events: list[Told]) -> None:
     oracle, product = Instance(), Product()
     told(oracle, product, events)

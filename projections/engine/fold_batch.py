@@ -102,9 +102,9 @@ class JobStates:
     ) -> None:
         for key, records in events.items():
             before = self._state(db, key, records[0].seq - 1)
-            # A job that was gone comes back with all that it was.
-            known = before is None and key <= self._last_key
-            if known or any(record.late for record in records):
+            # A job that was declared gone reappeared: it may be an inactive one.
+            was_gone = before is None or bool(before.t_purged)
+            if (was_gone and key <= self._last_key) or any(record.late for record in records):
                 after = refold(db, key, max(record.seq for record in records))
             else:
                 after = fold(before, records)

@@ -126,12 +126,9 @@ def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _Counts:
         raise _Wrong
     nodes = slots = slot_size = 0
     exclusive = False
-    waiting: list[tuple[Any, int]] = [(spec["resources"], 1)]
+    waiting: list[tuple[Any, int]] = [(vertex, 1) for vertex in reversed(spec["resources"])]
     while waiting:
         vertex, factor = waiting.pop()
-        if isinstance(vertex, list):
-            waiting.extend((inner, factor) for inner in reversed(vertex))
-            continue
         kind, count = _string(vertex, "type"), _integer(vertex, "count")
         shared = vertex.get("exclusive", False)
         if not isinstance(shared, bool) or count <= 0:
@@ -146,7 +143,7 @@ def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _Counts:
         if "with" in vertex:
             if not isinstance(vertex["with"], list):
                 raise _Wrong
-            waiting.append((vertex["with"], factor * count))
+            waiting.extend((inner, factor * count) for inner in reversed(vertex["with"]))
     if slots <= 0 or slot_size <= 0:
         raise _Wrong
     return _Counts(nodes, slots * (nodes or 1), slot_size, exclusive)

@@ -39,7 +39,7 @@ from projections.job.state import (
     Job,
 )
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised whenever the same events give another state: every view is rebuilt then."""
 
 
@@ -238,9 +238,9 @@ def _cleanup(job: Job, record: Record) -> None:
 
 def _submit(job: Job, record: Record) -> None:
     context = _context(record, _Submit)
-    job.userid = context.userid & 0xFFFFFFFF
-    job.urgency = _int32(context.urgency)
-    job.submit_version = _int32(context.version)
+    numbers = _int32(context.userid), _int32(context.urgency), _int32(context.version)
+    job.userid, job.urgency, job.submit_version = numbers
+    job.userid &= 0xFFFFFFFF
     job.t_submit = record.entry.timestamp
 
 
@@ -292,7 +292,7 @@ def _clean(job: Job, record: Record) -> None:
 
 
 def _urgency(job: Job, record: Record) -> None:
-    urgency = _context(record, _Urgency).urgency
+    urgency = _int32(_context(record, _Urgency).urgency)
     if not 0 <= urgency <= 31:
         raise _Malformed
     job.urgency = urgency
@@ -318,10 +318,13 @@ def _annotations(job: Job, record: Record) -> None:
 def _memo(job: Job, record: Record) -> None:
     context: dict[str, Any] = _context(record, dict)
     old = {} if job.annotations is None else job.annotations
-    if not isinstance(old, dict) or not isinstance(old.get("user", {}), dict):
+    if not isinstance(old, dict):
+        raise _Malformed
+    user = old.get("user", {})
+    if context and not isinstance(user, dict):
         raise _Malformed
     try:
-        user = merged(old["user"], context) if "user" in old else context
+        user = merged(user, context) if context else user
         job.annotations = without_nulls({**old, "user": user}) or None
     except RecursionError:
         raise _Malformed from None

@@ -6,10 +6,10 @@ The rules are those of flux-core's job_data.c (parse_R) and librlist.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from projections.formats import hostlist, idset
 from projections.formats.json_update import put
@@ -22,10 +22,10 @@ class _Lite(msgspec.Struct, gc=False):
 
 
 class _Execution(msgspec.Struct, gc=False):
-    # What is no array has no entries, to librlist.
+    # What is no array has no entries, to librlist, and what is no string names no host.
     R_lite: list[_Lite] | dict[str, Any] | str | int | float | bool | None
-    nodelist: list[str] | None = None
-    properties: dict[str, str] | None = None
+    nodelist: Any = UNSET
+    properties: dict[str, str] | UnsetType = UNSET
     nslots: int = -1
     starttime: float = -1.0
     expiration: float = -1.0
@@ -98,13 +98,13 @@ def parse_r(text: bytes) -> Allocation | None:
 
 def _allocation(execution: _Execution) -> Allocation:
     ranks, cores = _ranks_and_cores(execution.R_lite)
-    hosts = None
-    if execution.nodelist is not None:
-        lists = [hostlist.decode(names) for names in execution.nodelist]
-        hosts = lists[0] if len(lists) == 1 else hostlist.concat(*lists)
+    hosts = None if ranks else hostlist.concat()
+    if execution.nodelist is not UNSET:
+        hosts = _hosts(execution.nodelist)
         if hostlist.count(hosts) != idset.count(ranks):
             raise ValueError("as many hosts as ranks")
-    for name, targets in (execution.properties or {}).items():
+    properties = {} if execution.properties is UNSET else execution.properties
+    for name, targets in properties.items():
         target = idset.decode(targets)
         if not _NO_PROPERTY.isdisjoint(name) or (
             target != ranks and idset.union(ranks, target) != ranks
@@ -113,29 +113,39 @@ def _allocation(execution: _Execution) -> Allocation:
     return Allocation(ranks, hosts, cores, max(execution.expiration, 0.0))
 
 
+def _hosts(nodelist: object) -> hostlist.Hostlist:
+    texts = nodelist if isinstance(nodelist, list) else []
+    lists = [hostlist.decode(names) for names in texts if isinstance(names, str)]
+    return lists[0] if len(lists) == 1 else hostlist.concat(*lists)
+
+
+_Children = dict[str, idset.Ranges]
+
+
 def _ranks_and_cores(r_lite: object) -> tuple[idset.Ranges, int]:
     entries: list[_Lite] = r_lite if isinstance(r_lite, list) else []
-    parts = [(idset.decode(e.rank), idset.decode(_core_ids(e.children))) for e in entries]
-    if len(parts) == 1:
-        ranks, cores = parts[0]
-        return ranks, idset.count(ranks) * idset.count(cores)
-    ranks = idset.union(*(part for part, _ in parts))
-    if idset.count(ranks) == sum(idset.count(part) for part, _ in parts):
-        return ranks, sum(idset.count(part) * idset.count(cores) for part, cores in parts)
-    # A rank may stand in several entries: its cores add up, the same one once.
-    edges = sorted({edge for part, _ in parts for lo, hi in part for edge in (lo, hi + 1)})
-    total = 0
-    for lo, end in pairwise(edges):
-        mine = [cores for part, cores in parts if idset.contains(part, lo)]
-        total += (end - lo) * idset.count(idset.union(*mine))
-    return ranks, total
+    parts = [(idset.decode(e.rank), _children(e.children)) for e in entries]
+    ranks = parts[0][0] if len(parts) == 1 else idset.union(*(part for part, _ in parts))
+    if idset.count(ranks) != sum(idset.count(part) for part, _ in parts):
+        _check_overlaps(parts)
+    cores = (idset.count(part) * idset.count(ids.get("core", ())) for part, ids in parts)
+    return ranks, sum(cores)
 
 
-def _core_ids(children: Any) -> str:  # noqa: ANN401 - any JSON
+def _check_overlaps(parts: list[tuple[idset.Ranges, _Children]]) -> None:
+    """A rank may stand in several entries, but each of its children in one only."""
+    for lo in {lo for part, _ in parts for lo, _ in part}:
+        mine = [children for part, children in parts if idset.contains(part, lo)]
+        for kind in {kind for children in mine for kind in children}:
+            sets = [children.get(kind, ()) for children in mine]
+            if idset.count(idset.union(*sets)) != sum(map(idset.count, sets)):
+                raise ValueError("a child of a rank stands in two entries")
+
+
+def _children(children: Any) -> _Children:  # noqa: ANN401 - any JSON
     if not isinstance(children, dict):
-        return ""
+        return {}
     for ids in children.values():
         if not isinstance(ids, str):
             raise ValueError("children are idsets")  # noqa: TRY004 - see _MALFORMED
-        idset.decode(ids)
-    return str(children.get("core", ""))
+    return {kind: idset.decode(ids) for kind, ids in children.items()}

@@ -230,7 +230,8 @@ def test_a_participant_that_fails(behind: bool) -> None:
 
     with create_or_open(MEMORY) as store:
         views = Views(store)
-        ingest(store, *([views, probe] if behind else [probe, views]), append=append)
+        first, second = (views, probe) if behind else (probe, views)
+        ingest(store, first, second, append=append)
         check_as_without_faults(store)
 
 
@@ -292,6 +293,19 @@ def test_all_are_told_even_where_one_raises() -> None:
         with pytest.raises(ZeroDivisionError, match="told"):
             writer.append(lines)
         assert value(store.db, "SELECT count(*) FROM event") == len(lines)
+
+
+def test_what_a_backlog_shows_is_kept_in_mind_over_batches() -> None:
+    """Memos that were stored before, one that came with the backlog, and two lost jobs."""
+    with create_or_open(MEMORY) as store:
+        ingest(store, Views(store))
+        memos = [seq for (seq,) in fetch(store.db, "SELECT seq FROM event WHERE name = 'memo'")]
+        found = fetch(
+            store.db, "SELECT kind, data FROM notice WHERE digest IS NULL ORDER BY seq"
+        )
+    stored, _volatile, new = memos
+    boot = b'{"boot":"b","memos":{"3":[%d,%d]}}' % (stored, new)
+    assert [("gone", b'{"jobs":[4,5]}'), ("boot", boot)] == found
 
 
 def test_views_that_others_advanced_are_refused() -> None:

@@ -83,8 +83,8 @@ def memory(writer: Writer, views: Views) -> dict[str, object]:
         "backlog": msgspec.to_builtins(backlog._batch),
         "payload bases": deflaters(writer._payloads._kept),
         "payload bases of the batch": deflaters(writer._payloads._working),
-        "states": {k: msgspec.to_builtins(v) for k, v in views._folder.unfinished.items()},
-        "folder": (views._folder._last_key, dict(views._folder._before)),
+        "states": {k: msgspec.to_builtins(v) for k, v in views._states.unfinished.items()},
+        "seen keys": (views._states._last_key, dict(views._states._before)),
         "reached": (views._reached, views._advanced),
         "stale": set(views.stale),
     }
@@ -93,9 +93,9 @@ def memory(writer: Writer, views: Views) -> dict[str, object]:
 def check_fresh(store: Store, writer: Writer, views: Views) -> None:
     """What is remembered of stored rows is what is stored, and what is read anew of them."""
     fresh = Views(store)
-    assert fresh._folder.unfinished == views._folder.unfinished
-    assert (fresh._folder._last_key, fresh._reached) == (
-        views._folder._last_key,
+    assert fresh._states.unfinished == views._states.unfinished
+    assert (fresh._states._last_key, fresh._reached) == (
+        views._states._last_key,
         views._reached,
     )
     places = writer._intake._places

@@ -8,6 +8,7 @@ second source is a broker that started again: its backlog shows memos, and lacks
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -82,20 +83,21 @@ def _together(*lives: list[bytes]) -> list[bytes]:
 
 
 _MEMO = _event(3003.1, "memo", app="v1")
-_VOLATILE = _line(3, _event(3003.25, "memo", shown="live only"))
+_VOLATILE = _line(3, {"timestamp": 3004, "name": "memo", "context": {"shown": "live only"}})
 _SENTINEL = _line(-1)
 
 
 def parts() -> Iterator[Part]:
     """Yield the two sources."""
     first, second = _together(live(1, 1000.0), live(2, 1000.5)), live(3, 3000.0)
-    late = [line for line in first if b'"depend"' not in line or b'"id":2' not in line]
+    late = [line for line in first
+            if b'"id":2' not in line or not re.search(b'"(submit|depend)"', line)]  # fmt: skip
     yield Part("one", "a", None, [
         late[:7],
         [*late[7:], b"what is no JSON", b'{"id":9,"events":[{"name":"x"}]}'],
         [b'{"jobs":[1]}', *second[:5], _line(3, _MEMO), _VOLATILE],
-        # An event of job 2 that was read late, and one that was never finished.
-        [_line(2, *events(2, 1000.5)), *live(4, 3500.0)[:6]],
+        # Two events of job 2 that are read late, and a job that is never finished.
+        [_line(2, *events(2, 1000.5), jobspec=_jobspec("job2")), *live(4, 3500.0)[:6]],
         [b'{"jobs":[2,77]}', b"what is no JSON", *live(5, 3600.0)[:3]],
     ])  # fmt: skip
     known = [*events(3, 3000.0)[:5], _MEMO]

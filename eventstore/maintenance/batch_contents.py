@@ -89,7 +89,8 @@ def _payloads(
         where = f"batch {batch}: {table} of event {seq}"
         if base is not None and base_data is None:
             raise BatchFault(f"{where}: that of event {base}, its base, is missing")
-        if base_of_base is not None or not isinstance(data, bytes):
+        behind = base is not None and base >= seq
+        if behind or base_of_base is not None or not isinstance(data, bytes):
             raise BatchFault(f"{where}: its bytes or its base were changed")
         try:
             found.append((seq, inflate(data, base_data)))

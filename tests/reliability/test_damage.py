@@ -233,6 +233,61 @@ def test_damaged_pages_cost_what_they_held(
     check_recovery(path, str(tmp_path / "new.sqlite"), 200)
 
 
+def test_the_caller_tells_which_tables_name_jobs(
+    damaged: Callable[[], str], tmp_path: Path
+) -> None:
+    """The table job is lost, with its index: the views know which job a key stands for."""
+    path, to = damaged(), str(tmp_path / "new.sqlite")
+    for name in ("job", "sqlite_autoindex_job_1"):
+        for start in pages_of(path, name):
+            flip(path, start, 0x70)
+    found = recover(path, str(tmp_path / "alone.sqlite"))
+    assert any(loss.endswith("its job is not known") for loss in found.losses)
+    assert run(path, "recover", "--to", to).return_value == 0
+    assert check_recovery(path, str(tmp_path / "again.sqlite"), 0) == set()
+
+
+def test_a_lost_source_is_named(damaged: Callable[[], str], tmp_path: Path) -> None:
+    path, to = damaged(), str(tmp_path / "new.sqlite")
+    change(path, "DELETE FROM source")
+    done = run(path, "verify")
+    assert "batch 1: its source is missing" in done.stderr
+    found = recover(path, to, job_ids=JOB_IDS)
+    assert ["source 1: its row is lost"] == found.losses
+    run(to, "rebuild")
+    assert run(to, "verify").return_value == 0
+
+
+def test_a_job_that_was_slipped_in_is_left_out(
+    damaged: Callable[[], str], tmp_path: Path
+) -> None:
+    path, to = damaged(), str(tmp_path / "new.sqlite")
+    change(path, "INSERT INTO job VALUES (999, 12345, 1)")
+    assert "job 12345 (key 999): no event is of this job" in run(path, "verify").stderr
+    found = recover(path, to, job_ids=JOB_IDS)
+    assert ["job 12345 (key 999): no event is of it"] == found.losses
+    with open_readonly(to) as store:
+        assert fetch(store.db, "SELECT 1 FROM job WHERE key = 999") == []
+
+
+def test_what_was_recovered_is_recovered_again(
+    damaged: Callable[[], str], tmp_path: Path
+) -> None:
+    """With holes that it had before, and even where nothing says any more that it has."""
+    path, once = damaged(), str(tmp_path / "once.sqlite")
+    change(path, "DELETE FROM event WHERE seq IN (10, 11)")
+    assert recover(path, once, job_ids=JOB_IDS).losses
+    for statement in ("", "UPDATE source SET outcome = 5 WHERE outcome = 'recovered'"):
+        twice = str(tmp_path / f"twice{len(statement)}.sqlite")
+        change(once, *filter(None, [statement]))
+        recover(once, twice, job_ids=JOB_IDS)
+        with create_or_open(twice) as store:
+            refresh(Views(store))
+            assert fault(store) is None
+            sources = "SELECT count(*) FROM source WHERE outcome = 'recovered'"
+            assert fetch(store.db, sources) == [(1,)]
+
+
 def test_a_truncated_file(damaged: Callable[[], str], tmp_path: Path) -> None:
     path = damaged()
     with open(path, "r+b") as file:

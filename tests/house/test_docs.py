@@ -188,7 +188,7 @@ ELSEWHERE = {
 
 def exists(name: str, page: str) -> bool:
     """Whether a name is a path from the root or the page, a file's own name, or made there."""
-    places = [ROOT, PACKAGES, (ROOT / page).parent]
+    places = [ROOT, PACKAGES, PACKAGES.parent, (ROOT / page).parent]
     if name.startswith("build/") or any((place / name).exists() for place in places):
         return True
     return "/" not in name and any(

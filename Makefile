@@ -15,7 +15,7 @@ SOAK_JOBS ?= 1000000
 FUZZ_RUNS ?= 10000
 KILL_SECONDS ?= 180
 
-.PHONY: demo test test-wheel torture check format bench bench-flux clean
+.PHONY: demo test test-wheel torture mutants check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
@@ -42,6 +42,16 @@ torture: $(READY)
 	$(BIN)/python -m tests.reliability.torture.full || status=1; \
 	$(BIN)/python -m tests.reliability.torture.fuzz --runs $(FUZZ_RUNS) || status=1; \
 	wait $$soak || status=1; cat build/soak.txt; exit $$status
+
+# Which changes of the code no test notices: tests/mutants/. FILES are sources or folders, and
+# SAMPLE is how many mutants are tried; all by default. The table is build/mutants/table.md.
+FILES  ?=
+SAMPLE ?= 0
+
+mutants: $(READY)
+	@$(BIN)/python -c 'import cosmic_ray, coverage' 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutants]'
+	$(BIN)/python -m tests.mutants $(FILES) --sample $(SAMPLE)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -21,6 +21,10 @@ settings.register_profile(
 settings.register_profile(  # no time to look for the smallest example
     "quick", max_examples=60, deadline=None, suppress_health_check=_slow, phases=_NO_SHRINKING
 )
+settings.register_profile(  # `make mutants`: the same examples each time, for thousands of runs
+    "mutants", max_examples=25, deadline=None, suppress_health_check=_slow,
+    phases=(Phase.explicit, Phase.generate), derandomize=True, database=None,
+)  # fmt: skip
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

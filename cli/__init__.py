@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The command line, ``flux-jobdb``: one command a file.
 
-- ``main``: the program: finds the command by its name, turns errors into exit codes
-- ``options``: the option ``--db`` and the argument types JOBID and TIME
-- ``database``: which database a command works on, and opening it with current views
-- ``instance``: the Flux instance that the process runs in
-- ``journal_files``: reading recorded journals, plain or gzipped
-- ``progress``: progress bars
-- ``commands/``: the commands
-- ``flux_jobs/``: options, fields, formats and texts of `flux jobs`
-- ``accounting/``: the feed of flux-accounting's database
+    main.py           the program: finds the command by its name, turns errors into exit codes
+    options.py        the option ``--db`` and the argument types JOBID and TIME
+    database.py       which database a command works on, and opening it with current views
+    instance.py       the Flux instance that the process runs in
+    journal_files.py  reading recorded journals, plain or gzipped
+    progress.py       progress bars
+    commands/         the commands
+    flux_jobs/        options, fields, formats and texts of `flux jobs`
+    accounting/       the feed of flux-accounting's database
 
 ``main`` imports a command only when it is run, and commands import what they need when they
 run: ``--help`` loads neither SQLite nor Flux.

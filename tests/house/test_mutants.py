@@ -60,7 +60,8 @@ def endless(value):
 """
 TESTS = """
 import pytest
-from calc import LIMIT, TABLE, endless, held, loose, twice
+import calc
+from calc import LIMIT, TABLE, held, loose, twice
 
 def test_held():
     assert held(10) == 13 and held(1, other=1) == 2
@@ -97,7 +98,7 @@ def tried(project: Path, *words: str) -> tuple[int, str, list[dict[str, Any]]]:
     command = [
         sys.executable, "-m", "tests.mutants", "--root", str(project), "--map",
         str(project / "map.toml"), "--equivalent", str(project / "equivalent.toml"), "--out",
-        str(project / "out"), "--seconds", "3", *words,
+        str(project / "out"), "--seconds", "2", *words,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stderr
@@ -106,6 +107,7 @@ def tried(project: Path, *words: str) -> tuple[int, str, list[dict[str, Any]]]:
 
 
 def test_mutants_are_killed_or_reported(project: Path) -> None:
+    (project / "calc.py").write_text(CALC + ENDLESS, "utf-8")
     status, text, rows = tried(project)
     assert status == 1
     outcomes = {(row["original"], row["mutated"]): row["outcome"] for row in rows}
@@ -113,7 +115,7 @@ def test_mutants_are_killed_or_reported(project: Path) -> None:
     # What runs at import, and a closure that was made then.
     assert "killed" == outcomes["LIMIT = 10", "LIMIT = 11"]
     table = "TABLE = tuple(number * 2 for number in range(3))"
-    assert "killed" == outcomes[table, table.replace("* 2", "/ 2")]
+    assert "killed" == outcomes[table, table.replace("range(3)", "range( 4)")]
     assert "killed" == outcomes["return value * 2", "return value / 2"]
     assert "killed" == outcomes["raise ValueError", "pass"]
     assert "survived" == outcomes["return value < 5", "return value <= 5"]
@@ -127,7 +129,7 @@ def test_mutants_are_killed_or_reported(project: Path) -> None:
 
 
 def test_a_mutant_that_is_listed_as_equivalent_counts_as_held(project: Path) -> None:
-    before = tried(project, "--sample", "0")[2]
+    before = tried(project)[2]
     entries = (project / "out" / "survivors.toml").read_text("utf-8")
     (project / "equivalent.toml").write_text(
         entries.replace('reason = ""', 'reason = "it is so"'), "utf-8"
@@ -135,7 +137,7 @@ def test_a_mutant_that_is_listed_as_equivalent_counts_as_held(project: Path) -> 
     status, text, rows = tried(project)
     counts = Counter(row["outcome"] for row in rows)
     assert status == 0
-    assert {"killed", "timeout", "equivalent"} == set(counts)
+    assert {"killed", "equivalent"} == set(counts)
     assert len(before) == len(rows)
     assert "100.0%" in text
 

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,30 +82,36 @@ class Coverage(NamedTuple):
         return any("" in lines.get(line, ()) for line in mutant.lines)
 
     def tests_of(self, mutant: Mutant, paths: Sequence[str]) -> list[str]:
-        """Return the tests that run the mutant's statement, the quickest first.
+        """Return the tests among ``paths`` that run the mutant's statement, quickest first.
 
-        A statement that is run when the module is imported is tried by all tests that run
-        anything of the file.
+        For a statement that runs at import, these are all tests that run anything of the file,
+        and then the others: they may use its constants.
         """
         lines = self.lines.get(mutant.file, {})
-        found = set().union(*(lines.get(line, ()) for line in mutant.lines))
-        if self.is_imported(mutant):
-            found = set().union(*lines.values())
-        tests = [
+        if not self.is_imported(mutant):
+            return self._affordable(
+                set().union(*(lines.get(n, ()) for n in mutant.lines)), paths
+            )
+        users = set().union(*lines.values())
+        return [
+            *self._affordable(users, paths),
+            *self._affordable(self.seconds.keys() - users, paths),
+        ]
+
+    def _affordable(self, tests: Set[str], paths: Sequence[str]) -> list[str]:
+        named = [
             test
-            for test in found - {""}
+            for test in tests - {""}
             if any(_within(test.split("::")[0], path) for path in paths)
         ]
-        return list(_affordable(sorted(tests, key=self.seconds.__getitem__), self.seconds))
-
-
-def _affordable(tests: Iterable[str], seconds: dict[str, float]) -> Iterator[str]:
-    spent = 0.0
-    for number, test in enumerate(tests):
-        spent += seconds[test]
-        if number and spent > BUDGET:
-            return
-        yield test
+        found: list[str] = []
+        spent = 0.0
+        for test in sorted(named, key=self.seconds.__getitem__):
+            spent += self.seconds[test]
+            if found and spent > BUDGET:
+                break
+            found.append(test)
+        return found
 
 
 def measured(

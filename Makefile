@@ -15,33 +15,39 @@ SOAK_JOBS ?= 1000000
 FUZZ_RUNS ?= 10000
 KILL_SECONDS ?= 180
 
-.PHONY: demo test test-wheel torture check format bench bench-flux clean
+.PHONY: demo test test-wheel torture mutants check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
 
+# On all cores; `make test WORKERS=0` runs the tests in one process.
+WORKERS ?= auto
+
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 # All tests against the wheel, built from the sdist and installed in an environment of its own.
 test-wheel: $(READY)
 	$(BIN)/python -m tests.support.wheel
 
-# What takes minutes: each part prints its figures, and fails when one thing is lost. The soak
-# has a processor of its own, and the others take turns on another one.
+# What takes minutes: breaks the store on purpose, and fails when one thing is lost. Ends with a
+# table: build/torture/table.md.
 torture: $(READY)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torture]' || \
 	    echo "atheris cannot be installed here"
-	@mkdir -p build
-	@$(BIN)/python -m tests.reliability.torture.soak --jobs $(SOAK_JOBS) > build/soak.txt 2>&1 & soak=$$!; \
-	status=0; \
-	$(BIN)/python -m tests.reliability.torture.power || status=1; \
-	$(BIN)/python -m tests.reliability.torture.faults || status=1; \
-	$(BIN)/python -m tests.reliability.torture.kill --seconds $(KILL_SECONDS) || status=1; \
-	$(BIN)/python -m tests.reliability.torture.full || status=1; \
-	$(BIN)/python -m tests.reliability.torture.fuzz --runs $(FUZZ_RUNS) || status=1; \
-	wait $$soak || status=1; cat build/soak.txt; exit $$status
+	@$(BIN)/python -m tests.reliability.torture --soak-jobs $(SOAK_JOBS) \
+	    --fuzz-runs $(FUZZ_RUNS) --kill-seconds $(KILL_SECONDS)
+
+# Which changes of the code no test notices: tests/mutants/. FILES are sources or folders, and
+# SAMPLE is how many mutants are tried; all by default. The table is build/mutants/table.md.
+FILES  ?=
+SAMPLE ?= 0
+
+mutants: $(READY)
+	@$(BIN)/python -c 'import cosmic_ray, coverage' 2>/dev/null || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutants]'
+	$(BIN)/python -m tests.mutants $(FILES) --sample $(SAMPLE)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

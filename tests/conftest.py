@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.fake_bus import Module, started
 from tests.support.flux_instance import Instances, program
+from tests.support.needs import counted
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -21,7 +22,17 @@ settings.register_profile(
 settings.register_profile(  # no time to look for the smallest example
     "quick", max_examples=60, deadline=None, suppress_health_check=_slow, phases=_NO_SHRINKING
 )
+settings.register_profile(  # `make mutants`: the same examples each time, for thousands of runs
+    "mutants", max_examples=25, deadline=None, suppress_health_check=_slow,
+    phases=(Phase.explicit, Phase.generate), derandomize=True, database=None,
+)  # fmt: skip
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the tests that need what is not everywhere."""
+    for line in counted(terminalreporter.stats):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
 from eventstore.errors import Locked, StoreError
@@ -15,7 +17,14 @@ from eventstore.maintenance.backup import backup
 from eventstore.maintenance.recover import recover
 from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.writer_lock import is_being_written
-from tests.reliability.torture.faults import KINDS, calls_of, try_calls
+from tests.reliability.torture.faults import (
+    KINDS,
+    Faults,
+    _injected,
+    calls_of,
+    failing,
+    try_calls,
+)
 
 JOBS = 6
 
@@ -31,6 +40,19 @@ def test_each_call_may_fail(tmp_path: Path, kind: str) -> None:
         for message in tried.messages
         for hint in ("check the disk, then repeat", "no space left; free some")
     )
+
+
+def test_injected_errors_are_not_printed_but_others_are(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite carries on in spite of some: APSW then reports them by Python's hooks."""
+    calls = calls_of(tmp_path, 2)
+    try_calls(tmp_path, 2, list(range(1, calls, 9)), ("EIO",))
+    assert "" == capfd.readouterr().err
+    with failing(Faults("EIO")):
+        for error in (_injected(apsw.IOError("ours")), apsw.IOError("of a real disk")):
+            sys.excepthook(type(error), error, None)
+    assert "apsw.IOError: of a real disk\n" == capfd.readouterr().err
 
 
 def full(*_: object, **__: object) -> None:

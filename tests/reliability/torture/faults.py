@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0
 """A disk that fails: each call in turn, once or until it is mended.
 
-``python -m tests.reliability.torture.faults`` fails every call; tests/test_io_errors.py some.
+``python -m tests.reliability.torture.faults`` fails every call;
+tests/reliability/test_io_errors.py some.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
 from projections.engine.rebuild import rebuild
+from tests.reliability.torture.report import Line, report
 from tests.reliability.torture.workload import (
     batches,
     contents,
@@ -33,6 +36,10 @@ _IOERR = apsw.SQLITE_IOERR
 KINDS = ("EIO", "ENOSPC", "short write")
 """What a failing call does: report an I/O error, a full disk, or that after half a write.
 Calls that cannot find a disk full report an I/O error instead."""
+
+
+_ExceptHook = Callable[[type[BaseException], BaseException, Any], Any]
+_UnraisableHook = Callable[[Any], Any]
 
 
 class Faults:
@@ -71,7 +78,7 @@ class _File(apsw.VFSFile):
                 raise _error(apsw.SQLITE_IOERR_WRITE)
             if self._faults.kind == "short write":
                 super().xWrite(bytes(data)[: len(data) // 2], offset)
-            raise apsw.FullError("no space left on device")
+            raise _injected(apsw.FullError("no space left on device"))
         super().xWrite(data, offset)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
@@ -102,7 +109,7 @@ class _Disk(apsw.VFS):
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         if self._faults.due(writing=False):
-            raise apsw.CantOpenError("too many open files")
+            raise _injected(apsw.CantOpenError("too many open files"))
         return _File(self._faults, self._base, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
@@ -111,9 +118,14 @@ class _Disk(apsw.VFS):
         super().xDelete(filename, syncdir)
 
 
-def _error(extended: int) -> apsw.IOError:
+def _error(extended: int) -> Exception:
     error = apsw.IOError("the disk does not answer")
     error.extendedresult = extended  # type: ignore[attr-defined]
+    return _injected(error)
+
+
+def _injected(error: Exception) -> Exception:
+    error.injected = True  # type: ignore[attr-defined]
     return error
 
 
@@ -121,10 +133,32 @@ def _error(extended: int) -> apsw.IOError:
 def failing(faults: Faults) -> Iterator[None]:
     """Let databases that are opened meanwhile be on a disk with these faults."""
     disk = _Disk(faults, f"failing-{id(faults)}")
+    hooks = sys.excepthook, sys.unraisablehook
+    sys.excepthook, sys.unraisablehook = _quiet(*hooks)
     try:
         yield
     finally:
+        sys.excepthook, sys.unraisablehook = hooks
         disk.unregister()
+
+
+def _quiet(
+    raised: _ExceptHook, unraisable: _UnraisableHook
+) -> tuple[_ExceptHook, _UnraisableHook]:
+    """Return hooks that are silent about injected errors.
+
+    APSW reports a callback's error by them where SQLite carries on in spite of it.
+    """
+
+    def except_(kind: type[BaseException], error: BaseException, trace: Any) -> Any:
+        if not hasattr(error, "injected"):
+            raised(kind, error, trace)
+
+    def unraisable_(found: Any) -> Any:
+        if not hasattr(found.exc_value, "injected"):
+            unraisable(found)
+
+    return except_, unraisable_
 
 
 class Session:
@@ -274,10 +308,11 @@ def main() -> None:
         calls = calls_of(folder, options.jobs)
         targets = list(range(1, calls + 1, options.step))
         tried = try_calls(folder, options.jobs, targets, KINDS)
-    print(
-        f"I/O errors: {len(targets)} of {calls} calls failed in {len(KINDS)} ways, "
-        f"{tried.runs} runs, {tried.reported} reported it: nothing lost, nothing twice"
+    figures = (
+        f"{len(targets):,} of {calls:,} calls failed in {len(KINDS)} ways; "
+        f"{tried.reported:,} runs reported it; nothing lost, nothing stored twice"
     )
+    report(Line("I/O errors", "runs", tried.runs, figures))
 
 
 if __name__ == "__main__":

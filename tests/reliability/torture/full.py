@@ -25,6 +25,7 @@ from eventstore.storage.connection import create_or_open
 from joblist.journal.follower import PAUSES
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
+from tests.reliability.torture.report import Line, report
 from tests.reliability.torture.workload import contents, fault, ingest, remove
 from tests.support.accounting_db import create
 from tests.support.fake_bus import SENTINEL, Module
@@ -169,12 +170,13 @@ def _inside(folder: Path, jobs: int, step: int) -> None:
     answers = catches_up(small, ballast, list(journal(jobs, rate=0.5)))
     tried, up = starts_or_says_why(small, ballast, step, 200_000)
     ran, failed = commands_end_well(small, ballast, step * 24, 400_000)
-    print(
-        f"full disk: {answers} answers while the module was behind, then it caught up; started "
-        f"{tried} times with little space, {up} came up, the others said why; {ran} commands, "
-        f"{failed} said that they could not: nothing stored was lost",
-        flush=True,
+    part = "full disk"
+    report(Line(part, "answers while behind", answers, "the module caught up afterwards"))
+    report(
+        Line(part, "starts with little space", tried, f"{up} succeeded, the others said why")
     )
+    figures = f"{failed} could not, and said so; nothing stored was lost"
+    report(Line(part, "commands that write", ran, figures))
 
 
 def main() -> None:
@@ -195,7 +197,8 @@ def main() -> None:
         except FileNotFoundError:
             able = False
         if not able:
-            print("full disk: skipped: no right to mount a small file system here")
+            reason = "skipped: no right to mount a small file system here"
+            report(Line("full disk", "", 0, "", reason))
             return
         words = [*entered, sys.executable, "-m", __spec__.name, "--jobs", str(options.jobs),
                  "--step", str(options.step)]  # fmt: skip

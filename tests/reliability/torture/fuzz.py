@@ -3,7 +3,7 @@
 
 ``python -m tests.reliability.torture.fuzz --runs 10000``;
 ``--replay FILE`` tries one input again, and
-needs no atheris. tests/test_fuzz.py tries some inputs with hypothesis.
+needs no atheris. tests/reliability/test_fuzz.py tries some inputs with hypothesis.
 
 What is new in the program's lines decides which inputs are kept and changed further. An input
 that takes longer than HANG, or memory beyond MOST_MEMORY, is a fault as a crash is.
@@ -22,6 +22,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.reliability.torture.report import Line, report
+
 ROOT = Path(__file__).resolve().parents[3]
 HANG = 60
 """Seconds that one input may take, on a machine that is busy with other things."""
@@ -32,7 +34,7 @@ _LONGEST = 4 * 2**20  # bytes of an input: several names of a megabyte
 _OURS = ("eventstore", "projections", "joblist")
 
 
-def fuzz(name: str, runs: int, seed: int, folder: Path) -> str:
+def fuzz(name: str, runs: int, seed: int, folder: Path) -> Line:
     """Try ``runs`` inputs; returns a line that says so. Raises SystemExit at a fault."""
     told = folder / "told"
     words = [sys.executable, "-m", __spec__.name, "--child", name, "--runs", str(runs),
@@ -57,10 +59,8 @@ def fuzz(name: str, runs: int, seed: int, folder: Path) -> str:
                 file=sys.stderr,
             )
         raise SystemExit(f"fuzzing of {name}: a fault after {count} inputs")
-    return (
-        f"fuzzing of {name}: {count} inputs, no crash, none took {HANG} s, "
-        f"memory at most {int(peak) // 1024} MiB"
-    )
+    figures = f"no crash, none took {HANG} s, memory at most {int(peak) // 1024} MiB"
+    return Line("fuzzing", name, int(count), figures)
 
 
 def _bound() -> None:
@@ -133,11 +133,12 @@ def main() -> None:
         target.close()
         return
     if importlib.util.find_spec("atheris") is None:
-        print("fuzzing: skipped: atheris is not here: pip install 'flux-jobdb[torture]'")
+        reason = "skipped: atheris is not installed: pip install 'flux-jobdb[torture]'"
+        report(Line("fuzzing", "", 0, "", reason))
         return
     for name in options.names or TARGETS:
         with tempfile.TemporaryDirectory() as folder:
-            print(fuzz(name, options.runs, options.seed, Path(folder)), flush=True)
+            report(fuzz(name, options.runs, options.seed, Path(folder)))
 
 
 if __name__ == "__main__":

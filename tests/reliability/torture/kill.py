@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
 """kill -9: a process is killed at random moments, and begins again with all of its input.
 
-``python -m tests.reliability.torture.kill --seconds 60``; tests/test_kill.py for a moment.
+``python -m tests.reliability.torture.kill --seconds 60``; tests/reliability/test_kill.py for
+a moment.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from eventstore.storage.sql import fetch
 from projections.engine.consumer_cursor import Consumer
 from projections.engine.rebuild import rebuild
 from projections.queries.accounting_feed import finished_jobs, json_line
+from tests.reliability.torture.report import Line, report
 from tests.reliability.torture.workload import batches, contents, count, ingest, opened, remove
 from tests.support.accounting_db import create, rows
 
@@ -248,11 +250,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             seconds = options.seconds / len(tortures)
             figures = torture(Path(folder), seconds, options.seed, options.jobs)
-        print(
-            f"kill -9 of {name}: {figures.kills} kills, {figures.rounds} times to the end: "
-            "nothing lost, nothing twice, all as without a kill",
-            flush=True,
-        )
+        told = f"{figures.rounds} times to the end; all as without a kill"
+        report(Line("kill -9", f"kills of {name}", figures.kills, told))
 
 
 if __name__ == "__main__":

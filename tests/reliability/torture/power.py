@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Power loss: the disk as it may be found at every point of a workload.
 
-``python -m tests.reliability.torture.power`` tries every point; tests/test_power_loss.py some.
+``python -m tests.reliability.torture.power`` tries every point;
+tests/reliability/test_power_loss.py some.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import SYNCHRONOUS
 from projections.engine.rebuild import rebuild
 from tests.reliability.torture.disk import FATES, Log, Replay, recording
+from tests.reliability.torture.report import Line, report
 from tests.reliability.torture.workload import batches, fault, later, opened, remove, stored
 
 NAME = "jobs.sqlite"
@@ -111,12 +113,12 @@ def main() -> None:
             workload = record(Path(folder), synchronous, options.jobs)
             points = range(0, len(workload.log.ops) + 1, options.step)
             tried = try_points(workload, points, synchronous, Path(folder), options.seed)
-        print(
-            f"power loss, synchronous={synchronous}: {tried.points} points of "
-            f"{len(workload.log.ops)} calls, {tried.disks} disks: every store whole; on "
-            f"{tried.behind} of them acknowledged events had to come again"
-        )
         assert synchronous == "normal" or tried.behind == 0
+        figures = (
+            f"{tried.points:,} points of {len(workload.log.ops):,} calls; on {tried.behind} "
+            "disks committed events had to be ingested again"
+        )
+        report(Line("power loss", f"disks, synchronous={synchronous}", tried.disks, figures))
 
 
 if __name__ == "__main__":

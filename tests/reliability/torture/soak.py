@@ -32,6 +32,7 @@ from eventstore.storage.sql import value
 from joblist.journal.follower import COLLECT
 from projections.engine.views import Views
 from tests.reliability.torture.readers import Asker, adds_up
+from tests.reliability.torture.report import Line, report
 from tests.support.fake_bus import FakeBus, Module
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -284,14 +285,15 @@ def main() -> None:
     mib = 2**20
     growth = figures.growth()
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(figures.questions.items()))
-    print(
-        f"soak: {figures.jobs} jobs, {figures.events} events; questions, all of "
-        f"which added up: {kinds}\n"
-        f"soak: memory at most {figures.peak // mib} MiB (readers {figures.readers_peak // mib}"
-        f" MiB); the file grew by {min(growth):.0f} to {max(growth):.0f} bytes an event; "
+    figures.check()
+    told = (
+        f"memory at most {figures.peak // mib} MiB, readers {figures.readers_peak // mib} MiB; "
+        f"the file grew by {min(growth):.0f} to {max(growth):.0f} bytes an event; "
         f"write-ahead log at most {figures.wal / mib:.1f} MiB"
     )
-    figures.check()
+    report(Line("load", "jobs", figures.jobs, told))
+    asked = sum(figures.questions.values())
+    report(Line("load", "answers that add up", asked, kinds))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
     [access]     private-mode
     [queues]     the names are listed by job-stats even before a job used them
 
-Other tables and members are not ours, and are ignored.
+Other tables and members are left to other programs.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _PURGE = ("keep", "follow")
 
 
 class ConfigError(JobdbError):
-    """A setting has a value that it cannot have; the message names it."""
+    """A setting has a wrong value; the message names both."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """The settings that count here."""
+    """The settings of the service, checked."""
 
     dbpath: str | None = None
     follow_purges: bool = False
@@ -48,7 +48,7 @@ class Config:
 
 
 def from_tables(tables: Mapping[str, Any]) -> Config:
-    """Take the settings out of Flux's configuration; raises ConfigError."""
+    """Return the settings that Flux's configuration has; raises ConfigError."""
     own = _table(tables, "job-list")
     most = _get(own, "job-list.max_comparisons", int, 0)
     if most < 0:
@@ -64,13 +64,13 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
 
 
 def read_tables(path: str) -> dict[str, Any]:
-    """Read a TOML file; raises ConfigError where that cannot be done."""
+    """Read a TOML file; raises ConfigError where it cannot be read, or is not TOML."""
     try:
         tables: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; name a readable file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}; mend the file") from error
+        raise ConfigError(f"{path}: not TOML: {error}; correct the file") from error
     return tables
 
 

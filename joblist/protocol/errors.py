@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Errors of the protocol: an errno and, mostly, a text; both as job-list has them."""
+"""Error responses: an errno and, mostly, a text, both as job-list has them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class RpcError(Exception):
 
 
 def cut(text: str) -> str:
-    """Shorten a text as flux_error_t does; a '+' says that some of it is missing.
+    """Shorten a text as flux_error_t does: to 159 bytes, the last a '+' where more was cut.
 
-    What is no UTF-8, or no longer, is kept with Python's ``surrogateescape``.
+    Bytes that are not UTF-8, such as half of a character that was cut, are kept in the form
+    of Python's ``surrogateescape``.
     """
     data = text.encode(errors="surrogateescape")
     if len(data) <= _MOST:

@@ -6,8 +6,8 @@ the answer that the requester gets.  The rules are those of jansson 2.14 with th
 `JSON_ALLOW_NUL` (src/load.c there): the first thing wrong in reading order is reported,
 followed by the token that was being read, if that has no more than 20 bytes.
 
-This is exact, not fast; `joblist.payload` comes here only when it has to.  Nothing here
-recurses, so the depth of a text costs no stack.
+This is exact, not fast: `payload.py` uses it only for texts that msgspec refuses, or might
+read differently.  Nothing here recurses, so the depth of a text costs no stack.
 """
 
 import math

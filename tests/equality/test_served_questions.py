@@ -21,11 +21,9 @@ import pytest
 from eventstore.storage.connection import create_or_open
 from joblist.live import list_responses
 from joblist.ports import Message
-from joblist.protocol.requests import Credential
-from joblist.service import Request
 from projections.engine.views import Views
 from tests.support.fake_bus import FakeBus, Module
-from tests.support.recordings import Recording, recordings, unordered
+from tests.support.recordings import Recording, recordings, request_of, unordered
 
 RECORDINGS = recordings()
 SLICE = 7  # jobs in a response: far fewer than most recorded lists have
@@ -60,23 +58,9 @@ def serving(recording: Recording, place: str) -> Iterator[Module]:
         module.live.close()
 
 
-def message_of(query: dict[str, Any]) -> Message:
-    if "request_raw" in query:
-        text = query["request_raw"]
-    else:
-        text = json.dumps(query["request"], separators=(",", ":"), ensure_ascii=False)
-    request = Request(
-        query["topic"],
-        None if text is None else text.encode(),
-        Credential(query["userid"], query["rolemask"]),
-        query["streaming"],
-    )
-    return Message(request, "client", object())
-
-
 def served(module: Module, query: dict[str, Any]) -> dict[str, Any]:
     """Send a recorded query; returns what came back, in the form that is recorded."""
-    asked = message_of(query)
+    asked = Message(request_of(query), "client", object())
     module.live.handle(asked)
     module.bus.pass_time(1)
     sent = [what for message, what in module.bus.sent if message is asked]

@@ -229,13 +229,16 @@ def test_watchers_are_told_of_changes_now_and_then(module: Module) -> None:
     assert 2 == len(module.answers(asked))
     module.bus.pass_time(60)
     assert 2 == len(module.answers(asked))
+    module.feed(*life(2, 2000.0)[:6])  # told again, of what changes later
+    module.bus.pass_time(60)
+    assert [1, 2] == [answer["job_states"]["run"] for answer in module.answers(asked)[1:]]
     module.ask("disconnect", sender="two")
     assert 1 == module.answer("stats-get")["stats_watchers"]
     module.ask("disconnect")
     assert 0 == module.answer("stats-get")["stats_watchers"]
     module.feed(*lines[5:])
     module.bus.pass_time(1)
-    assert 2 == len(module.answers(asked))
+    assert 3 == len(module.answers(asked))
 
 
 # -- settings

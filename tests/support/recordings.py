@@ -156,18 +156,23 @@ def unordered(text: str) -> dict[str, Any]:
     return decoded
 
 
-def put(service: Service, query: dict[str, Any]) -> dict[str, Any]:
-    """Put a recorded query; returns what is recorded of an answer."""
+def request_of(query: dict[str, Any]) -> Request:
+    """Return a recorded query's request."""
     if "request_raw" in query:
         text = query["request_raw"]
     else:
         text = json.dumps(query["request"], separators=(",", ":"), ensure_ascii=False)
-    request = Request(
+    return Request(
         query["topic"],
         None if text is None else text.encode(),
         Credential(query["userid"], query["rolemask"]),
         query["streaming"],
     )
+
+
+def put(service: Service, query: dict[str, Any]) -> dict[str, Any]:
+    """Put a recorded query; returns what is recorded of an answer."""
+    request = request_of(query)
     try:
         return {"responses": [response.decode() for response in service.answer(request)]}
     except RpcError as error:

@@ -22,7 +22,7 @@ class _Lite(msgspec.Struct, gc=False):
 
 
 class _Execution(msgspec.Struct, gc=False):
-    # What is no array has no entries, to librlist.
+    # librlist takes a value that is not an array as one without entries.
     R_lite: list[_Lite] | dict[str, Any] | str | int | float | bool | None
     nodelist: list[str] | None = None
     properties: dict[str, str] | None = None
@@ -37,7 +37,7 @@ class _R(msgspec.Struct, gc=False):
 
 
 class Allocation(NamedTuple):
-    """What an R says: ``cores`` counted over all ranks, ``hosts`` None where R names none."""
+    """What an R allocates: ``cores`` over all ranks; ``hosts`` is None where R names none."""
 
     ranks: idset.Ranges
     hosts: hostlist.Hostlist | None
@@ -86,7 +86,7 @@ def update_r(job: Job, updates: dict[str, Any]) -> None:
 
 
 def parse_r(text: bytes) -> Allocation | None:
-    """Read an R; None where it is not of RFC 20's form."""
+    """Parse an R; None where it is not of RFC 20's form."""
     try:
         form = _decode_r(text)
         if form.version != 1:
@@ -122,7 +122,7 @@ def _ranks_and_cores(r_lite: object) -> tuple[idset.Ranges, int]:
     ranks = idset.union(*(part for part, _ in parts))
     if idset.count(ranks) == sum(idset.count(part) for part, _ in parts):
         return ranks, sum(idset.count(part) * idset.count(cores) for part, cores in parts)
-    # A rank may stand in several entries: its cores add up, the same one once.
+    # A rank may be in several entries: it has the union of their cores.
     edges = sorted({edge for part, _ in parts for lo, hi in part for edge in (lo, hi + 1)})
     total = 0
     for lo, end in pairwise(edges):

@@ -6,6 +6,7 @@ list_jobs.py         jobs that match a constraint, in job-list's order
 one_job.py           the newest job of an id
 one_job.sql          its queries
 as_of.py             jobs as they were at a past moment
+job_ids.py           which id a job key stands for, for recovery
 job_stats.py         numbers of jobs by state, result and queue
 job_info.py          eventlog, jobspec and R of a job
 accounting_feed.py   finished jobs as rows of flux-accounting
@@ -19,6 +20,7 @@ __all__ = [
     "accounting_feed",
     "as_of",
     "candidates",
+    "job_ids",
     "job_info",
     "job_stats",
     "list_jobs",

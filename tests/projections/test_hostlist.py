@@ -254,6 +254,9 @@ def test_first_common_index(a: str, b: str, index: int | None) -> None:
         ("n[999999999999999999-1000000000000000000]", [
             Interval("n", 18, 10**18 - 1, 10**18 - 1), Interval("n", 19, 0, 0),
         ]),
+        ("n1000000000000000001", [Interval("n", 19, 0, 0)]),
+        (f"{'n' * 267}[001-999]", [Interval("n" * 267, 3, 1, 999)]),
+        (f"{'n' * 268}[001-999]", []),
     ],
 )  # fmt: skip
 def test_intervals(text: str, expected: list[Interval]) -> None:

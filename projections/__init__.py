@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: LGPL-3.0
 """What is true: views that follow from the events, and questions to them.
 
-job.py, fold.py        a job's state, and a reducer for each event of RFC 21   (pure)
-jobspec.py, resources.py   what job-list reads from jobspec and R              (pure)
-hostlist.py, idset.py  RFC 29 and RFC 22                                       (pure)
-projection.py, builtin.py  rows that follow from a state: the interface, the four views
-changes.py             from stored events to changed states
-views.py, rebuild.py   the tables, their checkpoints, and making them anew
-constraint.py, match.py, reach.py, plan.py   RFC 31, evaluated or turned into SQL (pure)
-query.py, moment.py, statistics.py, lookup.py   questions, for now and for past moments
-answer.py, pick.py, jsontext.py   answers as job-list writes them
+In the order of an event's way, from its bytes to an answer:
+
+    formats/      pure: the text forms of hostlists, idsets and JSON
+    job/          pure: a job's state, and how each event changes it
+    constraints/  pure: RFC 31 constraints, evaluated or turned into SQL
+    definitions/  the projections: which rows follow from a job's state
+    engine/       keeps the views up to date with the events, rebuilds and verifies them
+    queries/      answers from the views, for now and for past moments
 """
+
+__all__ = [
+    "constraints",
+    "definitions",
+    "engine",
+    "formats",
+    "job",
+    "queries",
+]

@@ -1,2 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""Pure: RFC 31 constraints of a job listing.
+
+tree.py             parses a constraint into a tree
+possible_states.py  whether it may match a job in a given state
+evaluate.py         whether it matches a job, and in how many comparisons
+sql_plan.py         its predicate in SQL, access paths and residual check
+interval_index.py   hosts, ranks and lifetimes as intervals in an ordinary index
+"""
+
+__all__ = [
+    "evaluate",
+    "interval_index",
+    "possible_states",
+    "sql_plan",
+    "tree",
+]

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Whether a job matches a constraint, and how many comparisons it takes to tell.
+"""Evaluating a constraint for a job, and counting the comparisons that this takes.
 
-The authority is flux-core's job-list/match.c. Its limit on comparisons makes the order of
-evaluation and the short cuts part of the behaviour: they are the same here.
+The rules are those of flux-core's job-list/match.c. It limits the number of comparisons of a
+request, which makes the order of evaluation and the short circuits part of the behaviour.
+
+A constraint is compiled into a list of *steps*: a test of a leaf, and the steps to go to if it
+is true or false. Evaluation is a loop over steps, without recursion, so that the depth of a
+constraint is not limited.
 """
 
 import operator
@@ -25,7 +29,7 @@ from projections.constraints.tree import (
     Timestamp,
     Userid,
 )
-from projections.formats import hostlist, idset
+from projections.formats import hostlist, hostlist_runs, idset
 from projections.job.attributes import ATTRIBUTES
 from projections.job.state import INACTIVE, USERID_UNKNOWN, Job
 
@@ -38,7 +42,7 @@ class TooManyComparisonsError(Exception):
 
 
 class Matcher:
-    """A constraint made ready for many jobs, with one count of comparisons over all of them."""
+    """A compiled constraint, with one count of comparisons over all jobs that it is put to."""
 
     def __init__(self, constraint: Constraint, max_comparisons: int = 0) -> None:
         """Compile `constraint`; a `max_comparisons` of 0 is no limit."""
@@ -47,33 +51,33 @@ class Matcher:
         self._steps = _compile(constraint)
 
     def matches(self, job: Job) -> bool:
-        """Tell whether `job` matches.
+        """Return whether `job` matches.
 
-        Raises `TooManyComparisonsError` as soon as the limit is exceeded, whatever the answer.
+        Raises `TooManyComparisonsError` as soon as the limit is exceeded, whatever the result.
         """
         at = 0
         while at >= 0:
             test, if_true, if_false = self._steps[at]
-            answer, comparisons = test(job)
+            result, comparisons = test(job)
             self.comparisons += comparisons
             if self.comparisons > self._max > 0:
                 raise TooManyComparisonsError
-            at = if_true if answer else if_false
+            at = if_true if result else if_false
         return at == _TRUE
 
 
 def matches(constraint: Constraint, job: Job) -> bool:
-    """Tell whether one job matches; for more of them a `Matcher` is faster."""
+    """Return whether one job matches; for many jobs, a `Matcher` is faster."""
     return Matcher(constraint).matches(job)
 
 
-_Test = Callable[[Job], tuple[bool, int]]  # the answer, and the comparisons made for it
-_Step = tuple[_Test, int, int]  # a test, and where to go on if it is true or false
-_TRUE, _FALSE = -1, -2  # the ends, among the indices of the steps
+_Test = Callable[[Job], tuple[bool, int]]  # the result, and the comparisons made for it
+_Step = tuple[_Test, int, int]  # a test, and the next step if it is true or false
+_TRUE, _FALSE = -1, -2  # in place of a next step: the result of the constraint
 
 
 def _compile(constraint: Constraint) -> list[_Step]:
-    """Lay a tree out as tests that lead to one another, so that matching needs no recursion."""
+    """Return the steps of a tree; the first one is the start."""
     steps: dict[int, _Step] = {}
     planned = 1
     pending = [(constraint, 0, _TRUE, _FALSE)]
@@ -99,7 +103,7 @@ def _compile(constraint: Constraint) -> list[_Step]:
 
 
 def _nothing(_: Job) -> tuple[bool, int]:
-    """Stand for a junction without children, which is true before it compares anything."""
+    """Test a junction without children: true, without a comparison."""
     return True, 0
 
 
@@ -108,7 +112,7 @@ def _everything(_: Everything, __: Job) -> tuple[bool, int]:
 
 
 def _search(values: tuple[object, ...], wanted: tuple[object, ...]) -> tuple[bool, int]:
-    """Compare one value after the other, until one of them is wanted."""
+    """Compare one value after the other, up to the first that is wanted."""
     for comparisons, value in enumerate(values, start=1):
         if value in wanted:
             return True, comparisons
@@ -143,12 +147,12 @@ def _ranks(node: Ranks, job: Job) -> tuple[bool, int]:
     return (False, 0) if job.ranks is None else _compare_ranks(node.ids, job.ranks)
 
 
-# These two are worth remembering: many jobs run on the same nodes.
+# Cached, since many jobs run on the same nodes.
 @lru_cache(maxsize=1024)
 def _compare_hosts(hosts: hostlist.Hostlist, nodelist: str) -> tuple[bool, int]:
     """Each host of the constraint is one comparison, up to the first that the job has."""
     try:
-        index = hostlist.first_common_index(hosts, hostlist.decode(nodelist))
+        index = hostlist_runs.first_common_index(hosts, hostlist.decode(nodelist))
     except hostlist.HostlistError:
         return False, 0
     return (False, hostlist.count(hosts)) if index is None else (True, index + 1)

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from projections.formats import hostlist, idset
+from projections.formats import hostlist, hostlist_runs, idset
 
 RANKS: Final = -1
 LIFETIME: Final = -2
@@ -76,7 +76,7 @@ def host_intervals(hosts: hostlist.Hostlist) -> tuple[Interval, ...]:
 
 
 def _host_intervals(hosts: hostlist.Hostlist) -> Iterator[Interval]:
-    for found in hostlist.intervals(hosts):
+    for found in hostlist_runs.intervals(hosts):
         kind = zlib.crc32(f"{found.prefix}\0{found.width}".encode())
         yield interval_of(kind, found.lo, found.hi)
 

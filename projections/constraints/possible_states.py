@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Whether a constraint leaves any hope for jobs of a certain state.
+"""Whether a constraint may match a job in a given state, whatever its other attributes.
 
-A listing skips whole lists of jobs (pending, running, inactive) by this question, so it decides
-about answers as well as about speed. The authority is flux-core's job-list/state_match.c.
+A listing skips a whole list of jobs (pending, running, inactive) where the result is False, so
+that this decides about answers as well as about speed. The rules are those of flux-core's
+job-list/state_match.c, which evaluates a constraint in three values: each leaf is true always,
+maybe or never for jobs in the state; "and" is the least of these, "or" the greatest, and "not"
+exchanges always and never. The NOT of a maybe is still a maybe.
 """
 
 from functools import partial
@@ -29,27 +32,27 @@ from projections.job.state import (
     RUN,
 )
 
-# The truth values, in their order: "and" is the least, "or" the greatest, "not" the opposite.
+# The truth values, in their order.
 _NEVER, _MAYBE, _ALWAYS = range(3)
 
 _SINGLE = tuple(state.mask for state in LISTED_STATES)
 _COMBINED = tuple(state.mask for state in COMBINED_STATES)
 
-# The first state in which a job may have the timestamp. A job may return from SCHED to PRIORITY
-# and keeps t_sched then. Any state will do for t_submit.
+# The first state in which a job may have the timestamp. A job that returns from SCHED to
+# PRIORITY keeps t_sched. t_submit is there in every state.
 _SINCE = dict(
     zip(TIMESTAMPS, (0, DEPEND, PRIORITY, PRIORITY, RUN, CLEANUP, INACTIVE), strict=True)
 )
 
 
 def may_match(constraint: Constraint, state: int) -> bool:
-    """Whether a job in `state` may match, as far as can be told from the state alone.
+    """Return whether a job in `state` may match, as far as the state alone decides.
 
-    `state` is one state, or all of PENDING, RUNNING or ACTIVE, which are reachable if one of
-    their states is; for NEW and any other number the answer is False.
+    `state` is one state, or PENDING, RUNNING or ACTIVE: True then if it is for one of their
+    states. For NEW and any other number the result is False.
 
-    States with an empty mask counts as always true here, although no job matches it: so its
-    negation, which every job matches, is never reachable.
+    States with an empty mask is taken as always true, as in job-list, although no job matches
+    it; its negation, which every job matches, is never true by this.
     """
     if state in _COMBINED:
         return any(may_match(constraint, single) for single in _SINGLE if single & state)

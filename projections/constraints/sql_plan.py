@@ -177,17 +177,17 @@ def _one_of(column: str, values: tuple[Binding, ...]) -> _PlanPair:
 
 
 def listed(column: str, values: Sequence[Binding]) -> tuple[str, tuple[Binding, ...]]:
-    """Return as SQL, with its bindings, that ``column`` has one of ``values``."""
+    """Return SQL that is true where ``column`` has one of ``values``, with its bindings."""
     if len(values) <= _MOST_LISTED:
         return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
     return f"{column} IN (SELECT value FROM json_each(?))", (dumps(values).decode(),)
 
 
 def _timestamp(node: Timestamp) -> _PlanPair:
-    if node.value != node.value:  # NaN: no time compares to it
+    if node.value != node.value:  # NaN: every comparison with it is false
         return _constant(False)
     compared = _compared(node.attr, node.op, node.value)
-    if node.attr in {"t_submit", "t_inactive"}:  # which every job has
+    if node.attr in {"t_submit", "t_inactive"}:  # never NULL
         return _PlanPair(compared, _compared(node.attr, _OPPOSITE[node.op], node.value))
     lacking = f"({node.attr} IS NULL OR NOT {compared.predicate})"
     return _PlanPair(compared, Plan(lacking, compared.bindings))
@@ -210,7 +210,7 @@ def _all(plans: list[Plan], cost: Cost) -> Plan:
         max(plan.time_range.after for plan in plans),
         min(plan.time_range.before for plan in plans),
     )
-    # Bounds on times narrow each other: together they are one access path.
+    # Bounds on times narrow each other, so that together they are one access path.
     choices = [
         plan.access_paths for plan in plans
         if plan.access_paths not in {None, (plan.time_range,)}

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Constraints of a job listing: what a request may say, and the tree that it is parsed into.
+"""Constraints of a job listing: the tree, and the parser that makes it from decoded JSON.
 
 A constraint is RFC 31's ``{"operator": [values]}`` with the operators of flux-core's job-list
-module, whose match.c and match_util.c are the authority for what is accepted and for every
-error text. The tree is plain, immutable data: `projections.match` asks it of one job,
-`projections.reach` of a job state, and others may translate it with `fold_tree`.
+module. Its match.c and match_util.c decide what is accepted, and the error texts are theirs.
+The tree is immutable data with three readers: evaluate.py compares it with one job,
+possible_states.py with a job state, and sql_plan.py turns it into SQL; the last two reduce it
+with `fold_tree`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class ConstraintError(ValueError):
 
 
 class _Node(msgspec.Struct, frozen=True, tag=True):
-    """What all nodes have in common: immutable, and tagged with the name of the class."""
+    """The base of all nodes: immutable, and encoded with a tag, the name of the class."""
 
 
 class Everything(_Node, frozen=True):
@@ -48,7 +49,7 @@ class Everything(_Node, frozen=True):
 
 
 class Userid(_Node, frozen=True):
-    """The job's owner is one of `values`, or `job.USERID_UNKNOWN` is, which is for any owner.
+    """The job's owner is one of `values`, or one of them is `USERID_UNKNOWN`, which is anyone.
 
     Values are 0 to 2^32 - 1.
     """
@@ -69,7 +70,7 @@ class Queue(_Node, frozen=True):
 
 
 class States(_Node, frozen=True):
-    """The job is in one of the states of `mask`; no job is if that is 0."""
+    """The job is in one of the states of `mask`; a mask of 0 matches no job."""
 
     mask: int
 
@@ -81,7 +82,7 @@ class Results(_Node, frozen=True):
 
 
 class Hostlist(_Node, frozen=True):
-    """The job's nodelist has one of `hosts`, in the order of the request, with repetitions."""
+    """The job's nodelist has one of `hosts`, kept in the request's order, with duplicates."""
 
     hosts: hostlist.Hostlist
 
@@ -93,10 +94,10 @@ class Ranks(_Node, frozen=True):
 
 
 class Timestamp(_Node, frozen=True):
-    """The job has the timestamp `attr` (of `TIMESTAMPS`), and ``timestamp op value`` is true.
+    """The job has the timestamp `attr`, and ``timestamp op value`` is true.
 
-    `op` is ``>=``, ``<=``, ``>`` or ``<``; `value` is in seconds, >= 0.0, and may be infinite
-    or NaN, which no timestamp compares to.
+    `attr` is one of TIMESTAMPS, `op` one of ``>=``, ``<=``, ``>`` and ``<``; `value` is in
+    seconds since the epoch, >= 0.0. It may be infinite, or NaN: then no comparison is true.
     """
 
     attr: str
@@ -111,7 +112,7 @@ class And(_Node, frozen=True):
 
 
 class Or(_Node, frozen=True):
-    """One of `children` matches; true, too, if there are none."""
+    """One of `children` matches; true if there are none, as RFC 31 has it."""
 
     children: tuple[Constraint, ...]
 
@@ -131,7 +132,7 @@ Constraint: TypeAlias = Leaf | Junction
 S = TypeVar("S")
 T = TypeVar("T")
 _Step: TypeAlias = tuple[Callable[[tuple[T, ...]], T], Sequence[S]]
-"""What makes the result of an item from those of its children, and the children."""
+"""A function from the results of an item's children to its own result, and the children."""
 
 
 def fold_tree(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]], T]) -> T:
@@ -151,7 +152,7 @@ def parse(obj: object = msgspec.UNSET, *, max_hosts: int = 1024) -> Constraint:
 
     `max_hosts` limits the hosts of each ``hostlist`` and the ranks of each ``ranks`` operator;
     job-list takes the size of the instance, but at least 1024. Nesting is not limited.
-    Raises `ConstraintError` for the first of what is wrong in the order of the text.
+    Raises `ConstraintError` for the first error in the order of the text.
     """
     if obj is msgspec.UNSET:
         return Everything()
@@ -159,7 +160,7 @@ def parse(obj: object = msgspec.UNSET, *, max_hosts: int = 1024) -> Constraint:
 
 
 def _bottom_up(root: S, expand: Callable[[S], _Step[T, S]]) -> T:
-    """Fold a tree without recursion, which Python would end at a depth of some hundreds.
+    """Fold a tree without recursion, whose depth Python limits to some hundreds.
 
     `expand` is called depth first and from left to right.
     """
@@ -230,7 +231,7 @@ _RESULTS = _words(state.RESULTS)
 
 
 def _mask(what: str, words: dict[str, int], values: list[object]) -> int:
-    """Return the union of words and masks; a mask must not have bits that no word has."""
+    """Return the union of names and masks; a mask may only have bits that have a name."""
     valid = 0
     for number in words.values():
         valid |= number
@@ -254,7 +255,7 @@ def _mask(what: str, words: dict[str, int], values: list[object]) -> int:
 def _hosts(values: list[object], max_hosts: int) -> Hostlist:
     lists = []
     for value in values:
-        # "" is a list of no hosts, but not accepted here.
+        # "" is a valid hostlist without hosts, which job-list refuses here.
         if not (some := _decode_hosts(_string("host", value))):
             raise ConstraintError("host value not in valid Hostlist format")
         lists.append(some)
@@ -286,7 +287,7 @@ def _ranks(values: list[object], max_hosts: int) -> Ranks:
 
 
 def _timestamp(attr: str, values: list[object], _: int) -> Timestamp:
-    """Only the first of the values counts; the others may be anything."""
+    """Only the first value is read; others are ignored, whatever they are."""
     if not values:
         raise ConstraintError("timestamp value not specified")
     text = _string(attr, values[0])
@@ -299,8 +300,8 @@ def _timestamp(attr: str, values: list[object], _: int) -> Timestamp:
     raise ConstraintError("timestamp comparison operator not specified")
 
 
-# What strtod(3) reads in the C locale. Python's float() takes other things: "1_0", white space
-# after the number, digits of other scripts, but neither hexadecimal numbers nor "nan(tag)".
+# What strtod(3) reads in the C locale. Python's float() differs: it accepts "1_0", white space
+# after the number and digits of other scripts, but neither hexadecimal numbers nor "nan(tag)".
 _NUMBER = re.compile(
     r"""[ \t\n\v\f\r]* (?P<sign>[+-]?) (?:
         (?P<decimal> [0-9]+ (?: \. [0-9]* )? | \. [0-9]+ ) (?: e [+-]? [0-9]+ )?
@@ -318,8 +319,8 @@ _GREATEST = (2.0 - 2.0**-52) * 2.0**1023  # DBL_MAX
 def _strtod(text: str) -> float:
     """Return the number that is all of `text`; nothing at all is 0.0.
 
-    Numbers too large or too small are refused. The C library lets pass the few below the
-    normal range that are exact, such as 0x1p-1074; here they are too small as well.
+    Numbers beyond the normal range are refused. (The C library accepts subnormal numbers that
+    are exact, such as 0x1p-1074; here they are refused, too.)
     """
     if not text:
         return 0.0

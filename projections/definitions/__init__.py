@@ -1,2 +1,23 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""The projections: pure functions from a job's state to rows of tables.
+
+interface.py    what a projection declares: Put, Add, Projection
+active.py       the active-jobs view
+active.sql      its table
+inactive.py     the inactive job list
+inactive.sql    its tables: ready answers, and the interval index
+accounting.py   the accounting feed
+accounting.sql  its table
+stats.py        job stats
+stats.sql       its tables: sums by queue, and by hour
+registry.py     the built-in projections, and those of entry points
+"""
+
+__all__ = [
+    "accounting",
+    "active",
+    "inactive",
+    "interface",
+    "registry",
+    "stats",
+]

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Finished jobs that ran, in the order in which what is known of them came. jobspec and R
--- stand in the event store, under these seqs.
+-- Finished jobs that ran, in the order in which their last events were stored. jobspec and R
+-- are in the event store's tables, at the seqs given here.
 CREATE TABLE accounting (
-    seq         INTEGER PRIMARY KEY, -- of the job's events, the last to be stored
+    seq         INTEGER PRIMARY KEY, -- the highest seq of the job's events
     job         INTEGER NOT NULL,
     id          INTEGER NOT NULL,
     userid      INTEGER NOT NULL,
@@ -12,6 +12,6 @@ CREATE TABLE accounting (
     ranks       TEXT,
     R_seq       INTEGER,
     jobspec_seq INTEGER,
-    R           BLOB,                -- where it was updated
-    updates     BLOB                 -- of jobspec: an array of the events' contexts, or NULL
+    R           BLOB,                -- if it was updated
+    updates     BLOB                 -- of jobspec: an array of the contexts of its updates, or NULL
 );

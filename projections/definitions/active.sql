@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Active jobs: as many rows as there are jobs that are not finished. Their states are in `fold`.
+-- Active jobs: those that are neither new nor inactive. Their states are in `fold`.
 CREATE TABLE active (
     job   INTEGER PRIMARY KEY,
     jobid INTEGER NOT NULL

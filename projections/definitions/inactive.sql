@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Inactive jobs: what constraints ask for as columns, and what job-list answers as JSON texts.
+-- Inactive jobs: columns that constraints compare, and the values that job-list answers.
 CREATE TABLE inactive (
     job        INTEGER PRIMARY KEY,
     jobid      INTEGER NOT NULL,
@@ -14,10 +14,10 @@ CREATE TABLE inactive (
     t_run      REAL,
     t_cleanup  REAL,
     t_inactive REAL    NOT NULL,
-    t_purged   REAL,            -- when the job manager forgot it
-    ranks      TEXT,            -- also where the job never reached RUN and shows none
+    t_purged   REAL,            -- when the job manager purged it
+    ranks      TEXT,            -- also of a job that never reached RUN, whose answer has none
     nodelist   TEXT,
-    answer     TEXT    NOT NULL -- all attributes, packed: see answer.py
+    answer     TEXT    NOT NULL -- all attributes, packed (job/attributes.py)
 );
 CREATE INDEX inactive_by_time ON inactive (t_inactive, jobid);
 CREATE INDEX inactive_by_jobid ON inactive (jobid);
@@ -27,7 +27,7 @@ CREATE INDEX inactive_by_queue ON inactive (queue, t_inactive, jobid);
 CREATE INDEX inactive_by_result ON inactive (result, t_inactive, jobid);
 CREATE INDEX inactive_by_purge ON inactive (t_purged) WHERE t_purged IS NOT NULL;
 
--- Their hosts, ranks and lifetimes as intervals of numbers: see spans.py.
+-- Their hosts, ranks and lifetimes as intervals (constraints/interval_index.py).
 CREATE TABLE span (
     kind       INTEGER NOT NULL,
     level      INTEGER NOT NULL,

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The one interface of a projection: a pure function from a job's state to rows.
 
-A projection says, for any state of a job, which rows follow from it. Everything else is
-done for it: when an event changes a job, the rows of its old state go and those of its new
-state come, in the transaction that stored the event; a rebuild does the same from the first
-event on.
+A projection says which rows follow from a job's state. The engine does everything else: when
+an event changes a job, it deletes the rows of the old state and inserts those of the new one,
+in the transaction that stores the event. A rebuild does the same from the first event on.
 
-There are two kinds of row. ``Put`` is a row that belongs to the job. ``Add`` is what the
-job adds to a row that it shares with others (a sum): it is taken back when the job changes.
+There are two kinds of rows. A ``Put`` is a row of the job's own. An ``Add`` is the job's part
+of a row that jobs share (a sum); it is subtracted when the job changes.
 
 Sites add projections of their own; see registry.py.
 """
@@ -24,14 +23,14 @@ from projections.job.state import Job
 
 
 class Put(NamedTuple):
-    """A whole row of ``table``, which needs a PRIMARY KEY by which it is taken out again."""
+    """A row of ``table``. The table needs a PRIMARY KEY, by which the row is deleted again."""
 
     table: str
     values: tuple[Any, ...]
 
 
 class Add(NamedTuple):
-    """``amounts`` to add to the row of ``table`` that has ``key``: the leading columns."""
+    """``amounts`` to add to the row of ``table`` whose leading columns are ``key``."""
 
     table: str
     key: tuple[Any, ...]
@@ -41,10 +40,10 @@ class Add(NamedTuple):
 class Projection(Protocol):
     """What a projection declares.
 
-    ``version`` is raised whenever other rows follow from the same state: the view is then
-    rebuilt. ``schema`` holds ``CREATE TABLE``, ``CREATE VIRTUAL TABLE`` and ``CREATE INDEX``
-    statements, each ending with ``;`` at a line's end; sums need a PRIMARY KEY over their key.
-    ``rows`` must depend on the job alone: no clock, no randomness, no reading.
+    ``version`` is raised whenever other rows follow from the same state; the view is rebuilt
+    then. ``schema`` has ``CREATE TABLE``, ``CREATE VIRTUAL TABLE`` and ``CREATE INDEX``
+    statements, each ending with ``;`` at the end of a line; tables of sums need a PRIMARY KEY
+    over their key. ``rows`` must be a pure function of the job: no I/O, clock or randomness.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Projection(Protocol):
 
 
 class Schema(NamedTuple):
-    """A projection's schema, taken apart."""
+    """The statements of a projection's schema."""
 
     tables: dict[str, str]  # name -> statement
     indexes: tuple[str, ...]
@@ -70,7 +69,7 @@ _STATEMENT = re.compile(
 
 @lru_cache
 def schema_of(text: str) -> Schema:
-    """Take a schema apart; raises StoreError where a statement is none that is expected."""
+    """Split a schema into statements; raises StoreError for one that is not expected."""
     bare = re.sub(r"--.*", "", text)
     tables: dict[str, str] = {}
     indexes: list[str] = []

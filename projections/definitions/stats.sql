@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Sums over jobs, as job-list.job-stats answers them.
+-- Numbers of jobs by queue, as job-list.job-stats answers them.
 CREATE TABLE stats (
     queue      TEXT    NOT NULL,
     all_queues INTEGER NOT NULL, -- 1: the sum over all jobs
@@ -13,7 +13,7 @@ CREATE TABLE stats (
     failed     INTEGER NOT NULL,
     canceled   INTEGER NOT NULL,
     timeout    INTEGER NOT NULL,
-    -- of these, what the job manager has purged
+    -- the part of these that the job manager has purged
     purged_successful INTEGER NOT NULL,
     purged_failed     INTEGER NOT NULL,
     purged_canceled   INTEGER NOT NULL,
@@ -21,8 +21,8 @@ CREATE TABLE stats (
     PRIMARY KEY (queue, all_queues)
 );
 
--- The same of jobs that are over, by the hour (seconds since the epoch / 3600) they ended in,
--- so that a past moment's sums need not be counted job by job.
+-- Numbers of inactive jobs by the hour (seconds since the epoch / 3600) in which they ended, so
+-- that the counts of a past moment need not be made job by job.
 CREATE TABLE ended (
     hour       INTEGER NOT NULL,
     queue      TEXT    NOT NULL,
@@ -34,7 +34,7 @@ CREATE TABLE ended (
     PRIMARY KEY (hour, queue, all_queues)
 ) WITHOUT ROWID;
 
--- And of those that were purged, by the hour of the purge.
+-- Numbers of purged jobs by the hour of the purge.
 CREATE TABLE purged_by_hour (
     hour       INTEGER NOT NULL,
     queue      TEXT    NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE purged_by_hour (
     PRIMARY KEY (hour, queue, all_queues)
 ) WITHOUT ROWID;
 
--- Queues that a job was in before: job-list goes on naming them, if only with zeros.
+-- Queues that a job has left: job-list goes on listing them, with zeros if need be.
 CREATE TABLE left_queue (
     job   INTEGER NOT NULL,
     queue TEXT    NOT NULL,

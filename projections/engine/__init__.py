@@ -1,2 +1,23 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""Keeping views up to date: from stored events to changed rows.
+
+schema.sql          tables of the engine: views, states of unfinished jobs, rebuilds
+fold_batch.py       from the records of a batch to states before and after
+row_deltas.py       from changed states to changed rows
+views.py            stored views and checkpoints; takes part in each batch
+rebuild.py          makes views anew from the events, beside the old ones
+rebuild_workers.py  processes that share the folding of a rebuild
+verify_views.py     compares views with what their events lead to
+consumer_cursor.py  durable cursors of those who read a view's new rows
+consumers.sql       the table of these cursors, in a file of its own
+"""
+
+__all__ = [
+    "consumer_cursor",
+    "fold_batch",
+    "rebuild",
+    "rebuild_workers",
+    "row_deltas",
+    "verify_views",
+    "views",
+]

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Reading what has finished, once: a consumer has a name, and a cursor that lasts.
+"""Durable cursors of consumers, which read the rows of a view as they are added.
 
-Consumers read a view that has ``seq INTEGER PRIMARY KEY``, the seq of the last event that a
-row follows from, in the order of seq. Events come late at times (a file that was found, a
-broker that was away), so that neither end times nor job ids grow; seq does. A row that changes
-gets a higher one, and is read again: what a consumer does with a row should do no harm twice.
+Consumers read a view that has a column ``seq INTEGER PRIMARY KEY``, the highest seq of the
+events that a row follows from, in the order of seq. Events can be stored late (from a file, or
+when a broker was away), so that neither end times nor job ids are monotonic; seq is. A row that
+changes gets a higher seq and is read again: consumers must be idempotent.
 
-The cursor does not say a seq but a batch and its digest. The digest is chained over all that
-was stored before, so that a cursor fits one history only: in a database that was restored or
-made anew, where the same seq stands for another event, reading starts from the beginning.
+A cursor is not a seq but a batch and its digest. The digest is chained over all batches before
+it, so that a cursor is valid in one history only: in a database that was restored or made
+anew, where the same seq may be another event, reading starts from the beginning.
 
-Cursors live in a file of their own beside the database, which one process may hold for writing
-for as long as it runs. A cursor is saved after its consumer is done with what it read. If that
-gets lost, the consumer reads the same again.
+Cursors are in a file of their own beside the database, because one process may hold the
+writer's lock on that for as long as it runs. A consumer saves its cursor when it is done with
+the rows that it read; if it is stopped before that, it reads them again.
 """
 
 from __future__ import annotations
@@ -27,23 +27,15 @@ import apsw
 from eventstore.errors import NotOurs, StoreError, translated
 from eventstore.events.digest_chain import GENESIS
 from eventstore.storage.connection import MEMORY
-from eventstore.storage.sql import fetch, value
+from eventstore.storage.sql import fetch, script, value
 from projections.definitions.interface import Projection
 from projections.engine.views import stored_views, version_of
 
 _APPLICATION_ID = 0x464A4443  # "FJDC"
-_SCHEMA = """
-CREATE TABLE consumer (
-    name   TEXT PRIMARY KEY,
-    batch  INTEGER NOT NULL,
-    digest BLOB    NOT NULL,
-    note   TEXT    NOT NULL  -- whatever the consumer wants to find again
-)
-"""
 
 
 class Position(NamedTuple):
-    """Behind this batch of this history; ``note`` is the consumer's own."""
+    """After this batch of this history; ``note`` is for the consumer's own use."""
 
     batch: int
     digest: bytes
@@ -51,11 +43,11 @@ class Position(NamedTuple):
 
 
 START = Position(0, GENESIS)
-"""Before everything, in any history."""
+"""The beginning, in any history."""
 
 
 class Unread(NamedTuple):
-    """What is there to be read: ``after`` < seq <= ``upto``, up to the position ``end``."""
+    """The rows to read next: ``after`` < seq <= ``upto``, and the position after them."""
 
     after: int
     upto: int
@@ -63,9 +55,9 @@ class Unread(NamedTuple):
 
 
 class Consumer:
-    """A reader of the database at ``path`` that goes on where it stopped.
+    """A reader of the database at ``path`` that resumes where it stopped.
 
-    Without a name it starts from the beginning, and its cursor goes with the object.
+    Without a name it starts from the beginning, and its cursor is not saved.
     """
 
     def __init__(self, path: str, name: str | None) -> None:
@@ -74,9 +66,9 @@ class Consumer:
         self.position = START if self._path is None else self._load(self._path)
 
     def unread(self, db: apsw.Connection, projection: Projection) -> Unread:
-        """Return what to read of the projection's view; called inside a snapshot.
+        """Return the rows of the projection's view to read next; called inside a snapshot.
 
-        Raises StoreError where the view is another version's: it has to be rebuilt.
+        Raises StoreError where another version of the projection made the view.
         """
         view = stored_views(db).get(projection.name)
         if view is None or view.version != version_of(projection):
@@ -89,13 +81,13 @@ class Consumer:
         )
         found = fetch(db, sql, (view.checkpoint,))
         upto, *end = found[0] if found else (0, *START[:2])
-        # Another history has no such batch, or another digest there.
+        # In another history the batch does not exist, or has another digest: NULL, so 0.
         sql = "SELECT last FROM batch WHERE batch = ? AND digest = ?"
         after = value(db, sql, self.position[:2]) or 0
         return Unread(after, upto, Position(*end))
 
     def done(self, end: Position, note: str = "") -> None:
-        """Save that everything up to ``end`` has been dealt with."""
+        """Save that all rows up to ``end`` were processed."""
         position = end._replace(note=note)
         if position == self.position:
             return
@@ -106,7 +98,7 @@ class Consumer:
     def _load(self, path: str) -> Position:
         if not Path(path).exists():
             return START
-        # Writable, so that what a crash left half-done can be undone.
+        # Writable, so that SQLite can roll back what a crash left.
         with _opened(path, apsw.SQLITE_OPEN_READWRITE) as db:
             sql = "SELECT batch, digest, note FROM consumer WHERE name = ?"
             found = fetch(db, sql, (self.name,)) if _has_cursors(db) else []
@@ -116,7 +108,7 @@ class Consumer:
         with _opened(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) as db:
             db.execute("BEGIN IMMEDIATE")
             if not _has_cursors(db):
-                db.execute(_SCHEMA)
+                db.execute(script(__file__, "consumers.sql"))
                 db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(
                 "INSERT OR REPLACE INTO consumer (name, batch, digest, note)"
@@ -143,7 +135,7 @@ def _opened(path: str, flags: int) -> Iterator[apsw.Connection]:
 
 
 def _has_cursors(db: apsw.Connection) -> bool:
-    """Whether cursors are kept there already; False where nothing is."""
+    """Return whether the file has the table of cursors; False where it is empty."""
     application = db.pragma("application_id")
     if application != _APPLICATION_ID and fetch(db, "SELECT 1 FROM sqlite_schema LIMIT 1"):
         raise apsw.NotADBError("it belongs to another program")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""From what was stored to what it changes: each job's state before and after.
+"""Folding a batch: from stored records to each job's state before and after them.
 
-A JobStates keeps the states of unfinished jobs, which are the only ones that ordinary events
-change. Where an event changes another one (it was read late, or the job was purged), the
-job's state is folded again from its stored events.
+The states of unfinished jobs are kept in memory, because ordinary events change these only.
+Other jobs change when an event is read late, when they are purged, or when they reappear after
+the job manager had lost them: they are then folded again from their stored events (`refold`).
+
+The result depends on the stored records alone, not on how they are cut into batches.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from projections.job.state import INACTIVE, Job
 
 
 class Change(NamedTuple):
-    """A job whose state changed; None: no such job (before ``submit``, or invalidated)."""
+    """A job's state before and after a batch; None where there is no job (see `fold`)."""
 
     before: Job | None
     after: Job | None
@@ -42,19 +44,18 @@ _decode_jobs = msgspec.json.Decoder(_JobsForm).decode
 
 
 class JobStates:
-    """Folds records on from a checkpoint. ``unfinished`` maps a job's key to its state.
+    """The states of unfinished jobs at a checkpoint, by key: `fold` advances them.
 
-    Jobs of other parts than ``part`` are left alone. What the last call of `changes` changed
-    can be undone.
+    Jobs of other parts than ``part`` are ignored. The last call of `fold` can be undone.
     """
 
     def __init__(
         self, unfinished: dict[int, Job], last_key: int, part: event_log.Part = event_log.ALL
     ) -> None:
         self.unfinished = unfinished
-        self._last_key = last_key  # jobs beyond it have not been met
+        self._last_key = last_key  # the highest key that has occurred
         self._part = part
-        self._kept_key = last_key  # before the last `changes`
+        self._kept_key = last_key  # before the last `fold`
         self._before: dict[int, Job | None] = {}  # states that it changed, as they were
 
     def keep(self) -> None:
@@ -63,7 +64,7 @@ class JobStates:
         self._before = {}
 
     def undo(self) -> None:
-        """Have all states as they were before the last `changes`, unless it was kept."""
+        """Have all states as they were before the last `fold`, unless it was kept."""
         self._last_key = self._kept_key
         for key, before in self._before.items():
             if before is None:
@@ -75,7 +76,7 @@ class JobStates:
     def fold(
         self, db: apsw.Connection, records: Sequence[Record | Notice]
     ) -> dict[int, Change]:
-        """Fold records, given in the order of seq; returns what they change, by job."""
+        """Fold records, given in the order of seq; returns the changed jobs, by key."""
         self.keep()
         found: dict[int, Change] = {}
         events: dict[int, list[Record]] = {}
@@ -102,7 +103,8 @@ class JobStates:
     ) -> None:
         for key, records in events.items():
             before = self._state(db, key, records[0].seq - 1)
-            # A job that was declared gone reappeared: it may be an inactive one.
+            # A missing job reappeared: refold it from all of its stored events. It may be an
+            # inactive one.
             was_gone = before is None or bool(before.t_purged)
             if (was_gone and key <= self._last_key) or any(record.late for record in records):
                 after = refold(db, key, max(record.seq for record in records))
@@ -162,10 +164,10 @@ class JobStates:
 def refold(
     db: apsw.Connection, key: int, upto: int, *, until: float | None = None
 ) -> Job | None:
-    """Fold a job from its stored events.
+    """Fold a job from its stored events with seq <= ``upto``.
 
-    Only those with seq <= ``upto`` count and, where ``until`` is given, those up to the last
-    that had happened by then: it is the job's order that counts where clocks were set.
+    With ``until`` (seconds since the epoch), only the events up to the last one, in the job's
+    order, with a timestamp of at most that: timestamps need not be monotonic.
     """
     return next(iter(refold_jobs(db, [key], upto, until=inf if until is None else until)))
 
@@ -173,7 +175,7 @@ def refold(
 def refold_jobs(
     db: apsw.Connection, keys: Sequence[int], upto: int, *, until: float
 ) -> Iterator[Job | None]:
-    """Fold jobs from their stored events, as `replay` does, reading many at a time."""
+    """Yield jobs folded as `refold` does; events of many jobs are read at once."""
     boots = [
         notice for notice in event_log.boots(db) if notice.seq <= upto and notice.time <= until
     ]
@@ -194,7 +196,7 @@ def refold_jobs(
 
 
 def _ended(records: Sequence[Record], seq: int) -> bool:
-    """Whether the job was inactive when ``seq`` came: others are not purged."""
+    """Return whether the job was inactive before ``seq``: only such jobs are purged."""
     job = fold(None, [record for record in records if record.seq < seq])
     return job is not None and job.state == INACTIVE
 
@@ -202,7 +204,7 @@ def _ended(records: Sequence[Record], seq: int) -> bool:
 def _fold_with_boots(
     db: apsw.Connection, key: int, records: Sequence[Record], boots: Iterable[Notice]
 ) -> Job | None:
-    """Fold a job's records, with each boot behind the last of them that was read before it."""
+    """Fold a job's records, and each boot after the last record that was stored before it."""
     job: Job | None = None
     done = 0
     for boot in boots:
@@ -218,7 +220,7 @@ def _fold_with_boots(
 
 
 def encode_states(jobs: Iterable[Job]) -> list[tuple[int, bytes]]:
-    """Return (key, MessagePack) of each state, to go on from later."""
+    """Return (key, MessagePack) of each state, as the table ``fold`` has them."""
     return [(job.key, _encode(job)) for job in jobs]
 
 

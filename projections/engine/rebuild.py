@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Making views anew from the events, beside the old ones.
+"""Rebuilding views from the events, beside the old ones.
 
-New tables are filled under names of their own, chunk by chunk, each chunk in a transaction
-with the checkpoint that it reached: a rebuild that was stopped goes on from there. The old
-views go on answering all the while. The last transaction drops the old tables, gives the new
-ones their names and makes their indexes.
+New tables with the prefix ``rebuild_`` are filled chunk by chunk, each chunk in a transaction
+together with the checkpoint that it reached, so that a rebuild that was stopped is resumed
+there. The old views answer all the while. The last transaction drops the old tables, renames
+the new ones and creates their indexes.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def rebuild(
     chunk: int = _CHUNK,
     processes: int = 1,
 ) -> list[str]:
-    """Rebuild the named views, all where none are named; returns their names.
+    """Rebuild the named views, or all; returns their names.
 
-    With several ``processes``, that many share the folding, where the projections are
-    installed ones. Raises StoreError for a name that there is not. Nothing may be appended
-    meanwhile but by the caller, who holds the writer's lock.
+    With several ``processes``, that many share the folding, provided that the projections are
+    installed ones, which other processes can load. Raises StoreError for an unknown name. The
+    caller must hold the writer's lock, and append nothing meanwhile.
     """
     known = {projection.name: projection for projection in views.projections}
     wanted = list(names or known)
@@ -65,7 +65,7 @@ def rebuild(
 
 
 def refresh(views: Views, progress: Progress = lambda done, total: None) -> list[str]:
-    """Rebuild what another version made; returns the names of those views."""
+    """Rebuild the views that are stale; returns their names."""
     names = [p.name for p in views.projections if p.name in views.stale]
     if names or FOLD in views.stale:
         rebuild(views, names, progress)
@@ -73,7 +73,7 @@ def refresh(views: Views, progress: Progress = lambda done, total: None) -> list
 
 
 class Rebuild:
-    """One rebuild, begun or taken up again where the same views are wanted."""
+    """One rebuild: a new one, or the unfinished one if it makes the same views and versions."""
 
     def __init__(self, store: Store, projections: list[Projection]) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class Rebuild:
         self._tables = ViewTables(projections, _PREFIX)
 
     def _begin(self, db: apsw.Connection) -> int:
-        """Return the checkpoint to go on from, with the tables for it."""
+        """Create the tables, or find those of an unfinished rebuild; returns its checkpoint."""
         for plan, checkpoint in fetch(db, "SELECT plan, checkpoint FROM rebuild"):
             if plan == self._plan:
                 return int(checkpoint)
@@ -100,10 +100,10 @@ class Rebuild:
         return 0
 
     def run(self, progress: Progress, chunk: int, processes: int = 1) -> None:
-        """Fill the new tables up to the last event, then switch."""
+        """Fill the new tables up to the last event, then replace the old ones."""
         with self._store.snapshot() as db:
             last = event_log.head(db)
-        few = last - self._done <= 2 * chunk  # processes take longer to start
+        few = last - self._done <= 2 * chunk  # starting processes would take longer
         if processes < 2 or few or self._store.path == MEMORY or not self._are_installed():
             self._fill_alone(last, chunk, progress)
         else:
@@ -112,7 +112,7 @@ class Rebuild:
             sound = _is_sound(db)
             self._switch(db, sound=sound)
         if not sound:
-            # Nothing of the damaged views is left but their pages.
+            # The pages of the damaged tables were not freed; this drops them.
             with translated(self._store.path):
                 self._store.db.execute("VACUUM")
 
@@ -123,7 +123,7 @@ class Rebuild:
     def _fill_alone(self, last: int, chunk: int, progress: Progress) -> None:
         with self._store.snapshot() as db:
             shard = Shard(db, self._projections, _PREFIX + FOLD, self._done)
-        for after, until in self._windows(last, chunk):
+        for after, until in self._chunks(last, chunk):
             with self._store.transaction() as db:
                 self._write(db, until, [shard.step(after, until)])
             progress(until, last)
@@ -132,11 +132,11 @@ class Rebuild:
         names = [projection.name for projection in self._projections]
         workers = Workers(self._store.path, names, _PREFIX + FOLD, self._done, count)
         try:
-            windows = list(self._windows(last, chunk))
-            workers.ask(*windows[0])
-            for number, (_, until) in enumerate(windows, 1):
-                if number < len(windows):
-                    workers.ask(*windows[number])
+            chunks = list(self._chunks(last, chunk))
+            workers.ask(*chunks[0])
+            for number, (_, until) in enumerate(chunks, 1):
+                if number < len(chunks):
+                    workers.ask(*chunks[number])
                 steps = workers.steps()
                 with self._store.transaction() as db:
                     self._write(db, until, steps)
@@ -144,7 +144,7 @@ class Rebuild:
         finally:
             workers.close()
 
-    def _windows(self, last: int, chunk: int) -> Iterator[tuple[int, int]]:
+    def _chunks(self, last: int, chunk: int) -> Iterator[tuple[int, int]]:
         done = self._done
         while done < last:
             with self._store.snapshot() as db:
@@ -178,7 +178,7 @@ class Rebuild:
 
 
 def discard(db: apsw.Connection) -> None:
-    """Drop what an unfinished rebuild left."""
+    """Drop the tables of an unfinished rebuild."""
     sql = "SELECT name FROM pragma_table_list WHERE type != 'shadow' AND name GLOB ?"
     tables = fetch(db, sql, (_PREFIX + "*",))
     sound = not tables or _is_sound(db)
@@ -198,7 +198,8 @@ def _drop(db: apsw.Connection, table: str, *, sound: bool) -> None:
     if sound:
         db.execute(f"DROP TABLE IF EXISTS {table}")
         return
-    # To drop a table is to free its pages: a damaged one may name pages that hold events.
+    # DROP TABLE frees the pages that a table refers to, which may be those of events if it is
+    # damaged. So it is taken out of the schema instead; its pages stay until a VACUUM.
     db.execute("PRAGMA writable_schema = ON")
     db.execute("DELETE FROM sqlite_schema WHERE tbl_name = ?", (table,))
     db.execute("PRAGMA writable_schema = RESET")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Sharing the work of a rebuild: each process folds a part of the jobs.
+"""Sharing the work of a rebuild: each process folds the jobs of one part, one process writes.
 
-Jobs do not depend on each other, so that what their events change can be worked out apart;
-one process writes it. Events are not appended meanwhile: each process reads the same.
+Jobs do not depend on each other, so that parts can be folded apart: part n of N has the jobs
+with ``key % N == n``. A process gets chunks of seqs through a pipe and sends back what they
+change in the tables (RowDeltas) and in the states of unfinished jobs. Nothing is appended
+meanwhile, so that all processes read the same events.
 """
 
 from __future__ import annotations
@@ -29,16 +31,16 @@ from projections.engine.views import StateChanges, state_changes
 
 
 class Step(Struct, gc=False, array_like=True):
-    """What the events of one window change, for one part of the jobs."""
+    """What the events of one chunk change, for one part of the jobs."""
 
     delta: RowDeltas
     states: StateChanges
 
 
 class Shard:
-    """Folds the jobs of a part, window by window.
+    """Folds the jobs of one part, chunk by chunk.
 
-    ``states`` is the table that has the states of unfinished jobs at the seq ``done``.
+    ``states`` names the table with the states of unfinished jobs at the seq ``done``.
     """
 
     def __init__(
@@ -70,12 +72,12 @@ _decode = msgspec.msgpack.Decoder(Step).decode
 
 
 class Workers:
-    """Processes that fold a part each. ``names`` are those of installed projections."""
+    """Processes that fold a part each, for the installed projections of these ``names``."""
 
     def __init__(
         self, path: str, names: Sequence[str], states: str, done: int, count: int
     ) -> None:
-        # Not forked: SQLite's connections must not be shared.
+        # Spawned, not forked: an SQLite connection must not be used in a forked process.
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
@@ -89,12 +91,12 @@ class Workers:
             self._processes.append(process)
 
     def ask(self, after: int, until: int) -> None:
-        """Have a window folded; answers come in the order of asking."""
+        """Request a chunk of all processes; `steps` returns the results in that order."""
         for pipe in self._pipes:
             pipe.send((after, until))
 
     def steps(self) -> list[Step]:
-        """Return what one window changes; raises StoreError where a process failed."""
+        """Return what the next chunk changes; raises StoreError where a process failed."""
         try:
             answers = [pipe.recv_bytes() for pipe in self._pipes]
         except EOFError as error:
@@ -120,8 +122,8 @@ def _work(
     done: int,
     part: event_log.Part,
 ) -> None:
-    """Answer windows until the pipe is closed: "=" and the step, or "!" and an error."""
-    gc.disable()  # records and rows refer to nothing that refers to them
+    """Fold chunks until the pipe is closed; sends "=" and a Step, or "!" and an error."""
+    gc.disable()  # records and rows are in no reference cycles
     try:
         with open_readonly(path) as store:
             found = {projection.name: projection for projection in installed()}

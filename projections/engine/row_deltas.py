@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The rows of projections: those of a job's old state go, those of its new state come.
+"""Incremental maintenance of views: from changed jobs to changed rows.
 
-Rows of unfinished jobs are remembered, so that they need not be derived once more when the
-job changes again.
+For each changed job, a projection's rows of the old state are deleted and those of the new one
+inserted, unless they are equal; sums get the difference. Computing this delta (`delta`) and
+writing it (`write`) are apart, because the processes of a rebuild compute and one writes.
+
+The rows of unfinished jobs are cached, so that they are not derived a second time when the job
+changes again.
 """
 
 from __future__ import annotations
@@ -25,15 +29,19 @@ Values = tuple[Any, ...]
 
 
 class RowDeltas(Struct, gc=False, array_like=True):
-    """What changes in tables, by their names; ``sums``: (table, key, amounts, times)."""
+    """Changes of tables: rows to delete and to insert, by table, and additions to sums.
 
-    gone: dict[str, list[Values]]
-    come: dict[str, list[Values]]
+    An addition is (table, key, amounts, times): ``amounts``, added ``times`` times, which may
+    be negative.
+    """
+
+    deleted: dict[str, list[Values]]
+    inserted: dict[str, list[Values]]
     sums: list[tuple[str, Values, Values, int]]
 
 
 class ViewTables:
-    """The tables of some projections, named ``prefix`` + name."""
+    """The tables of some projections; their names in the database are ``prefix`` + name."""
 
     def __init__(self, projections: Iterable[Projection], prefix: str = "") -> None:
         self.projections = list(projections)
@@ -46,29 +54,29 @@ class ViewTables:
         self.forget()
 
     def forget(self) -> None:
-        """Forget the rows that are remembered: the tables are no longer what they were."""
+        """Drop the cached rows: the tables were changed by somebody else, or rolled back."""
         self._rows = {projection.name: {} for projection in self.projections}
 
     def apply(self, db: apsw.Connection, changes: Mapping[int, Change]) -> None:
-        """Let the tables follow jobs that changed."""
+        """Write what changed jobs change in the tables."""
         self.write(db, self.delta(changes))
 
     def delta(self, changes: Mapping[int, Change]) -> RowDeltas:
-        """Return what jobs that changed change in the tables."""
+        """Return what changed jobs change in the tables."""
         delta = RowDeltas({}, {}, [])
         sums: Counter[Add] = Counter()
         for projection in self.projections:
             for old, new in self._differences(projection, changes):
-                _sort(old, delta.gone, sums, -1)
-                _sort(new, delta.come, sums, 1)
+                _distribute(old, delta.deleted, sums, -1)
+                _distribute(new, delta.inserted, sums, 1)
         delta.sums += [(*row, times) for row, times in sums.items() if times]
         return delta
 
     def write(self, db: apsw.Connection, delta: RowDeltas) -> None:
-        """Change the tables: what goes first, then what comes, then the sums."""
-        for name, rows in delta.gone.items():
+        """Write a delta: deletions first, because an inserted row may have the same key."""
+        for name, rows in delta.deleted.items():
             self._tables[name].delete(db, rows)
-        for name, rows in delta.come.items():
+        for name, rows in delta.inserted.items():
             self._tables[name].insert(db, rows)
         for name, amounts in _added(delta.sums).items():
             self._tables[name].add(db, amounts)
@@ -77,19 +85,21 @@ class ViewTables:
         self, projection: Projection, changes: Mapping[int, Change]
     ) -> Iterator[tuple[Rows, Rows]]:
         """Yield the rows before and after of each job for which they differ."""
-        remembered = self._rows[projection.name]
+        cached = self._rows[projection.name]
         for key, (before, after) in changes.items():
-            old = remembered.pop(key, None)
+            old = cached.pop(key, None)
             if old is None:
                 old = _rows_of(projection, before)
             new = _rows_of(projection, after)
             if after is not None and after.state != INACTIVE:
-                remembered[key] = new
+                cached[key] = new
             if old != new:
                 yield old, new
 
 
-def _sort(rows: Rows, puts: dict[str, list[Values]], sums: Counter[Add], sign: int) -> None:
+def _distribute(
+    rows: Rows, puts: dict[str, list[Values]], sums: Counter[Add], sign: int
+) -> None:
     for row in rows:
         if isinstance(row, Add):
             sums[row] += sign
@@ -104,7 +114,7 @@ def _rows_of(projection: Projection, job: Job | None) -> Rows:
 def _added(
     sums: Iterable[tuple[str, Values, Values, int]],
 ) -> dict[str, dict[tuple[Any, ...], list[float]]]:
-    """Return what is to be added, by table and key."""
+    """Return the total of the additions, by table and key."""
     found: dict[str, dict[tuple[Any, ...], list[float]]] = {}
     for table, key, added, times in sums:
         amounts = found.setdefault(table, {}).setdefault(tuple(key), [0] * len(added))
@@ -114,6 +124,8 @@ def _added(
 
 
 class _Table:
+    """The statements that change one table, by its columns and PRIMARY KEY."""
+
     def __init__(self, prefix: str, name: str, statement: str) -> None:
         columns = _columns(name, statement)
         keys = [column for column, key in columns if key]
@@ -127,7 +139,7 @@ class _Table:
         added = ", ".join(f"{column} = {column} + excluded.{column}" for column in others)
         self._add = f"{self._insert} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
         zeros = " AND ".join(f"{column} = 0" for column in others)
-        self._sweep = f"{self._delete} AND {zeros}"
+        self._delete_zeros = f"{self._delete} AND {zeros}"
 
     def insert(self, db: apsw.Connection, rows: list[Values]) -> None:
         db.executemany(self._insert, rows)
@@ -137,14 +149,14 @@ class _Table:
 
     def add(self, db: apsw.Connection, sums: Mapping[tuple[Any, ...], list[float]]) -> None:
         db.executemany(self._add, [(*key, *amounts) for key, amounts in sums.items()])
-        # A row that nothing is left of goes: it must not matter that it was there for a batch.
-        taken = [key for key, amounts in sums.items() if min(amounts) < 0 or not any(amounts)]
-        db.executemany(self._sweep, taken)
+        # Delete rows whose sums are all zero, so that the tables equal those of a rebuild.
+        lowered = [key for key, amounts in sums.items() if min(amounts) < 0 or not any(amounts)]
+        db.executemany(self._delete_zeros, lowered)
 
 
 @lru_cache
 def _columns(table: str, statement: str) -> tuple[tuple[str, bool], ...]:
-    """Name a table's columns and say which make its PRIMARY KEY, as SQLite understands it."""
+    """Return (name, whether in the PRIMARY KEY) of a table's columns, as SQLite parses them."""
     scratch = apsw.Connection(":memory:")
     scratch.execute(statement)
     rows = fetch(scratch, "SELECT name, pk > 0 FROM pragma_table_info(?)", (table,))

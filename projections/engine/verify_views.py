@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Whether the views say what follows from the events: made once more, and compared.
+"""Verifying views: they are made a second time from the events, and compared.
 
-The second making goes into temporary tables, on disk where they are large, so that it works
-on a database that is open for reading only and memory stays flat.
+The second ones are temporary tables, which SQLite keeps on disk, so that this works on a
+database that is open for reading only, and memory does not grow with the history.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def differing(
     *,
     projections: Iterable[Projection] | None = None,
 ) -> str | None:
-    """Return which view differs from its events, and since which job; None where none does.
+    """Return which view differs from what its events lead to, and in which row; None: no view.
 
-    Views that another version made are left out. Called inside a snapshot.
+    Stale views are not compared. Called inside a snapshot.
     """
     known = installed() if projections is None else list(projections)
     old = stale(db, known)
@@ -66,7 +66,7 @@ def differing(
 
 
 def missing_indexes(db: apsw.Connection, projection: Projection) -> list[str]:
-    """Return the names of a view's indexes that are not there."""
+    """Return the names of a view's indexes that do not exist."""
     there = {name for (name,) in fetch(db, "SELECT name FROM sqlite_schema")}
     named = [_INDEX.search(statement) for statement in schema_of(projection.schema).indexes]
     return [found[1] for found in named if found is not None and found[1] not in there]
@@ -92,7 +92,7 @@ def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress
 
 
 def _compare(db: apsw.Connection, table: str) -> str | None:
-    """Return how a table's rows differ from those that were made anew."""
+    """Return how a table's rows differ from those made a second time; None: they are equal."""
     try:
         for one, other, how in (
             (_PREFIX + table, f"main.{table}", "lacks"),

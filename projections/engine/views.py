@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The tables that projections fill, and how far each of them has come.
+"""The stored views: their tables, versions and checkpoints.
 
 Views advance in the transaction that appends events: `Views` takes part in each batch of the
-event store's Writer. Their checkpoints are written with them, so that they can never say
-something else than the rows.
+event store's Writer. Checkpoints are written in the same transaction, so that they always
+agree with the rows.
 
-A view whose projection has another version than the one it was made with does not advance;
-``rebuild.py`` makes it anew.
+A view is *stale* when another version of its projection made it, or when it has missed events.
+It does not advance then, until rebuild.py rebuilds it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from msgspec import Struct
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import Store
-from eventstore.storage.sql import fetch, value
+from eventstore.storage.sql import fetch, script, value
 from projections.definitions.interface import Projection, schema_of
 from projections.definitions.registry import installed
 from projections.engine.fold_batch import Change, JobStates, decode_state, encode_states
@@ -30,22 +30,11 @@ from projections.job.reducers import FOLD_VERSION
 from projections.job.state import INACTIVE, Job
 
 FOLD = "fold"
-"""The name under which the states of unfinished jobs are kept, and their version."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS view (
-    name       TEXT PRIMARY KEY,
-    version    TEXT NOT NULL,
-    checkpoint INTEGER NOT NULL,
-    tables     TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS rebuild (plan TEXT NOT NULL, checkpoint INTEGER NOT NULL);
-"""
+"""The table with the states of unfinished jobs, and the view that has its checkpoint."""
 
 
 class View(NamedTuple):
-    """A view as it is stored: made by ``version``, with all events up to ``checkpoint``."""
+    """A stored view: made by ``version``, with all events up to the seq ``checkpoint``."""
 
     name: str
     version: str
@@ -54,12 +43,12 @@ class View(NamedTuple):
 
 
 def version_of(projection: Projection) -> str:
-    """What a view must say to be current: the projection's version and the reducers'."""
+    """Return the version of a view: that of the reducers and that of the projection."""
     return f"{FOLD_VERSION}.{projection.version}"
 
 
 def stored_views(db: apsw.Connection) -> dict[str, View]:
-    """Return all views by name; none where the database has never been written."""
+    """Return all views by name; none where the database has no tables of the engine yet."""
     if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'view'") is None:
         return {}
     found: dict[str, View] = {}
@@ -81,13 +70,13 @@ class Views:
         self.store = store
         self.projections = installed() if projections is None else list(projections)
         with store.transaction() as db:
-            db.execute(_SCHEMA)
+            db.execute(script(__file__, "schema.sql"))
             if event_log.head(db) == 0:
                 self._create_missing(db)
         self.reload()
 
     def reload(self) -> None:
-        """Take up views and the states of unfinished jobs as they are stored."""
+        """Load which views are current, and the states of unfinished jobs."""
         with self.store.snapshot() as db:
             self.stale = stale(db, self.projections)
             self._tables = ViewTables(p for p in self.projections if p.name not in self.stale)
@@ -102,7 +91,7 @@ class Views:
                 states = fetch(db, "SELECT job, data FROM fold")
                 unfinished = {key: decode_state(data) for key, data in states}
             except (apsw.CorruptError, msgspec.DecodeError, TypeError):
-                self.stale.add(FOLD)  # damaged: it follows from the events, as all views do
+                self.stale.add(FOLD)  # damaged: a rebuild makes it again from the events
         last_key = value(db, "SELECT coalesce(max(key), 0) FROM job")
         self._states = JobStates(unfinished, last_key)
         self._tables.forget()
@@ -116,7 +105,7 @@ class Views:
         return self._states.unfinished.get(key)
 
     def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        """Apply what a batch appended. Called inside its transaction."""
+        """Apply the records of a batch to all current views, inside its transaction."""
         if FOLD in self.stale or not records:
             return
         if records[0].seq != self._reached + 1:
@@ -146,7 +135,7 @@ class Views:
         self._advanced = self._reached
 
     def _create_missing(self, db: apsw.Connection) -> None:
-        """Make the views of a store without events: nothing needs to be rebuilt."""
+        """Create the views of a store without events, which need no rebuild."""
         for name in stale(db, self.projections):
             view = stored_views(db).get(name)
             for table in view.tables if view else ():
@@ -161,9 +150,9 @@ class Views:
 
 
 def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
-    """Return the names of views that have to be made anew.
+    """Return the names of the views that need a rebuild.
 
-    They are not there, were made by another version, or have missed events: a site's
+    They do not exist, were made by another version, or have missed events: those of a site's
     projection that was not installed for a while.
     """
     views, head = stored_views(db), event_log.head(db)
@@ -177,7 +166,7 @@ def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
 
 
 class Status(NamedTuple):
-    """What is to be said of a view; ``state`` as `flux-jobdb projections` explains it."""
+    """A view as `flux-jobdb projections` shows it, which also explains ``state``."""
 
     name: str
     version: str
@@ -186,7 +175,7 @@ class Status(NamedTuple):
 
 
 def overview(db: apsw.Connection) -> list[Status]:
-    """Return the status of each view that there is or should be."""
+    """Return the status of each view that exists or should exist."""
     known = installed()
     old, views = stale(db, known), stored_views(db)
     found = []
@@ -206,7 +195,7 @@ def overview(db: apsw.Connection) -> list[Status]:
 
 
 def first_fault(db: apsw.Connection) -> str | None:
-    """Return what is wrong with the views' checkpoints, None where nothing is."""
+    """Return the first fault of the views' checkpoints; None where there is none."""
     head = event_log.head(db)
     for view in stored_views(db).values():
         if view.checkpoint > head:
@@ -218,7 +207,7 @@ def first_fault(db: apsw.Connection) -> str | None:
 
 
 def record_view(db: apsw.Connection, projection: Projection, checkpoint: int) -> None:
-    """Write down that a view is current up to ``checkpoint``."""
+    """Store that a view is current up to ``checkpoint``."""
     tables = " ".join(schema_of(projection.schema).tables)
     db.execute(
         "INSERT OR REPLACE INTO view (name, version, checkpoint, tables) VALUES (?, ?, ?, ?)",
@@ -227,7 +216,7 @@ def record_view(db: apsw.Connection, projection: Projection, checkpoint: int) ->
 
 
 def record_fold(db: apsw.Connection, checkpoint: int) -> None:
-    """Write down that the states in ``fold`` are those of ``checkpoint``."""
+    """Store that the states in ``fold`` are those of ``checkpoint``."""
     db.execute(
         "INSERT OR REPLACE INTO view (name, version, checkpoint, tables) VALUES (?, ?, ?, '')",
         (FOLD, str(FOLD_VERSION), checkpoint),
@@ -242,7 +231,7 @@ class StateChanges(Struct, gc=False, array_like=True):
 
 
 def state_changes(changes: dict[int, Change]) -> StateChanges:
-    """Return what jobs that changed change in the table ``fold``."""
+    """Return what changed jobs change in the table ``fold``."""
     unfinished: list[Job] = []
     dropped: list[tuple[int]] = []
     for key, (before, after) in changes.items():
@@ -254,6 +243,6 @@ def state_changes(changes: dict[int, Change]) -> StateChanges:
 
 
 def save_states(db: apsw.Connection, table: str, states: StateChanges) -> None:
-    """Keep the states of unfinished jobs, drop those of others."""
+    """Write changes to the table ``fold``, or another of its form."""
     db.executemany(f"DELETE FROM {table} WHERE job = ?", states.dropped)
     db.executemany(f"INSERT OR REPLACE INTO {table} (job, data) VALUES (?, ?)", states.kept)

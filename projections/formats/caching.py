@@ -44,6 +44,10 @@ class CachedByText(Generic[_T]):
             self.keep(text, found)
         return found
 
+    def __len__(self) -> int:
+        """Return the number of texts in the cache."""
+        return len(self._results)
+
     def keep(self, text: str, result: _T) -> None:
         """Put into the cache what the function returns for ``text``, known without a call."""
         if len(text) * _SHARE > self._bound or text in self._results:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Sets of ids (ranks, cores) in the text form of RFC 22, with the behaviour of libidset.
 
-The authority is flux-core's src/common/libidset, whose reader is laxer than the RFC here and
-there: it skips empty items, and takes an id modulo 2**32. A set is kept as its ranges and
-never expanded, so that every operation costs by the number of ranges.
+The rules are those of flux-core's src/common/libidset, whose parser accepts more than the RFC:
+it skips empty items, and takes an id modulo 2**32. A set is a tuple of ranges and is never
+expanded: the cost of an operation grows with the number of ranges, not of ids.
 """
 
 import re
@@ -19,21 +19,18 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 _ITEM = re.compile("(0|[1-9][0-9]{0,19})(?:-(0|[1-9][0-9]{0,19}))?")
 _ULONG_MAX = 2**64 - 1
-_UINT = 2**32  # ids are of C's unsigned int, and its two greatest are reserved
+_UINT = 2**32  # ids are unsigned ints, of which the two greatest are reserved
 _UNIVERSE = 2**31  # ids are below
 _TEXT_SIZE = 160  # bytes of an error text in C, with its terminator
 
 
 class IdsetError(ValueError):
-    """A text is not an idset; str() is the text that libidset has for the error.
-
-    Like there it is cut at 159 bytes of UTF-8.
-    """
+    """A text is not an idset; the message is libidset's, cut at 159 bytes of UTF-8 as there."""
 
     def __init__(self, text: str) -> None:
         raw = text.encode(errors="replace")
         if len(raw) >= _TEXT_SIZE:
-            # A plus sign marks the cut, but not if it is of a single byte.
+            # A plus sign marks the cut, unless only one byte is cut.
             cut = raw[:158] + b"+" if len(raw) > _TEXT_SIZE else raw[:159]
             text = cut.decode(errors="replace")
         super().__init__(text)
@@ -41,10 +38,10 @@ class IdsetError(ValueError):
 
 @cached_by_text(2**20)
 def decode(text: str) -> Ranges:
-    """Read one idset; raise IdsetError as idset_decode_add() fails.
+    """Parse one idset; raises IdsetError where idset_decode_add() fails.
 
-    Within a text ids must ascend. That holds for each text on its own: adding several texts to
-    one set, overlapping or not, is the `union` of what each decodes to. Ids are below 2**31.
+    Ids must ascend within a text, and are below 2**31. Adding several texts to one set, which
+    may overlap, is the `union` of what each decodes to.
     """
     body = text[1:-1] if len(text) > 1 and text[0] == "[" and text[-1] == "]" else text
     if "[" in body or "]" in body:
@@ -56,7 +53,7 @@ def decode(text: str) -> Ranges:
         if lo <= last:
             raise IdsetError(f"range '{item}' is out of order")
         _check_limits(item, max(lo, hi))
-        # Reduced to 32 bits, the end of a range may have come to lie before its start.
+        # After the reduction to 32 bits, the end of a range may be less than its start.
         ranges.append((min(lo, hi), max(lo, hi)))
         last = hi
     return _coalesce(ranges)
@@ -80,7 +77,7 @@ def _check_limits(item: str, greatest: int) -> None:
 
 
 def union(*sets: Ranges) -> Ranges:
-    """Give the ids that are in any of the sets; `()` of none."""
+    """Return the ids that are in any of the sets."""
     return _coalesce(chain.from_iterable(sets))
 
 
@@ -95,9 +92,9 @@ def _coalesce(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def encode(ranges: Ranges, *, brackets: bool = True) -> str:
-    """Write a set as idset_encode() does with IDSET_FLAG_RANGE.
+    """Return a set as text, as idset_encode() does with IDSET_FLAG_RANGE.
 
-    With `brackets` (IDSET_FLAG_BRACKETS) a set of two ids or more is put into brackets.
+    With `brackets` (IDSET_FLAG_BRACKETS), a set of two or more ids is put into brackets.
     """
     text = ",".join([str(lo) if lo == hi else f"{lo}-{hi}" for lo, hi in ranges])
     several = len(ranges) > 1 or (bool(ranges) and ranges[0][0] < ranges[0][1])
@@ -105,18 +102,18 @@ def encode(ranges: Ranges, *, brackets: bool = True) -> str:
 
 
 def count(ranges: Ranges) -> int:
-    """Count the ids of a set."""
+    """Return the number of ids in a set."""
     return sum([hi - lo for lo, hi in ranges]) + len(ranges)
 
 
 def contains(ranges: Ranges, member: int) -> bool:
-    """Tell whether an id is in the set, in logarithmic time."""
+    """Return whether an id is in the set, in logarithmic time."""
     index = bisect_right(ranges, member, key=lambda pair: pair[0]) - 1
     return index >= 0 and member <= ranges[index][1]
 
 
 def intersects(a: Ranges, b: Ranges) -> bool:
-    """Tell whether two sets have an id in common, in time linear in their ranges."""
+    """Return whether two sets have an id in common, in time linear in their ranges."""
     i = j = 0
     while i < len(a) and j < len(b):
         if a[i][1] < b[j][0]:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""JSON text as flux-core writes it, byte for byte: with jansson, compact, 17 digits."""
+"""JSON text as flux-core writes it, byte for byte (jansson, JSON_COMPACT).
+
+msgspec encodes, and what it writes in another way than jansson is changed: reals have 17
+significant digits, and the hex digits of escapes are upper case.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from typing import Final
 import msgspec
 
 _encoder: Final = msgspec.json.Encoder()
-# What msgspec writes in another way than jansson: U+000B and others with a letter in the hex
-# digits.  Matching every escape keeps an escaped backslash from looking like the begin of one.
+# Escapes that differ are those with a letter in the hex digits, as U+000B. All escapes are
+# matched, so that the second backslash of an escaped one is not taken for the begin of one.
 _ESCAPE: Final = re.compile(rb"\\(?:u00[01][a-f]|.)")
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 _COMMA: Final = msgspec.Raw(b",")
@@ -69,9 +73,9 @@ def real(value: float) -> str:
 
 
 def _dumps_deep(value: object) -> bytes:
-    """Encode what is nested too deeply for recursion."""
+    """Encode a value that is nested too deeply for recursion, with a stack of its own."""
     text = bytearray()
-    todo = [value]  # what comes next is last
+    todo = [value]  # a stack: the next one is last
     while todo:
         item = todo.pop()
         if isinstance(item, dict):
@@ -90,5 +94,5 @@ def _dumps_deep(value: object) -> bytes:
 
 
 def c_string(text: str) -> str:
-    """Return a text as job-list sees it: C ends it at U+0000."""
+    """Return a string as C code sees it: it ends before the first U+0000."""
     return text.partition("\0")[0]

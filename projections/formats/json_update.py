@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Updates of JSON objects along dotted paths, with the rules of flux-core's jpath.c."""
+"""Updates of decoded JSON objects: along dotted paths, and merges of objects.
+
+The rules are those of flux-core's libutil/jpath.c.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from typing import Any
 
 
 def put(target: dict[str, Any], path: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Set what ``path`` ("a.b.c") names, making the objects on the way, in place.
+    """Set the member at ``path`` ("a.b.c") in place; objects that are missing are created.
 
-    Returns False where the path has an empty part or leads through something that is no
-    object; objects made on the way there stay.
+    Returns False where the path has an empty part or leads through a value that is not an
+    object; objects that were created before that stay, as in jpath_set().
     """
     *way, last = path.split(".")
     node: Any = target

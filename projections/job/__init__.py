@@ -1,2 +1,19 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""TODO contents."""
+"""Pure: the state of a job, and the reducers that fold its events into it.
+
+state.py         the members of a job's state; the table of states and results
+reducers.py      fold: how each event of RFC 21 changes the state
+jobspec.py       name, queue, counts and duration from a jobspec (RFC 14, RFC 25)
+jobspec_fast.py  the same for jobspecs of the usual form, in less time
+resource_set.py  ranks, hosts, cores and expiration from R (RFC 20)
+attributes.py    the state as attributes of a job-list answer
+"""
+
+__all__ = [
+    "attributes",
+    "jobspec",
+    "jobspec_fast",
+    "reducers",
+    "resource_set",
+    "state",
+]

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
 """A job's attributes as job-list answers them (flux-core, job_util.c).
 
-An attribute that does not apply is absent. ``ATTRIBUTES`` is the order of ``all``.
+An attribute that does not apply, or is not known, is None here and absent in an answer.
+``ATTRIBUTES`` is in the order in which job-list answers ``all``.
+
+A job's values can also be *packed* into one text, from which an answer with any attributes is
+joined without encoding a value again (projections/queries/render.py).
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ _Value = Callable[[Job], Any]
 
 
 def _known(name: str) -> _Value:
-    """Return the member of that name, None where it is below zero: not known."""
+    """Return a function for this member, None where it is negative: not known."""
 
     def value(job: Job) -> Any:  # noqa: ANN401 - any JSON
         found = getattr(job, name)
@@ -27,7 +31,7 @@ def _known(name: str) -> _Value:
 
 
 def _since(state: int, name: str) -> _Value:
-    """Return the member of that name, once the job is or was in ``state``."""
+    """Return a function for this member, None before the job was in ``state``."""
 
     def value(job: Job) -> Any:  # noqa: ANN401 - any JSON
         return getattr(job, name) if job.states_mask & state else None
@@ -36,7 +40,7 @@ def _since(state: int, name: str) -> _Value:
 
 
 def _first(name: str) -> _Value:
-    """Return when the job was first in a state that can be entered again."""
+    """Return a function for this time, which is kept when the state is entered again."""
     return lambda job: getattr(job, name) or None
 
 
@@ -52,7 +56,7 @@ def _exception(name: str) -> _Value:
 
 
 def t_depend(job: Job) -> float | None:
-    """Return when DEPEND was entered; before flux-core 0.41.1 that was the submission."""
+    """Return when DEPEND was entered: at the submission, before flux-core 0.41.1."""
     if job.submit_version < 1:
         return job.t_submit
     return job.t_depend if job.states_mask & DEPEND else None
@@ -99,9 +103,9 @@ ATTRIBUTES: dict[str, _Value] = {
 
 
 def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str, Any]:
-    """Return the job as job-list answers it: ``id`` first, then what was asked for.
+    """Return the job as job-list answers it: ``id`` first, then the attributes asked for.
 
-    Raises KeyError for an attribute that there is not.
+    Raises KeyError for an unknown attribute.
     """
     found: dict[str, Any] = {"id": job.id}
     for name in attributes:
@@ -112,20 +116,20 @@ def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str,
 
 
 SEPARATOR = "\x1f"
-"""Stands between packed values; in JSON text it is escaped."""
+"""Separates packed values. It cannot occur in them: JSON escapes it."""
 
 _GETTERS = tuple((1 << bit, get) for bit, get in enumerate(ATTRIBUTES.values()))
 
 
 def _is_plain(text: str) -> bool:
-    """Whether JSON has nothing to escape in a text."""
+    """Return whether a text needs no escapes in JSON."""
     return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
 
 
 def packed(job: Job) -> str:
-    """Return the values of all attributes, from which ``pick.Renderer`` makes JSON text.
+    """Return the values of all attributes, packed: a mask, then each value as JSON text.
 
-    First a number whose bits say which attributes there are, then their values as JSON.
+    Bit n of the mask (decimal) says whether the job has the n-th of ATTRIBUTES.
     """
     mask = 0
     values = [""]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """What job-list reads from a jobspec (RFC 14, RFC 25): name, queue, counts, duration.
 
-The rules are those of flux-core's job_data.c and jj.c. job-list reads member by member and
-stops at the first that is wrong; what was read before stays. Hence the order of the
-assignments below, which is part of the behaviour.
+The rules are those of flux-core's job_data.c and libjob/jj.c. job-list reads member by member
+and stops at the first error; members that were read before that stay. The order of the
+assignments below is therefore part of the behaviour.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from projections.job.state import Job
 _UPDATABLE = ("resources", "tasks", "attributes")
 
 
-class _Wrong(Exception):  # noqa: N818 - never leaves this file
-    """The jobspec is not of the form that is read here."""
+class _NotReadable(Exception):  # noqa: N818 - never leaves this file
+    """A member is missing or has another type: job-list stops reading here."""
 
 
 def read_jobspec(job: Job) -> None:
@@ -44,7 +44,7 @@ def update_jobspec(job: Job, updates: dict[str, Any]) -> None:
 
 
 def apply_updates(spec: dict[str, Any], updates: dict[str, Any]) -> None:
-    """Set what the paths of a ``jobspec-update`` name, in place; others are not updated."""
+    """Apply a ``jobspec-update`` in place: only paths below resources, tasks, attributes."""
     for path, value in updates.items():
         if path.split(".", 1)[0] in _UPDATABLE:
             put(spec, path, value)
@@ -61,14 +61,13 @@ def _decode(text: bytes | None) -> dict[str, Any] | None:
 
 
 def read(job: Job, spec: dict[str, Any]) -> None:
-    """Set what follows from any jobspec, as far as it can be read."""
+    """Set the members that follow from a decoded jobspec, up to the first error in it."""
     try:
         system = _system(spec)
         _read_attributes(job, spec, system)
         _read_counts(job, spec, _counts(spec, system))
-    except _Wrong:
-        # job-list lists what it could read, and so do we.
-        return
+    except _NotReadable:
+        return  # the members that were set before that are listed, as in job-list
 
 
 def _read_attributes(job: Job, spec: dict[str, Any], system: dict[str, Any]) -> None:
@@ -81,9 +80,9 @@ def _read_attributes(job: Job, spec: dict[str, Any], system: dict[str, Any]) -> 
         job.name = _command_name(spec)
     job.cwd = job.queue = None
     if not system:
-        # An absent "system" is no error here, an empty one lacks its duration.
+        # An absent "system" is allowed; an empty one lacks the duration, which is required.
         if "system" in spec["attributes"]:
-            raise _Wrong
+            raise _NotReadable
         return
     if "cwd" in system:
         job.cwd = _string(system, "cwd")
@@ -97,33 +96,35 @@ def _read_attributes(job: Job, spec: dict[str, Any], system: dict[str, Any]) -> 
 
 
 def _command_name(spec: dict[str, Any]) -> str:
-    """Name a job after its program: the last part of the path, if there is one."""
+    """Return the name that a job has by default: its program, without the path."""
     tasks = spec.get("tasks")
     task = tasks[0] if isinstance(tasks, list) and tasks else None
     command = task.get("command") if isinstance(task, dict) else None
     program = command[0] if isinstance(command, list) and command else None
     if not isinstance(program, str):
-        raise _Wrong
+        raise _NotReadable
     program = c_string(program)
     return program.rpartition("/")[2] or program
 
 
-class _Counts(NamedTuple):
+class _ResourceCounts(NamedTuple):
+    """What the resource section requests; ``nodes`` is 0 where it names none."""
+
     nodes: int
     slots: int
     slot_size: int
     exclusive: bool
 
 
-def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _Counts:
-    """Count what the resource section asks for (flux-core, jj.c).
+def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _ResourceCounts:
+    """Count what the resource section requests (flux-core, jj.c).
 
-    The last node, slot and core that a walk through the tree meets are the ones that count.
+    Of several nodes, slots or cores in the tree, the last one of a walk in depth counts.
     """
     _integer(spec, "version")
     _real(system, "duration")
     if not isinstance(spec.get("resources"), list):
-        raise _Wrong
+        raise _NotReadable
     nodes = slots = slot_size = 0
     exclusive = False
     waiting: list[tuple[Any, int]] = [(vertex, 1) for vertex in reversed(spec["resources"])]
@@ -132,7 +133,7 @@ def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _Counts:
         kind, count = _string(vertex, "type"), _integer(vertex, "count")
         shared = vertex.get("exclusive", False)
         if not isinstance(shared, bool) or count <= 0:
-            raise _Wrong
+            raise _NotReadable
         if kind == "node":
             nodes = factor * count
             exclusive = exclusive or shared
@@ -142,23 +143,23 @@ def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _Counts:
             slot_size = count
         if "with" in vertex:
             if not isinstance(vertex["with"], list):
-                raise _Wrong
+                raise _NotReadable
             waiting.extend((inner, factor * count) for inner in reversed(vertex["with"]))
     if slots <= 0 or slot_size <= 0:
-        raise _Wrong
-    return _Counts(nodes, slots * (nodes or 1), slot_size, exclusive)
+        raise _NotReadable
+    return _ResourceCounts(nodes, slots * (nodes or 1), slot_size, exclusive)
 
 
-def _read_counts(job: Job, spec: dict[str, Any], counts: _Counts) -> None:
+def _read_counts(job: Job, spec: dict[str, Any], counts: _ResourceCounts) -> None:
     job.nnodes = _int32(counts.nodes) if counts.nodes else -1
     _read_ntasks(job, spec, counts)
     if counts.nodes and counts.exclusive:
-        job.ncores = -1  # all of each node's, known when R is
+        job.ncores = -1  # all cores of each node: known when R is
     else:
         job.ncores = _int32(counts.slots * counts.slot_size)
 
 
-def _read_ntasks(job: Job, spec: dict[str, Any], counts: _Counts) -> None:
+def _read_ntasks(job: Job, spec: dict[str, Any], counts: _ResourceCounts) -> None:
     kind, per = _per_resource(spec)
     if kind == "node":
         if counts.nodes:
@@ -175,7 +176,7 @@ def _read_ntasks(job: Job, spec: dict[str, Any], counts: _Counts) -> None:
 
 
 def _per_resource(spec: dict[str, Any]) -> tuple[str | None, int]:
-    """The shell option that asks for tasks per node or core (flux-shell's per-resource)."""
+    """Return type and count of the shell option per-resource: tasks per node or core."""
     node: dict[str, Any] = _object(spec, "attributes")
     for part in ("system", "shell", "options"):
         node = _object(node, part)
@@ -185,54 +186,54 @@ def _per_resource(spec: dict[str, Any]) -> tuple[str | None, int]:
     kind = _string(option, "type")
     count = _integer(option, "count") if "count" in option else 1
     if count < 1:
-        raise _Wrong
+        raise _NotReadable
     return kind, count
 
 
 def _total_tasks(spec: dict[str, Any], slots: int) -> int:
     try:
         return _integer(_object(spec["tasks"][0], "count"), "total")
-    except (_Wrong, LookupError, TypeError):
+    except (_NotReadable, LookupError, TypeError):
         return _int32(slots)
 
 
 def _system(spec: dict[str, Any]) -> dict[str, Any]:
     if "attributes" not in spec:
-        raise _Wrong
+        raise _NotReadable
     return _object(_object(spec, "attributes"), "system")
 
 
 def _object(parent: Any, key: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return an object member, {} where it is absent."""
     if not isinstance(parent, dict):
-        raise _Wrong
+        raise _NotReadable
     value = parent.get(key, {})
     if not isinstance(value, dict):
-        raise _Wrong
+        raise _NotReadable
     return value
 
 
 def _string(parent: Any, key: str) -> str:  # noqa: ANN401
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, str):
-        raise _Wrong
+        raise _NotReadable
     return c_string(value)
 
 
 def _integer(parent: Any, key: str) -> int:  # noqa: ANN401
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _Wrong
+        raise _NotReadable
     return _int32(value)
 
 
 def _real(parent: dict[str, Any], key: str) -> float:
     value = parent.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _Wrong
+        raise _NotReadable
     return float(value)
 
 
 def _int32(value: int) -> int:
-    """As a C int holds it."""
+    """Return the value as a C int holds it."""
     return (value + 2**31) % 2**32 - 2**31

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The short way for jobspecs of the usual form (RFC 25): decoded in one go, by their types.
+"""A fast path for jobspecs of the usual form (RFC 25): decoded at once into typed structs.
 
-It says what ``jobspec.read`` says of the same jobspec, or leaves it to that: where a member
-has another type, where something is missing, or where an option changes the counting.
+Its result equals that of ``jobspec.read``. Where a member is missing or has another type, or
+where an option changes how tasks are counted, it returns False and ``jobspec.read`` decides.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _decode = msgspec.json.Decoder(_Jobspec).decode
 
 
 def read_usual(job: Job, text: bytes) -> bool:
-    """Set what follows from a jobspec that was not read before.
+    """Set the members that follow from a jobspec; none of them may have been set before.
 
     Returns False, with nothing set, where it is unusual.
     """

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The reducers: how each event of RFC 21 changes a job's state.
 
-``fold`` is pure: it returns a new state and leaves the old one as it was. Inside, each
-event's reducer assigns to a private copy, so that a job's life costs one copy and not one
-an event.
+`fold` is pure: it returns a new state and does not change the old one. The reducers of single
+events assign to a private copy, so that folding many events makes one copy.
 
-The rules are those of flux-core's job_state.c. Where that module stops for good (a context
-that is not of the event's form), the event changes nothing here; an event of unknown name
-changes nothing either.
+The rules are those of flux-core's job_state.c, in two parts. An event *requests* a state
+(``states_events_mask``); most states are entered at the first request only. ``states_mask`` has
+the states that the job is or was in, from which ``urgency``, ``jobspec-update`` and
+``flux-restart`` take SCHED back.
+
+Where flux-core's module fails for good, on a context of another form than its event has, the
+event changes nothing here. An event with an unknown name changes nothing either (RFC 21).
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ from projections.job.state import (
 )
 
 FOLD_VERSION = 3
-"""Raised whenever the same events give another state: every view is rebuilt then."""
+"""Raised whenever the same events lead to another state; all views are rebuilt then."""
 
 
 class _Submit(Struct, gc=False):
@@ -76,7 +79,7 @@ class _Annotations(Struct, gc=False):
 
 
 class _Malformed(Exception):  # noqa: N818 - never leaves this file
-    """The context is not of the form that its event has."""
+    """The context is not of the form that RFC 21 has for the event."""
 
 
 _T = TypeVar("_T")
@@ -97,7 +100,7 @@ _INT32 = range(-(2**31), 2**31)
 
 
 def fold(job: Job | None, records: Iterable[Record]) -> Job | None:
-    """Apply a job's events, given in the job's order; None where there is no such job.
+    """Apply a job's events, given in the job's order; None where there is no job.
 
     A job exists from its ``submit`` on, and no longer once it is ``invalidate``d.
     """
@@ -125,9 +128,9 @@ def fold(job: Job | None, records: Iterable[Record]) -> Job | None:
 
 
 def rebooted(job: Job, memos: Iterable[Record]) -> Job:
-    """Return an active job after its broker started again: annotations are lost.
+    """Return an active job after its broker was restarted: its annotations are lost.
 
-    What the ``memo`` events of the new backlog say is known again.
+    Those of ``memos``, the events of this name in the new backlog, are applied again.
     """
     state = copy.copy(job)
     state.annotations = None
@@ -140,7 +143,7 @@ def rebooted(job: Job, memos: Iterable[Record]) -> Job:
 
 
 def purged(job: Job, time: float) -> Job:
-    """Return an inactive job after the job manager forgot it, at ``time``."""
+    """Return an inactive job after the job manager purged it, at ``time``."""
     state = copy.copy(job)
     state.t_purged = time
     return state
@@ -149,7 +152,7 @@ def purged(job: Job, time: float) -> Job:
 def gone(job: Job, time: float) -> Job | None:
     """Return a job after a complete backlog, at ``time``, did not have it.
 
-    One that was over was purged; of any other, nobody knows how it ended.
+    An inactive job was purged then. Of any other job it is not known how it ended: None.
     """
     if job.state != INACTIVE:
         return None
@@ -184,7 +187,7 @@ def _context(record: Record, form: type[_T]) -> _T:
 
 
 def _enter(job: Job, record: Record, state: int) -> None:
-    """Be in ``state`` from now on. PRIORITY and SCHED keep the time of the first entry."""
+    """Enter ``state``. PRIORITY and SCHED keep the time of the first entry."""
     time = record.entry.timestamp
     if state & RUNNING and not job.state & RUNNING:
         job.entered = record.seq
@@ -211,9 +214,9 @@ def _count_queue(job: Job) -> None:
 
 
 def _advance(job: Job, state: int) -> bool:
-    """Note that an event asked for ``state``; False where one did before.
+    """Note that an event requests ``state``; returns whether it is to be entered.
 
-    PRIORITY and SCHED can be entered again.
+    It is not, if an event requested it before; but PRIORITY and SCHED can be entered again.
     """
     again = bool(state & job.states_events_mask) and state not in {PRIORITY, SCHED}
     job.states_events_mask |= state
@@ -221,7 +224,7 @@ def _advance(job: Job, state: int) -> bool:
 
 
 def _revert(job: Job, record: Record) -> None:
-    """Go back from SCHED to PRIORITY; from any other state, nowhere."""
+    """Go back from SCHED to PRIORITY; in any other state, stay there."""
     job.states_events_mask |= PRIORITY
     if job.state == SCHED:
         job.states_mask &= ~(SCHED | PRIORITY)
@@ -233,7 +236,7 @@ def _cleanup(job: Job, record: Record) -> None:
         _enter(job, record, CLEANUP)
 
 
-# -- a reducer an event
+# -- one reducer for each event
 
 
 def _submit(job: Job, record: Record) -> None:
@@ -286,7 +289,7 @@ def _clean(job: Job, record: Record) -> None:
     if job.success:
         job.result = COMPLETED
     elif job.exception_occurred:
-        # The type of the gravest exception, even where that was not fatal.
+        # The type of the most severe exception, even where it was not fatal.
         job.result = {"cancel": CANCELED, "timeout": TIMEOUT}.get(job.exception_type, FAILED)
     _enter(job, record, INACTIVE)
 
@@ -377,7 +380,7 @@ _REDUCERS: dict[str, Callable[[Job, Record], None]] = {
 
 
 def _int32(value: int) -> int:
-    """Return ``value`` as a C int; what is beyond 64 bits is no number to the job manager."""
+    """Return ``value`` as a C int; more than 64 bits are an error to jansson."""
     if value in _INT32:
         return value
     if not -(2**63) <= value < 2**63:

@@ -22,7 +22,8 @@ class _Lite(msgspec.Struct, gc=False):
 
 
 class _Execution(msgspec.Struct, gc=False):
-    # What is no array has no entries, to librlist, and what is no string names no host.
+    # librlist takes an R_lite or nodelist that is not an array as one without entries, and
+    # skips what is not a string in a nodelist.
     R_lite: list[_Lite] | dict[str, Any] | str | int | float | bool | None
     nodelist: Any = UNSET
     properties: dict[str, str] | UnsetType = UNSET
@@ -37,7 +38,7 @@ class _R(msgspec.Struct, gc=False):
 
 
 class Allocation(NamedTuple):
-    """What an R says: ``cores`` counted over all ranks, ``hosts`` None where R names none."""
+    """What an R allocates: ``cores`` over all ranks; ``hosts`` is None where R names none."""
 
     ranks: idset.Ranges
     hosts: hostlist.Hostlist | None
@@ -86,7 +87,7 @@ def update_r(job: Job, updates: dict[str, Any]) -> None:
 
 
 def parse_r(text: bytes) -> Allocation | None:
-    """Read an R; None where it is not of RFC 20's form."""
+    """Parse an R; None where it is not of RFC 20's form."""
     try:
         form = _decode_r(text)
         if form.version != 1:

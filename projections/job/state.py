@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The state of one job, as job-list knows it: plain data.
+"""The state of one job, as job-list keeps it, and the tables of Flux's states and results.
 
-The members are those of job-list's own ``struct job`` (flux-core, job_data.h), with its
-marks for what is not known: -1, 0.0 for times, None for texts.
+The members of `Job` are those of job-list's ``struct job`` (flux-core, job_data.h). Values that
+are not known are -1 for numbers, 0.0 for times and None for texts, as there. Which event sets
+which time:
+
+    t_submit    submit
+    t_depend    validate
+    t_priority  depend (PRIORITY can be entered again; the first time is kept)
+    t_sched     priority (SCHED can be entered again; the first time is kept)
+    t_run       alloc
+    t_cleanup   finish, or an exception of severity 0
+    t_inactive  clean
 """
 
 from __future__ import annotations
@@ -94,11 +103,14 @@ RESULTS: Final = (
 class Job(Struct, gc=False, array_like=True, omit_defaults=True):
     """One job. Times are in seconds since the epoch (UTC), durations in seconds.
 
-    Members are assigned by reducers only, and only on their own copy. What is shared by
-    copies (``annotations`` and its insides) is replaced, never changed.
+    Only reducers assign to members, and only to those of their own copy. Copies share mutable
+    values (``annotations``), which are therefore replaced and never changed in place.
+
+    The order of the members is that of the encoded states in the table ``fold``: new ones are
+    added at the end, with a default, and FOLD_VERSION is raised.
     """
 
-    key: int  # the store's key of the job
+    key: int  # of the table `job`: unique over all streams, as an id is not
     id: int
     stream: int
     userid: int = USERID_UNKNOWN
@@ -134,23 +146,25 @@ class Job(Struct, gc=False, array_like=True, omit_defaults=True):
     annotations: Any = None
     dependencies: tuple[str, ...] | None = None
 
-    # What the fold itself needs to go on.
-    states_mask: int = NEW  # states that the job is or was in; reverts take back
-    states_events_mask: int = NEW  # states that events have asked for
+    # What further events depend on.
+    states_mask: int = NEW  # states that the job is or was in, but for those reverted
+    states_events_mask: int = NEW  # states that events have requested
     submit_version: int = -1
-    grudges: tuple[str, ...] = ()  # every dependency there ever was: none comes twice
-    tasks_per_node: int = 0  # ntasks follows from R, if not 0
+    grudges: tuple[
+        str, ...
+    ] = ()  # all dependencies ever added: none is added twice (grudgeset.c)
+    tasks_per_node: int = 0  # if not 0, ntasks is computed when R is known
     tasks_per_core: int = 0
     jobspec: bytes | None = None  # with updates applied
     R: bytes | None = None
 
-    # Where the events of it are stored.
-    seq: int = 0  # of its events that count, the last to be stored
-    jobspec_seq: int = 0  # what `jobspec` was before updates
+    # Where the job's events are stored.
+    seq: int = 0  # the highest one of the events that were folded
+    jobspec_seq: int = 0  # of the event that came with `jobspec`, as it was before updates
     jobspec_updates: tuple[bytes, ...] = ()  # contexts of the updates, as they came
-    R_seq: int = 0  # what is in `R`; 0: nowhere, it was updated
+    R_seq: int = 0  # of the event that came with `R`; 0 once it was updated
 
     # What job-list keeps beside its jobs.
     queues: tuple[str, ...] = ()  # every queue the job was counted in
-    entered: int = 0  # seq at which it came onto the running list
-    t_purged: float = 0.0  # when the job manager forgot it
+    entered: int = 0  # seq of the event that moved it to the list of running jobs
+    t_purged: float = 0.0  # when the job manager purged it

@@ -15,16 +15,16 @@ import apsw
 import msgspec
 
 from eventstore.reading.event_log import payload
-from eventstore.storage.sql import script
+from eventstore.storage.sql import statements
 from projections.formats.json_text import dumps, escaped
 from projections.job.jobspec import apply_updates
 
 
 class JobRecord(NamedTuple):
-    """A row for flux-accounting, its columns named as there.
+    """A row for flux-accounting, with its names of the columns.
 
     Times are in seconds since the epoch, durations in seconds. ``ranks``, ``R`` and ``jobspec``
-    are None where they were not seen, or are no JSON: there is no such row in flux-accounting.
+    are None where they were never received or are not JSON; flux-accounting has no such row.
     """
 
     id: int
@@ -41,7 +41,7 @@ class JobRecord(NamedTuple):
     actual_duration: float
 
 
-_FINISHED = script(__file__, "accounting_feed.sql")
+SQL = statements(__file__)
 
 
 def finished_jobs(
@@ -51,13 +51,14 @@ def finished_jobs(
 
     Only those that became inactive after ``since`` (seconds since the epoch).
     """
-    for row in db.execute(_FINISHED, (after, upto, since)):
-        seq, jobid, userid, t_submit, t_run, t_inactive, ranks = row[:7]
-        r, jobspec = payload(*row[7:9]), payload(*row[9:11])
-        if row[11] is not None:
-            r = dumps(msgspec.json.decode(row[11]))
-        if row[12] is not None:
-            jobspec = _updated(jobspec, row[12])
+    for row in db.execute(SQL["finished_jobs"], (after, upto, since)):
+        seq, jobid, userid, t_submit, t_run, t_inactive, ranks, *texts = row
+        r_data, r_base, jobspec_data, jobspec_base, updated_r, updates = texts
+        r, jobspec = payload(r_data, r_base), payload(jobspec_data, jobspec_base)
+        if updated_r is not None:
+            r = dumps(msgspec.json.decode(updated_r))
+        if updates is not None:
+            jobspec = _updated(jobspec, updates)
         yield seq, JobRecord(
             jobid, userid, t_submit, t_run, t_inactive, ranks, _spaced(r), _spaced(jobspec),
             *requested(jobspec), t_inactive - t_run,
@@ -65,7 +66,7 @@ def finished_jobs(
 
 
 def json_line(seq: int, record: JobRecord) -> bytes:
-    """Return a record as a line: ``seq``, then its columns, R and jobspec as objects."""
+    """Return a record as a line of JSON: ``seq``, its columns, R and jobspec as objects."""
     columns: dict[str, object] = {"seq": seq, **record._asdict()}
     for name in ("R", "jobspec"):
         text = columns[name]
@@ -73,14 +74,14 @@ def json_line(seq: int, record: JobRecord) -> bytes:
     return msgspec.json.encode(columns) + b"\n"
 
 
-# Reals stay the text that they were.
+# Reals are kept as text, so that they are not changed.
 _decode_verbatim = msgspec.json.Decoder(
     float_hook=lambda text: msgspec.Raw(text.encode())
 ).decode
 
 
 def _updated(jobspec: bytes | None, updates: bytes) -> bytes | None:
-    """Apply the contexts of ``jobspec-update`` events, given as an array."""
+    """Return a jobspec with ``jobspec-update`` contexts applied, which are a JSON array."""
     try:
         value = _decode_verbatim(jobspec or b"")
         for update in _decode_verbatim(updates):
@@ -91,7 +92,7 @@ def _updated(jobspec: bytes | None, updates: bytes) -> bytes | None:
 
 
 def _spaced(text: bytes | None) -> str | None:
-    """Lay out R or jobspec as job-info does: on a line, a space behind each comma and colon."""
+    """Return R or jobspec as job-info writes it: a space after each comma and colon."""
     if text is None:
         return None
     try:
@@ -121,7 +122,7 @@ _decode = msgspec.json.Decoder(_Jobspec).decode
 def requested(jobspec: bytes | None) -> tuple[str, str, float | None]:
     """Return project, bank and duration (seconds) as flux-accounting stores them.
 
-    Empty, or None, where there is no such thing in the jobspec.
+    "", or None for the duration, where the jobspec has none.
     """
     try:
         system = _decode(jobspec or b"").attributes.system
@@ -136,9 +137,9 @@ def requested(jobspec: bytes | None) -> tuple[str, str, float | None]:
 
 
 def _text(value: object) -> str:
-    """Return a project or bank; a number, as ``--setattr=project=7`` makes it, becomes text.
+    """Return a project or bank as text; a number (``--setattr=project=7``) is converted.
 
-    That is what the type of flux-accounting's columns makes of it (and of true, 1).
+    The type of flux-accounting's columns does the same, and makes 1 of true.
     """
     if isinstance(value, str):
         return value

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Finished jobs with a seq in a range (after, upto] that ended after a time: what the view has of
--- them, and jobspec and R as they are stored, each with the payload that it is a difference to.
+
+-- name: finished_jobs
+-- With ? < seq <= ?, of those that ended after ?: what the view has of them, and R and jobspec as
+-- they are stored, each with the payload that it is a difference to.
 SELECT a.seq, id, userid, t_submit, t_run, t_inactive, ranks,
        r.data, rb.data, j.data, jb.data, a.R, updates
 FROM accounting a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""One job's eventlog, jobspec and R, as job-info looks them up in the KVS, from the store."""
+"""One job's eventlog, jobspec and R from the event store: what job-info looks up in the KVS."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _UPDATES = {"jobspec": "jobspec-update", "R": "resource-update"}
 
 
 class Lookup(NamedTuple):
-    """A job's records, in its order, and the state that they lead to."""
+    """A job's records, in the job's order, and its state after them."""
 
     records: Sequence[Record]
     job: Job | None
 
     def text(self, key: str, *, original: bool = False) -> bytes | None:
-        """Return eventlog, jobspec or R; None where it was not seen.
+        """Return eventlog, jobspec or R; None where it was never received.
 
-        jobspec and R have the job's updates applied, unless the ``original`` is asked for.
+        jobspec and R have the job's updates applied, unless ``original`` is set.
         """
         if key == "eventlog":
             return b"".join(record.entry.data + b"\n" for record in self.records)
@@ -35,7 +35,7 @@ class Lookup(NamedTuple):
         return bytes(current)
 
     def updated_before_seen(self, key: str) -> bool:
-        """Whether what is stored of jobspec or R is known to have updates applied already."""
+        """Return whether jobspec or R, as stored, is known to have updates applied already."""
         carrier = next((r for r in self.records if getattr(r, key, None) is not None), None)
         updated = any(record.entry.name == _UPDATES.get(key) for record in self.records)
         return carrier is not None and carrier.replayed and updated
@@ -46,7 +46,7 @@ class Lookup(NamedTuple):
 
 
 def find(db: apsw.Connection, jobid: int) -> Lookup | None:
-    """Return the job of this id, of several the newest; None where there is none."""
+    """Return the newest job of this id; None where there is none."""
     for key in event_log.keys(db, jobid):
         records = event_log.job_records(db, key)
         if records:

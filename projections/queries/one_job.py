@@ -12,17 +12,11 @@ from typing import NamedTuple
 
 import apsw
 
-from eventstore.storage.sql import fetch, value
+from eventstore.storage.sql import fetch, statements, value
 from projections.engine.fold_batch import decode_state
 from projections.job.state import Job
 
-# A job that finishes between the two statements is found by both: no snapshot is needed.
-_ACTIVE = "SELECT job, data FROM active JOIN fold USING (job) WHERE jobid = ?"
-_INACTIVE = "SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?"
-_NEWEST_PURGED = (
-    "SELECT 1 FROM inactive"
-    " WHERE job = (SELECT max(key) FROM job WHERE jobid = ?) AND t_purged NOT NULL"
-)
+SQL = statements(__file__)
 
 
 class InactiveJob(NamedTuple):
@@ -35,7 +29,8 @@ class InactiveJob(NamedTuple):
 
 def newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, InactiveJob | None]:
     """Return the state of an active job, or the row of an inactive one; None for the other."""
-    found = [*fetch(db, _ACTIVE, (jobid,)), *fetch(db, _INACTIVE, (jobid,))]
+    # A job that finishes between the two statements is found by both: no snapshot is needed.
+    found = [*fetch(db, SQL["active"], (jobid,)), *fetch(db, SQL["inactive"], (jobid,))]
     if not found:
         return None, None
     _, *columns = max(found, key=itemgetter(0))
@@ -46,4 +41,4 @@ def newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, InactiveJob | N
 
 def newest_is_purged(db: apsw.Connection, jobid: int) -> bool:
     """Whether the newest job of this id is inactive, and the job manager has purged it."""
-    return value(db, _NEWEST_PURGED, (jobid,)) is not None
+    return value(db, SQL["newest_purged"], (jobid,)) is not None

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from eventstore.storage.sql import fetch, script
+from eventstore.storage.sql import fetch, statements
 
-_COUNTS = script(__file__, "store_counts.sql")
+SQL = statements(__file__)
 
 
 class StoreCounts(NamedTuple):
@@ -35,5 +35,5 @@ class StoreCounts(NamedTuple):
 
 def store_counts(db: apsw.Connection) -> dict[str, Any]:
     """Return the members of `StoreCounts`, by name."""
-    (row,) = fetch(db, _COUNTS)
+    (row,) = fetch(db, SQL["counts"])
     return StoreCounts(*row)._asdict()

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- How much is stored; first_event and last_event are timestamps, NULL where nothing is stored.
+
+-- name: counts
+-- One row; the columns are the members of StoreCounts, in their order.
 SELECT
     (SELECT count(*) FROM job) AS jobs,
     (SELECT count(*) FROM event) AS events,

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.formats import hostlist
+from projections.formats import hostlist, hostlist_runs
 from projections.formats.hostlist import HostlistError, HostRange
-from projections.formats.hostlist import NameInterval as Interval
+from projections.formats.hostlist_runs import NameInterval as Interval
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,10 @@ def test_long_names() -> None:
     assert hostlist.encode(hostlist.decode("a" * 2000)) == "a" * 1023
     short = hostlist.decode("foo,n[1-2]," + "a" * 269 + "[8-11],bar")
     assert list(hostlist.hosts(short)) == ["foo", "n1", "n2", "a" * 269 + "8", "a" * 269 + "9"]
-    assert hostlist.first_common_index(short, hostlist.decode("bar")) is None
-    assert hostlist.first_common_index(short, hostlist.decode("a" * 269 + "[09,9-10]")) == 4
+    assert hostlist_runs.first_common_index(short, hostlist.decode("bar")) is None
+    assert (
+        hostlist_runs.first_common_index(short, hostlist.decode("a" * 269 + "[09,9-10]")) == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_find(text: str, host: str, position: int) -> None:
     ],
 )
 def test_first_common_index(a: str, b: str, index: int | None) -> None:
-    assert index == hostlist.first_common_index(hostlist.decode(a), hostlist.decode(b))
+    assert index == hostlist_runs.first_common_index(hostlist.decode(a), hostlist.decode(b))
 
 
 @pytest.mark.parametrize(
@@ -252,10 +254,13 @@ def test_first_common_index(a: str, b: str, index: int | None) -> None:
         ("n[999999999999999999-1000000000000000000]", [
             Interval("n", 18, 10**18 - 1, 10**18 - 1), Interval("n", 19, 0, 0),
         ]),
+        ("n1000000000000000001", [Interval("n", 19, 0, 0)]),
+        (f"{'n' * 267}[001-999]", [Interval("n" * 267, 3, 1, 999)]),
+        (f"{'n' * 268}[001-999]", []),
     ],
 )  # fmt: skip
 def test_intervals(text: str, expected: list[Interval]) -> None:
-    assert expected == list(hostlist.intervals(hostlist.decode(text)))
+    assert expected == list(hostlist_runs.intervals(hostlist.decode(text)))
 
 
 class Names(NamedTuple):
@@ -329,14 +334,14 @@ def test_first_common_index_agrees_with_the_model(a: Names, b: Names) -> None:
     wanted = set(b.hosts)
     expected = next((index for index, host in enumerate(a.hosts) if host in wanted), None)
     both = hostlist.decode(a.text), hostlist.decode(b.text)
-    assert expected == hostlist.first_common_index(*both)
-    assert (expected is not None) == hostlist.intersects(*both)
+    assert expected == hostlist_runs.first_common_index(*both)
+    assert (expected is not None) == hostlist_runs.intersects(*both)
 
 
 @settings(deadline=None)
 @given(lists())
 def test_intervals_hold_the_hosts_and_no_others(names: Names) -> None:
-    found = hostlist.intervals(hostlist.decode(names.text))
+    found = hostlist_runs.intervals(hostlist.decode(names.text))
     assert set(names.hosts) == {host for interval in found for host in held_by(interval)}
 
 
@@ -365,8 +370,8 @@ def test_ten_million_hosts_take_no_memory(suffix: str, peak_memory: Callable[[],
     other = hostlist.decode(f"n[10485758-11000000]{suffix}")
     assert hostlist.count(hosts) == 10 << 20
     assert hostlist.find(hosts, f"n10485759{suffix}") == (10 << 20) - 1
-    assert hostlist.first_common_index(hosts, other) == (10 << 20) - 2
-    assert hostlist.intersects(other, hosts)
+    assert hostlist_runs.first_common_index(hosts, other) == (10 << 20) - 2
+    assert hostlist_runs.intersects(other, hosts)
     if not suffix:  # with one, the text is as long as the list
         assert hostlist.encode(hosts) == "n[0-10485759]"
     assert peak_memory() < 100_000

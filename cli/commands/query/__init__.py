@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Commands that read a database.
 
-    list.py     jobs as a table, as `flux jobs`
-    history.py  a job's events, readable
-    info.py     a job's eventlog, jobspec or R
-    events.py   the stored events
-    rpc.py      answers to job-list's requests
-    stats.py    counts and sizes
-    gaps.py     what is missing, and why
+list.py     jobs as a table, as `flux jobs`
+history.py  a job's events, readable
+info.py     a job's eventlog, jobspec or R
+events.py   the stored events
+rpc.py      answers to job-list's requests
+stats.py    counts and sizes
+gaps.py     what is missing, and why
 """
 
 __all__ = ["events", "gaps", "history", "info", "list", "rpc", "stats"]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Commands that write, check, copy or repair a database.
 
-    ingest.py       stores recorded journals, or records the live one
-    projections.py  the views and their checkpoints
-    rebuild.py      rebuilds views from the events
-    verify.py       checks the digest chain, SQLite's integrity and the views
-    backup.py       a verified copy, while the database is in use
-    recover.py      copies what can be read of a damaged database
+ingest.py       stores recorded journals, or records the live one
+projections.py  the views and their checkpoints
+rebuild.py      rebuilds views from the events
+verify.py       checks the digest chain, SQLite's integrity and the views
+backup.py       a verified copy, while the database is in use
+recover.py      copies what can be read of a damaged database
 """
 
 __all__ = ["backup", "ingest", "projections", "rebuild", "recover", "verify"]

@@ -29,6 +29,14 @@ settings.register_profile(  # `make mutants`: the same examples each time, for t
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start Flux: those with the fixture, by whatever other one."""
+    for item in items:
+        if "flux" in getattr(item, "fixturenames", ()):
+            item.add_marker("flux")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Count the tests that need what is not everywhere."""
     for line in counted(terminalreporter.stats):

@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import pytest
 
 from tests.support.needs import NEEDS, counted
-
-TESTS = Path(__file__).resolve().parents[1]
 
 
 def report(outcome: str, *marks: str, reason: str = "") -> pytest.TestReport:
@@ -40,18 +35,9 @@ def test_skips_are_counted_by_need_and_reason() -> None:
     assert [] == counted({"passed": [report("passed")]})
 
 
-def test_a_test_that_uses_flux_is_marked() -> None:
-    """That is: whose function takes a fixture that starts Flux."""
+def test_a_test_that_starts_flux_is_marked(request: pytest.FixtureRequest) -> None:
     assert "flux" in NEEDS
-    for path in TESTS.rglob("test_*.py"):
-        tree = ast.parse(path.read_text("utf-8"))
-        marked = any(
-            isinstance(node, ast.Assign)
-            and ast.unparse(node).startswith("pytestmark = pytest.mark.flux")
-            for node in tree.body
-        )
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                uses = {"flux", "run"} & {argument.arg for argument in node.args.args}
-                own = any("mark.flux" in ast.unparse(found) for found in node.decorator_list)
-                assert not uses or marked or own, f"{path}: {node.name}"
+    users = [
+        item for item in request.session.items if "flux" in getattr(item, "fixturenames", ())
+    ]
+    assert all(item.get_closest_marker("flux") for item in users)

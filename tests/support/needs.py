@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Tests that need what is not everywhere are marked; the end of a run counts them, and says why."""
+"""Tests that need what is not everywhere are marked; the end of a run counts them."""
 
 from __future__ import annotations
 

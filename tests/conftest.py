@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.fake_bus import Module, started
-from tests.support.flux_instance import Instances, program
+from tests.support.flux.instance import Instances, program
 from tests.support.needs import counted
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -32,7 +32,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that start Flux: those with the fixture, by whatever other one."""
     for item in items:
-        if "flux" in getattr(item, "fixturenames", ()):
+        if "flux_program" in getattr(item, "fixturenames", ()):
             item.add_marker("flux")
 
 
@@ -44,15 +44,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def flux() -> str:
+def flux_program() -> str:
     """Path of the program ``flux``; skips where there is none that can be used."""
     return program()
 
 
 @pytest.fixture
-def run(flux: str, tmp_path: Path) -> Instances:
+def run(flux_program: str, tmp_path: Path) -> Instances:
     """What runs scripts in instances of Flux."""
-    return Instances(flux, tmp_path)
+    return Instances(flux_program, tmp_path)
 
 
 @pytest.fixture

@@ -104,8 +104,8 @@ cp script.db feed.db
 flux jobtap load mf_priority.so
 flux account-priority-update -p $PWD/script.db
 jobs() {
-    flux python $ROOT/tests/support/flux_tool.py guests $1 2001 2002 4000000000
-    flux python $ROOT/tests/support/flux_tool.py drain
+    flux python $ROOT/tests/support/flux/tool.py guests $1 2001 2002 4000000000
+    flux python $ROOT/tests/support/flux/tool.py drain
     flux python backlog.py > journal
     (cd $ROOT; jobdb ingest $OUT/journal)
 }
@@ -164,8 +164,8 @@ def run(flux: str, folder: Path, script: str, *words: str) -> str:
     return done.stdout
 
 
-def test_both_feeds_leave_the_same_records_and_usage(flux: str, tmp_path: Path) -> None:
-    printed = run(flux, tmp_path, SETUP + JOBS + FEEDS, "-s", "2")
+def test_both_feeds_leave_the_same_records_and_usage(flux_program: str, tmp_path: Path) -> None:
+    printed = run(flux_program, tmp_path, SETUP + JOBS + FEEDS, "-s", "2")
     script, feed = tmp_path / "script.db", tmp_path / "feed.db"
     assert f"6 jobs added to {feed}\n0 jobs added to {script}, 6 were there" in printed
     assert "not in the feed: it never ran" in printed
@@ -185,9 +185,9 @@ def test_both_feeds_leave_the_same_records_and_usage(flux: str, tmp_path: Path) 
     assert [column.split()[0] for column in COLUMNS] == list(rows(feed)[0])
 
 
-def test_users_updates_half_life_periods_and_purges(flux: str, tmp_path: Path) -> None:
+def test_users_updates_half_life_periods_and_purges(flux_program: str, tmp_path: Path) -> None:
     (tmp_path / "flux.toml").write_text("[exec.testexec]\nallow-guests = true\n")
-    printed = run(flux, tmp_path, GUESTS, f"--config-path={tmp_path / 'flux.toml'}")
+    printed = run(flux_program, tmp_path, GUESTS, f"--config-path={tmp_path / 'flux.toml'}")
     usages = {
         name: [line.partition(" ")[2] for line in printed.splitlines() if line.startswith(name)]
         for name in ("script.db", "feed.db")

@@ -13,7 +13,7 @@ from eventstore.reading import event_log
 from eventstore.storage.connection import Store, open_readonly
 from eventstore.storage.sql import fetch
 from projections.engine.views import first_fault
-from tests.support.flux_instance import Instances
+from tests.support.flux.instance import Instances
 
 pytestmark = pytest.mark.flux
 

@@ -16,7 +16,7 @@ from eventstore.maintenance.verify import verify_chain
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from flux_jobdb import HOME
-from tests.support.flux_instance import Instances
+from tests.support.flux.instance import Instances
 
 pytestmark = pytest.mark.flux
 
@@ -204,7 +204,7 @@ def test_serve_and_record(run: Instances) -> None:
             assert ["done"] == [o for (o,) in fetch(store.db, "SELECT outcome FROM source")]
 
 
-def test_install(flux: str, tmp_path: Path) -> None:
+def test_install(flux_program: str, tmp_path: Path) -> None:
     env = dict(os.environ, PYTHONPATH=HOME)
     env["FLUX_PYTHONPATH_PREPEND"] = f"{sysconfig.get_path('purelib')}:{HOME}"
     words = [sys.executable, "-m", "flux_jobdb", "install", "--dir", str(tmp_path)]
@@ -214,7 +214,7 @@ def test_install(flux: str, tmp_path: Path) -> None:
     env["FLUX_MODPROBE_PATH_APPEND"] = str(tmp_path)
     script = "flux run true && flux module list -l | grep job-list && flux jobs -a -no {result}"
     started = subprocess.run(
-        [flux, "start", "bash", "-c", script],
+        [flux_program, "start", "bash", "-c", script],
         capture_output=True,
         check=False,
         text=True,

@@ -11,7 +11,7 @@ import pytest
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from projections.engine.views import Views
-from tests.support.flux_instance import Instances
+from tests.support.flux.instance import Instances
 from tests.support.journal_generator import backlog
 
 pytestmark = pytest.mark.flux

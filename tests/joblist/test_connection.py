@@ -21,7 +21,7 @@ from joblist.live.routes import PURGES, ROUTES
 from joblist.ports import Message
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import ROLE_OWNER, ROLE_USER
-from tests.support.fake_flux import FakeFlux, FakeFuture, FakeMessage
+from tests.support.flux.fake import FakeFlux, FakeFuture, FakeMessage
 
 SOURCE = Path(connection.__file__)
 REGISTERING = re.compile(r"callback|then|\w+_watcher_create|\w+_callback")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Tests of support."""
+"""What tests and benchmarks share: data, stand-ins, and checks of several tests."""

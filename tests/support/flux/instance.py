@@ -17,11 +17,11 @@ import pytest
 
 from flux_jobdb import HOME
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # What scripts begin with: short names for what they do.
 PRELUDE = """
 set -e
-tool() { flux python $ROOT/tests/support/flux_tool.py "$@"; }
+tool() { flux python $ROOT/tests/support/flux/tool.py "$@"; }
 ours() { flux module load $PACKAGES/joblist/job-list.py "$@"; }
 away() { flux module remove job-list; }
 guest() { FLUX_HANDLE_USERID=4201 FLUX_HANDLE_ROLEMASK=0x2 "$@"; }

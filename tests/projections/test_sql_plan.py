@@ -295,3 +295,46 @@ def test_jobs_that_ended_at_one_time_are_sorted_however_many_there_are() -> None
     expected = expected_ids(store, tree, 0.0, None, follow=False)
     assert expected == listed(Service(store, Config()), {"constraint": tree})
     assert 300 < len(expected) < 450
+
+
+def ran(jobid: int, userid: int, ranks: str, hosts: str, start: float) -> list[bytes]:
+    """A job's whole life; every event a second after the one before."""
+    execution = {"R_lite": [{"rank": ranks, "children": {"core": "0"}}], "nodelist": [hosts]}
+    life: list[tuple[str, Any, dict[str, Any]]] = [
+        ("submit", {"userid": userid, "urgency": 16, "version": 1}, {}),
+        ("validate", {}, {}),
+        ("depend", {}, {}),
+        ("priority", {"priority": 1}, {}),
+        ("alloc", {}, {"R": {"version": 1, "execution": execution}}),
+        ("finish", {"status": 0}, {}),
+        ("clean", {}, {}),
+    ]
+    return [
+        line(jobid, {"name": name, "context": context}, extra, start + step)
+        for step, (name, context, extra) in enumerate(life)
+    ]
+
+
+# Each is the cheapest of two somewhere, so that the other one has to be checked on the rows.
+_CHECKED: list[Any] = [
+    *({"userid": [1]}, {"userid": [2]}, {"not": [{"userid": [1]}]}),
+    *({"ranks": ["0"]}, {"ranks": ["7"]}, {"not": [{"ranks": ["0"]}]}),
+    *({"hostlist": ["n0"]}, {"hostlist": ["n7"]}, {"t_run": [">1500"]}, {"t_run": ["<1500"]}),
+]
+
+
+@pytest.mark.parametrize("op", ["and", "or", "not"])
+def test_what_is_not_an_access_path_is_checked(op: str) -> None:
+    store = stored([
+        *ran(1, 1, "0", "n0", 1000.0), *ran(2, 1, "0-3", "n[0-3]", 1100.0),
+        *ran(3, 1, "7", "n7", 1200.0), *ran(4, 2, "0", "n0", 1300.0),
+        *ran(5, 3, "4-9", "n[4-9]", 1600.0), *ran(6, 3, "0", "n0", 1700.0),
+        *ran(7, 4, "0", "n0", 1495.0),
+    ])  # fmt: skip
+    service = Service(store, Config())
+    for one in _CHECKED:
+        for other in _CHECKED:
+            both = {op: [one, other]}
+            for tree in (both, {"or": [both, {"userid": [2]}]}):
+                expected = expected_ids(store, tree, 0.0, None, follow=False)
+                assert expected == listed(service, {"constraint": tree}), tree

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
 from flux_jobdb import INACTIVE, Job, Put
+from joblist.config import SETTINGS, Config, from_tables, read_tables
 from projections.definitions.registry import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
@@ -57,6 +59,21 @@ def test_the_example_projection_is_short_and_counts() -> None:
             store.db, "SELECT userid, sum(jobs) FROM usage GROUP BY 1 ORDER BY 1"
         )
         assert len(expected) > 3
+
+
+def test_the_entry_point_shown_is_the_examples() -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", read("docs/projections.md"), re.DOTALL)
+    assert block in read("examples/site_views/pyproject.toml")
+
+
+def test_the_settings_shown_are_the_settings(tmp_path: Path) -> None:
+    page = read("docs/broker-module.md").partition("\n## Settings\n")[2]
+    (block,) = re.findall(r"\n\n((?:    .+\n|\n)+)\n\| setting", page)
+    (tmp_path / "config.toml").write_text(textwrap.dedent(block), "utf-8")
+    config = from_tables(read_tables(str(tmp_path / "config.toml")))
+    assert Config(dbpath="/var/lib/flux/jobdb.sqlite") == config  # the rest are defaults
+    described = re.findall(r"^\| `([\w-]+)` \|", page.partition("\n## ")[0], re.MULTILINE)
+    assert {*SETTINGS, "private-mode"} == set(described)
 
 
 class Finished:

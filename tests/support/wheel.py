@@ -23,6 +23,7 @@ COPIED += ("etc", "Makefile", "pyproject.toml", "hatch_build.py", ".pre-commit-c
 OF_THE_SOURCES = (
     "tests/house/test_architecture.py",
     "tests/house/test_contents.py",
+    "tests/house/test_promises.py",
     "tests/house/test_wheel.py",
     "tests/house/test_bench.py::test_the_command_compares_and_says_what_it_found",
 )

@@ -270,9 +270,11 @@ class Follower:
 
     def _collect(self) -> None:
         """Store a batch of what came, so that others have a turn before the next one."""
-        if self._able:
-            self._store_some()
-        self._collect_soon(0.0)
+        try:
+            if self._able:
+                self._store_some()
+        finally:  # whatever is raised, what came must be stored
+            self._collect_soon(0.0)
 
     def _collect_soon(self, after: float = COLLECT) -> None:
         if self._able and self._pending:

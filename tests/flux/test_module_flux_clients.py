@@ -11,7 +11,7 @@ import pytest
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from projections.engine.views import Views
-from tests.support.flux.instance import Instances
+from tests.support.flux.instance import ROOT, Instances
 from tests.support.journal_generator import backlog
 
 pytestmark = pytest.mark.flux
@@ -89,3 +89,55 @@ def test_a_client_that_waits_and_leaves_is_forgotten(run: Instances) -> None:
         """
     )
     assert ["1", "0"] == found.split()
+
+
+FAULTS = """
+import runpy
+
+own = runpy.run_path(ROOT + "/joblist/job-list.py")
+
+
+def raising_first(kind, name):
+    method, calls = getattr(kind, name), []
+
+    def first_raises(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError("injected into " + name)
+        return method(*arguments)
+
+    setattr(kind, name, first_raises)
+
+
+def mod_main(handle, *arguments):
+    from joblist.journal.batches import Batches
+    from joblist.live.list_responses import ListStreams
+    from joblist.live.waiting_list_id import Waiting
+
+    raising_first(Batches, "store")  # in a timer
+    raising_first(ListStreams, "_slice")  # in a request
+    raising_first(Waiting, "_looked_up")  # in a lookup
+    own["mod_main"](handle, *arguments)
+"""
+
+
+def test_an_exception_in_a_callback_does_not_end_the_module(run: Instances) -> None:
+    """Nor the instance: a module that ends by an error would end that, too."""
+    (run.folder / "faulted.py").write_text(f"ROOT = {str(ROOT)!r}\n{FAULTS}", "utf-8")
+    found = run(
+        """
+        flux run true; away; flux module load --name=job-list $OUT/faulted.py
+        timeout 5 flux job list-ids 1234 2>&1 || true
+        flux job list-ids 1234 2>&1 || true
+        flux run true
+        flux jobs -an 2>&1 || true
+        echo listed $(flux jobs -a -no {result})
+        flux dmesg | grep -o 'ZeroDivisionError: injected into .*' | sort -u
+        flux module list | grep -c '^job-list'
+        """
+    )
+    assert "No such file or directory" in found
+    assert "listed COMPLETED COMPLETED\n" in found
+    for name in ("store", "_slice", "_looked_up"):
+        assert f"injected into {name}\n" in found
+    assert found.endswith("1\n")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.options import Invocation
+from cli.output.streams import say
 from cli.progress import progress
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ def database_path() -> str:
     """Return the path: --db, else $FLUX_JOBDB, else the instance's, else ./jobdb.sqlite."""
     from cli.instance import database_of_instance  # noqa: PLC0415
 
-    given: str | None = click.get_current_context().obj
+    invocation = click.get_current_context().find_object(Invocation)
+    given = invocation.db if invocation is not None else None
     named = given or os.environ.get("FLUX_JOBDB")
     return named or database_of_instance() or "jobdb.sqlite"
 
@@ -70,9 +73,7 @@ def reading() -> Iterator[Store]:
                 with writing():
                     pass
             except Locked:
-                click.echo(
-                    f"flux-jobdb: {path}: views are being rebuilt by another process", err=True
-                )
+                say(f"flux-jobdb: {path}: views are being rebuilt by another process", err=True)
             except StoreError as error:
-                click.echo(f"flux-jobdb: views are not up to date: {error}", err=True)
+                say(f"flux-jobdb: views are not up to date: {error}", err=True)
         yield store

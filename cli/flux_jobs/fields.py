@@ -63,7 +63,7 @@ class JobInfo:
         """Wrap the attributes of one job in a `job-list.list` answer.
 
         `now` (seconds since the epoch) is the reference for run times and estimates. `username`
-        maps a user id to a name; it raises KeyError where there is none.
+        maps a user id to what is shown for it.
         """
         self.attrs = attrs
         self.now = now
@@ -160,12 +160,7 @@ def _status(job: JobInfo) -> Names:
 
 def _username(job: JobInfo) -> str:
     userid = job.attrs.get("userid")
-    if userid is None:
-        return ""
-    try:
-        return job.username(userid)
-    except KeyError:
-        return str(userid)
+    return "" if userid is None else job.username(userid)
 
 
 def _runtime(job: JobInfo) -> float:
@@ -198,7 +193,10 @@ def _dependency(text: str, now: float) -> str:
     match = re.fullmatch(r"begin-time=(\d{1,11}(?:\.\d*)?)", text)
     if not match:
         return text
-    begin = datetime.fromtimestamp(float(match[1]))
+    try:
+        begin = datetime.fromtimestamp(float(match[1]))
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return text
     date = "" if begin.date() == datetime.fromtimestamp(now).date() else f"{begin:%b%d-}"
     return f"begin@{date}{begin:%H:%M:%S}".removesuffix(":00" if begin.second == 0 else "")
 

@@ -263,17 +263,61 @@ def test_mistakes_in_a_format(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value", "reason"),
+    ("text", "value", "expected"),
     [
-        ("{a:d}", "x", "Unknown format code 'd' for object of type 'str' in {a}"),
-        ("{a!F}", "x", "must be real number, not str in {a}"),
-        ("{a!D}", 1e30, ".* in {a}"),
-        ("+:{a!H}", "x", ".* in {a}"),
+        ("{a:d}", "x", "-"),
+        ("{a:>5d}", "x", "    -"),
+        ("{a:=+5.1f}", "x", "-    "),
+        ("{a!F}", "x", "-"),
+        ("{a!F:<4h}", [1], "-   "),
+        ("{a!D}", 1e30, "-"),
+        ("{a!d:%F::*^5}", 1e30, "**-**"),
+        ("{a!H}", 1e300, "-"),
+        ("{a!P}", {}, "-"),
+        ("{a:x}", 1.5, "-"),
+        ("{a:c}", -1, "-"),
+        ("+:{a!H}", "x", "-"),
     ],
 )
-def test_values_that_do_not_suit_the_format(text: str, value: object, reason: str) -> None:
-    with pytest.raises(ValueError, match=f"^Error in user format: {reason}$"):
-        table(text, value)
+def test_a_value_that_does_not_suit_is_a_hyphen(text: str, value: object, expected: str) -> None:
+    assert expected == show(text, value)
+
+
+class Raising:
+    """A row with a field that cannot be computed."""
+
+    def __getitem__(self, name: str) -> object:
+        if name == "a":
+            raise OverflowError("out of range")
+        return "fine"
+
+
+def test_a_field_that_cannot_be_computed_is_a_hyphen() -> None:
+    lines = parse("{b} {a:>3} {a!D}", sort="a,b").lines([Raising()], header=False)
+    assert ["fine   - -"] == list(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("{a}", "x\ny", r"x\ny"),
+        ("{a:.4+}", "ab\x1b[2J", "ab\\+"),
+        ("{a:>9}", "x\x7f", r"  x\u007f"),
+        ("{a}", "\u202ex\u2028\udc80", r"\u202ex\u2028\udc80"),
+        ("{a:c}", 10, r"\n"),
+        ("\t{a!d:%F\t%R}", MOMENT, "\t2023-11-14\t17:13"),
+        ("{a!d:%R%z}", MOMENT, "17:13-0500"),
+        ("{a!d:%R %Z}", MOMENT, "17:13 EST"),
+    ],
+)
+def test_texts_of_others_are_harmless(text: str, value: object, expected: str) -> None:
+    assert expected == show(text, value)
+
+
+def test_lines_come_with_their_rows() -> None:
+    rows = [{"a": 2}, {"a": ""}, {"a": 1}]
+    found = list(parse("{a}").lines_and_rows(rows))
+    assert [("A", None), ("2", rows[0]), ("1", rows[2])] == found
 
 
 @pytest.mark.parametrize("text", ["sort:nosuch {a}", "sort:a,-nosuch{a}"])

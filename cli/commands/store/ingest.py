@@ -8,6 +8,7 @@ import click
 from cli.database import writing
 from cli.main import REJECTED
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 __all__ = ["command"]
@@ -50,7 +51,7 @@ def command(boot: str | None, files: tuple[str, ...]) -> int:
                 finally:
                     writer.close(outcome)
         finally:
-            click.echo(_summary(total), err=True)
+            say(_summary(total), err=True)
     return REJECTED if total.rejected else 0
 
 
@@ -62,7 +63,7 @@ def _record(boot: str | None) -> int:
     link = connected()
     with writing() as (_, views):
         total = record(link, views, boot)
-        click.echo(_summary(total), err=True)
+        say(_summary(total), err=True)
     return REJECTED if total.rejected else 0
 
 

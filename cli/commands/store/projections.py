@@ -9,6 +9,7 @@ import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 
 __all__ = ["command"]
 
@@ -29,8 +30,8 @@ def command(as_json: bool) -> None:
         rows = [status._asdict() for status in overview(db)]
     if as_json:
         for row in rows:
-            click.echo(json.dumps(row))
+            say(json.dumps(row))
         return
-    click.echo(f"{'NAME':<16} {'VERSION':>8} {'CHECKPOINT':>12} STATE")
+    say(f"{'NAME':<16} {'VERSION':>8} {'CHECKPOINT':>12} STATE")
     for row in rows:
-        click.echo("{name:<16} {version:>8} {checkpoint:>12} {state}".format(**row))
+        say("{name:<16} {version:>8} {checkpoint:>12} {state}".format(**row))

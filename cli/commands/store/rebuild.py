@@ -9,6 +9,7 @@ import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 __all__ = ["command"]
@@ -33,4 +34,4 @@ def command(names: tuple[str, ...]) -> None:
         views = Views(store)
         with progress("rebuilding") as advance:
             done = rebuild(views, names, advance, processes=min(os.cpu_count() or 1, 4))
-    click.echo(f"rebuilt: {', '.join(done)}")
+    say(f"rebuilt: {', '.join(done)}")

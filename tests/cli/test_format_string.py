@@ -279,7 +279,9 @@ def test_mistakes_in_a_format(text: str, expected: str) -> None:
         ("+:{a!H}", "x", "-"),
     ],
 )
-def test_a_value_that_does_not_suit_is_a_hyphen(text: str, value: object, expected: str) -> None:
+def test_a_value_that_does_not_suit_is_a_hyphen(
+    text: str, value: object, expected: str
+) -> None:
     assert expected == show(text, value)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -39,21 +40,19 @@ _FILTERS = {
     "count": "--count",
 }
 _STATS_TAKE = ("all_states", "all_users", "queues")  # they count all jobs of these queues
-_NEGATIVE_WIDTH = ("-w", "--width")
+_NEGATIVE_WIDTH = re.compile(r"(^|\0)(?:-w\0?|--width[=\0])-\d+(?=\0|$)")
 
 
 class _List(click.Command):
-    """Takes a negative number as the value of --width, as `flux jobs` does."""
+    """Takes a negative number as the value of --width, as `flux jobs` does: lines are whole.
+
+    click takes it for an option, where an option's value may be left out.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        joined: list[str] = []
-        for word in args:
-            negative = word.startswith("-") and word[1:].isdecimal()
-            if negative and joined and joined[-1] in _NEGATIVE_WIDTH:
-                word = f"--width={word}"  # noqa: PLW2901 - the two words become one
-                joined.pop()
-            joined.append(word)
-        return super().parse_args(ctx, joined)
+        text = "\0".join(args)  # what no argument contains
+        words = _NEGATIVE_WIDTH.sub(rf"\1--width={sys.maxsize}", text).split("\0")
+        return super().parse_args(ctx, words if args else [])
 
 
 def _refuse_recursion(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -215,11 +214,13 @@ def _table(form: str | None, sort: str) -> OutputFormat:
 
     known = named_formats.formats()
     try:
-        return format_string.OutputFormat(
-            named_formats.chosen(form, known), fields.heading, sort=sort
-        )
+        text = named_formats.chosen(form, known)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    try:
+        return format_string.OutputFormat(text, fields.heading, sort=sort)
+    except ValueError as error:
+        raise click.UsageError(f"{error}, with --format {text}") from error
 
 
 def _print(jobs: list[bytes], table: OutputFormat | None, options: dict[str, Any]) -> None:

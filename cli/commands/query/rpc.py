@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from cli.database import reading
 from cli.options import Time, db_option
+from cli.output.streams import say
 
 if TYPE_CHECKING:
     from eventstore.storage.connection import Store
@@ -79,8 +80,7 @@ def command(
     for response in responses:
         sys.stdout.buffer.write(response + b"\n")
     if error is not None:
-        sys.stdout.flush()
-        sys.stderr.buffer.write(error + b"\n")
+        say(error.decode(), err=True)  # harmful characters are escaped as JSON does it
         return 1
     return 0
 

@@ -7,11 +7,12 @@ JobInfoFormat in Flux's Python module flux.job.info.
 
 import json
 import os
+import pwd
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from cli.flux_jobs import jobid
@@ -28,6 +29,7 @@ __all__ = [
     "attributes",
     "field",
     "heading",
+    "user_names",
 ]
 
 
@@ -104,6 +106,19 @@ def heading(name: str) -> str:
 def attributes(names: Iterable[str]) -> set[str]:
     """Return the job-list attributes that the fields `names` need besides `id`."""
     return {attr for name in names for attr in field(name).attrs}
+
+
+def user_names() -> Callable[[int], str]:
+    """Return what names users by their ids; each is looked up once, also one without a name."""
+
+    @cache
+    def name(userid: int) -> str:
+        try:
+            return pwd.getpwuid(userid).pw_name
+        except (KeyError, OverflowError):
+            return str(userid)
+
+    return name
 
 
 class _JobId(int):

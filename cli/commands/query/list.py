@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import sys
 import time
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -229,10 +226,10 @@ def _print(jobs: list[bytes], table: OutputFormat | None, options: dict[str, Any
     if table is None:
         sys.stdout.buffer.writelines(job_list.with_ids(jobs))
         return
-    from cli.flux_jobs.fields import JobInfo  # noqa: PLC0415
+    from cli.flux_jobs.fields import JobInfo, user_names  # noqa: PLC0415
 
     now = time.time() if options["as_of"] is None else options["as_of"]
-    username = _user_names()
+    username = user_names()
     rows = (JobInfo(_decoded(job), now=now, username=username) for job in jobs)
     lines = table.lines_and_rows(
         rows, header=not options["no_header"], width=_width(options["width"])
@@ -257,19 +254,6 @@ def _width(option: int) -> int | None:
     if option == 0 and sys.stdout.isatty():
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     return option if option > 0 else None
-
-
-def _user_names() -> Callable[[int], str]:
-    """Return what names users; each is looked up once, whether there is a name or not."""
-
-    @cache
-    def name(userid: int) -> str:
-        try:
-            return pwd.getpwuid(userid).pw_name
-        except (KeyError, OverflowError):
-            return str(userid)
-
-    return name
 
 
 def _print_formats(asked: str) -> None:

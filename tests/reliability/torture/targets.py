@@ -227,8 +227,9 @@ class Requests:
     def close(self) -> None:
         stats = self._module.answer("job-stats")
         assert stats["job_states"]["total"] > 40
-        live = self._module.live
-        assert (live._waiting.lookups, live._waiting.waits, live._watching.count) == (0, 0, 0)
+        requests = self._module.live.requests
+        waiting = requests.waiting
+        assert (waiting.lookups, waiting.waits, requests.watching.count) == (0, 0, 0)
 
 
 class Databases:

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: LGPL-3.0
-"""Tests of constraints."""

@@ -90,8 +90,7 @@ RANGES = st.sets(st.integers(0, 40), min_size=1).map(
 
 @given(st.lists(RANGES, min_size=1, max_size=4))
 def test_ranks_that_are_kept_are_those_of_their_text(ranks: list[str]) -> None:
-    # Each entry has another core: a core that stands twice makes the whole R malformed.
-    lite = ",".join(
+    lite = ",".join(  # ranks may be in several entries, with other cores
         f'{{"rank":"{text}","children":{{"core":"{core}"}}}}' for core, text in enumerate(ranks)
     )
     job = Job(1, 1, 1, R=b'{"version":1,"execution":{"R_lite":[%b]}}' % lite.encode())

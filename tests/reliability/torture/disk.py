@@ -60,9 +60,7 @@ class _File(apsw.VFSFile):
         self._note("sync")
 
     def _note(self, kind: str, offset: int = 0, data: bytes = b"") -> None:
-        if (
-            self._path is not None
-        ):  # temporary files have no name, and do not outlive a power loss
+        if self._path is not None:  # temporary files are lost anyway
             self._log.add(kind, self._path, offset, data)
 
 

@@ -227,8 +227,8 @@ class Requests:
     def close(self) -> None:
         stats = self._module.answer("job-stats")
         assert stats["job_states"]["total"] > 40
-        live = self._module.live
-        assert (live._waiting.lookups, live._waiting.waits, live._watching.count) == (0, 0, 0)
+        taken = self._module.live.requests
+        assert (taken.waiting.lookups, taken.waiting.waits, taken.watching.count) == (0, 0, 0)
 
 
 class Databases:

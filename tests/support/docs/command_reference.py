@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The options of each command in docs/commands.md, as the program declares them.
 
-    python -m tests.support.command_reference
+    python -m tests.support.docs.command_reference
 
 writes the block of each command anew, below its heading. A test compares.
 """
@@ -18,7 +18,7 @@ import click
 
 from cli.main import COMMANDS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "commands.md"
 # A heading, and the block that follows it, if there is one already.
 _SECTION = re.compile(r"^## ([a-z]+)\n\n(?:```text\n.*?\n```\n\n)?", re.MULTILINE | re.DOTALL)
 EVERYWHERE = ("db", "debug")

@@ -7,10 +7,11 @@ import gzip
 import json
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 
-from tests.support.command import Command
+from tests.support.command import ROOT, Command
 from tests.support.field_jobs import EPOCH, event, job, recorded
 
 CASE = recorded("control-chars")
@@ -119,6 +120,15 @@ def test_a_pipe_and_a_terminal_show_the_same(jobdb: Command) -> None:
     assert (3, set()) == (len(piped.lines), raw(piped.out))
     assert "[2Jy" in piped.out  # nothing of the value is lost
     assert [] == [line for line in piped.lines if line.startswith("      ƒ9zzzzz")]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: path.stem
+)
+def test_everything_is_shown_by_one_function(path: Path) -> None:
+    """`say` escapes what is harmful; these would not."""
+    calls = re.findall(r"\b(click\.s?echo|print|click\.confirm)\(", path.read_text("utf-8"))
+    assert [] == calls
 
 
 def test_machines_get_what_came(stored: Command, jobdb: Command) -> None:

@@ -8,14 +8,18 @@ The right values are what `flux jobs` of flux-core 0.88 prints for the same jobs
 from __future__ import annotations
 
 import json
+import re
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 from cli.flux_jobs import fields
 from tests.support.command import ROOT, Command
 from tests.support.field_jobs import EPOCH, event, job
 
+list_command = import_module("cli.commands.query.list")
 HEADING = "       JOBID USER     NAME       ST NTASKS NNODES     TIME INFO"
 LONG = "       JOBID USER     NAME          STATUS NTASKS NNODES     T_SUBMIT"
 ROW = "      ƒ2UzHM 1001     app        CD      1      1   2.000s node1"
@@ -301,14 +305,44 @@ def test_the_help_names_all_options_of_flux(stored: Command) -> None:
         assert option in text, option
 
 
-def test_the_table_in_the_docs_has_every_option_and_field() -> None:
+def in_the_docs() -> dict[str, str]:
+    """Return the options of the table in docs/flux-jobs.md, and what it says of each."""
     text = (ROOT / "docs" / "flux-jobs.md").read_text(encoding="utf-8")
-    options = ("-a", "-A", "-n, --no-header", "--suppress-header", "-u, --user", "--name",
+    return dict(re.findall(r"^\| `(-[^`]+)` \| ([^|]+) \|", text, re.MULTILINE))
+
+
+def test_the_table_in_the_docs_has_every_option_of_flux_and_every_field() -> None:
+    options = {"-a", "-A", "-n, --no-header", "--suppress-header", "-u, --user", "--name",
                "-q, --queue", "-i, --include", "-c, --count", "--since", "-f, --filter",
                "-o, --format", "-w, --width", "--sort", "--json", "--color", "-R, --recursive",
                "--recurse-all", "-L, --level", "--threads", "--stats", "--stats-only",
-               "--from-stdin", "JOBID")  # fmt: skip
-    for option in options:
-        assert f"| `{option}" in text, option
+               "--from-stdin"}  # fmt: skip
+    here_only = {name for name, said in in_the_docs().items() if said.startswith("only here")}
+    assert options == set(in_the_docs()) - here_only
+    text = (ROOT / "docs" / "flux-jobs.md").read_text(encoding="utf-8")
     for name in fields._FIELDS:
         assert f"`{name}`" in text, name
+
+
+def test_the_table_in_the_docs_has_the_options_that_the_program_has() -> None:
+    taken = {
+        name
+        for option in list_command.command.params
+        if isinstance(option, click.Option) and option.name not in {"db", "debug"}
+        for name in option.opts
+    }
+    said = {
+        name
+        for names, text in in_the_docs().items()
+        if not text.startswith("not here")
+        for name in names.split(", ")
+    }
+    assert taken == said
+
+
+def test_what_the_table_says_of_files_and_exit_codes(stored: Command) -> None:
+    said = in_the_docs()
+    assert "refused" in said["-R, --recursive"]
+    assert stored.run("list", "--from-stdin").status == 2
+    assert stored.run("list", "f21").status == 1
+    assert stored.run("list", "--stats-only", "--since", "1790000000").status == 2

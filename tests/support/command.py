@@ -6,11 +6,14 @@ PROGRAM is the one place that says how it is started.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +26,8 @@ PROGRAM = (sys.executable, "-m", MODULE)
 MAIN = f"from {MODULE} import main\nmain()\n"
 """What ends a script that changes something before the program runs."""
 
+COLUMNS = 80
+"""How wide a terminal is."""
 _PATIENCE = 60.0  # seconds after which a process is taken for hung
 _INHERITED = ("PATH", "TMPDIR", "COVERAGE_PROCESS_START")
 
@@ -90,7 +95,7 @@ class Command:
         return Done(done.returncode, done.stdout or b"", done.stderr or b"")
 
     def start(self, *words: str | bytes, **how: Any) -> subprocess.Popen[bytes]:
-        """Start it with pipes. ``how``: ``env`` besides the clean one, ``script`` to run before.
+        """Start it with pipes. ``how``: ``env`` beside the clean one, ``script`` to run first.
 
         Other members are those of `subprocess.Popen`.
         """
@@ -100,7 +105,7 @@ class Command:
     def shell(self, script: str, **how: Any) -> Done:
         """Run a script of bash in which ``jobdb`` is the program."""
         jobdb = " ".join(PROGRAM)
-        text = f"jobdb() {{ {jobdb} \"$@\"; }}\n{script}"
+        text = f'jobdb() {{ {jobdb} "$@"; }}\n{script}'
         done = subprocess.run(
             ["bash", "-c", text], check=False, timeout=_PATIENCE, **self._how(how)
         )
@@ -109,7 +114,8 @@ class Command:
     def on_terminal(self, *words: str, streams: tuple[str, ...] = ("stderr",)) -> Done:
         """Run it with some of its streams on a terminal; what that shows is ``stderr``."""
         ours, theirs = pty.openpty()
-        how = {name: theirs for name in streams}
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, COLUMNS, 0, 0))
+        how = dict.fromkeys(streams, theirs)
         process = self.start(*words, stdin=subprocess.DEVNULL, **how)
         os.close(theirs)
         shown = _all_of(ours)

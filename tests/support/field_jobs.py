@@ -68,7 +68,12 @@ def job(
     jobid = number << 24 if jobid is None else jobid
     jobspec = {
         "resources": [
-            {"type": "slot", "count": 1, "label": "task", "with": [{"type": "core", "count": 1}]}
+            {
+                "type": "slot",
+                "count": 1,
+                "label": "task",
+                "with": [{"type": "core", "count": 1}],
+            }
         ],
         "tasks": [{"command": ["app"], "slot": "task", "count": {"per_slot": 1}}],
         "attributes": {
@@ -101,4 +106,6 @@ def backlog(lines: list[bytes]) -> bytes:
     """Return a job's live responses as the one of a backlog."""
     parts = [json.loads(line) for line in lines]
     members = {name: part[name] for part in parts for name in ("jobspec", "R") if name in part}
-    return response(parts[0]["id"], *(one for part in parts for one in part["events"]), **members)
+    return response(
+        parts[0]["id"], *(one for part in parts for one in part["events"]), **members
+    )

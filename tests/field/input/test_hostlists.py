@@ -111,8 +111,6 @@ def test_the_module_stores_a_clean_of_10241_hosts_and_finds_the_job(module: Modu
     ]
 
 
-
-
 @pytest.mark.parametrize("last", ["clean", "start"])
 @pytest.mark.parametrize(
     "name", [name if name in FOUND else pytest.param(name, marks=FAILS) for name in WIDE]

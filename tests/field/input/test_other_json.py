@@ -38,7 +38,11 @@ CONTEXTS: dict[str, tuple[str, str, bool]] = {
     "wide integers": ('{"a":9007199254740993}', '{ "a": 9007199254740993 }', True),
     "integers beyond 64 bits": ('{"a":' + "9" * 30 + "}", '{ "a": ' + "9" * 30 + " }", True),
     "wide integers, one apart": ('{"a":9007199254740993}', '{"a":9007199254740992}', False),
-    "the greatest of 64 bits": ('{"a":18446744073709551615}', '{"a":18446744073709551614}', False),
+    "the greatest of 64 bits": (
+        '{"a":18446744073709551615}',
+        '{"a":18446744073709551614}',
+        False,
+    ),
     "a number and its text": ('{"a":1}', '{"a":"1"}', False),
     "true and 1": ('{"a":true}', '{"a":1}', False),
     "false and 0": ('{"a":false}', '{"a":0}', False),
@@ -171,7 +175,9 @@ def test_two_purges_of_other_jobs_are_two(jobdb: Command) -> None:
     assert jobdb.stats()["purges"] == 2
 
 
-def test_what_came_with_a_known_event_is_kept_as_it_came(jobdb: Command, tmp_path: Path) -> None:
+def test_what_came_with_a_known_event_is_kept_as_it_came(
+    jobdb: Command, tmp_path: Path
+) -> None:
     lines = recorded("reserialised-orig")
     jobdb.ingest(lines)
     for key in ("jobspec", "R"):

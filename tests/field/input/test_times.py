@@ -129,7 +129,9 @@ def _in_europe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def seconds(text: str) -> float:
     """Return the moment of a right value, in central Europe or UTC."""
     if text.endswith("Z"):
-        return datetime.fromisoformat(f"{text[:-1]:<19}").replace(tzinfo=timezone.utc).timestamp()
+        return (
+            datetime.fromisoformat(f"{text[:-1]:<19}").replace(tzinfo=timezone.utc).timestamp()
+        )
     return datetime.fromisoformat(text).astimezone().timestamp()
 
 

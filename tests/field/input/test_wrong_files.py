@@ -49,7 +49,9 @@ def _tar() -> bytes:
 def _eventlog() -> bytes:
     """What `flux job eventlog -f json` prints: events without their job."""
     return b"".join(
-        json.dumps(one).encode() + b"\n" for line in job(1) for one in json.loads(line)["events"]
+        json.dumps(one).encode() + b"\n"
+        for line in job(1)
+        for one in json.loads(line)["events"]
     )
 
 
@@ -93,7 +95,7 @@ def test_a_file_that_is_no_journal_is_refused(jobdb: Command, kind: str) -> None
     assert "--force" in done.err
     assert done.err.count("\n") <= 2  # the reason, and the summary that is always there
     stats = jobdb.stats()
-    assert not (stats.get("rejects") or stats.get("events") or stats.get("sources"))
+    assert [0] * 3 == [stats.get(name, 0) for name in ("rejects", "events", "sources")]
 
 
 @FAILS

@@ -24,7 +24,7 @@ ASCII = {
     "C in Python's UTF-8 mode": {"LC_ALL": "C", "PYTHONUTF8": "1"},
     "C, not coerced": {"LANG": "C", "PYTHONCOERCECLOCALE": "0"},
 }
-# Python takes C.UTF-8 for C where it is not told by LC_ALL (PEP 538), and `flux jobs` is Python.
+# Python takes C.UTF-8 for C where LC_ALL does not say it (PEP 538), and `flux jobs` is Python.
 CURLY = {
     "C.UTF-8": UTF8,
     "LANG": {"LANG": "C.UTF-8"},
@@ -142,5 +142,7 @@ def test_json_is_utf8_whatever_the_encoding(stored: Command) -> None:
 
 def test_names_are_asked_for_in_any_locale(stored: Command) -> None:
     for env in (UTF8, {"LC_ALL": "C"}, {"LC_ALL": "POSIX"}):
-        done = stored("list", "-Aa", "--name", NAMES[1], "--no-header", "-o", "{id.dec}", env=env)
+        done = stored(
+            "list", "-Aa", "--name", NAMES[1], "--no-header", "-o", "{id.dec}", env=env
+        )
         assert done.lines == ["33554432"]

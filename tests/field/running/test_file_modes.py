@@ -59,10 +59,11 @@ def watched(folder: Path) -> Iterator[Callable[[], set[tuple[str, int]]]]:
     "umask", [pytest.param(u, marks=() if u == 0o077 else FAILS) for u in UMASKS], ids=oct
 )
 def test_a_new_database_is_for_its_owner_alone(jobdb: Command, umask: int) -> None:
-    with watched(jobdb.folder) as seen, running(
-        jobdb.start("ingest", "-", umask=umask)
-    ) as process:
-        assert eventually(lambda: (jobdb.folder / "jobs.sqlite-wal").exists(), 20)
+    with (
+        watched(jobdb.folder) as seen,
+        running(jobdb.start("ingest", "-", umask=umask)) as process,
+    ):
+        assert eventually((jobdb.folder / "jobs.sqlite-wal").exists, 20)
         write(process.stdin, *CASE)
         process.communicate()
         found = seen()
@@ -80,7 +81,7 @@ def test_files_beside_a_database_are_as_open_as_it_is(jobdb: Command, mode: int)
     jobdb.db.chmod(mode)
     umask = 0o022 if mode == 0o600 else 0o077
     with running(jobdb.start("ingest", "-", umask=umask)) as process:
-        assert eventually(lambda: (jobdb.folder / "jobs.sqlite-wal").exists(), 20)
+        assert eventually((jobdb.folder / "jobs.sqlite-wal").exists, 20)
         jobdb("accounting", "--json", "--name", "w", umask=umask)
         found = modes(jobdb.folder)
         process.communicate()

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULE = "cli.main"
+MODULE = "flux_jobdb"
 PROGRAM = (sys.executable, "-m", MODULE)
-MAIN = f"from {MODULE} import main\nmain()\n"
+MAIN = f"from {MODULE}.__main__ import main\nmain()\n"
 """What ends a script that changes something before the program runs."""
 
 COLUMNS = 80
@@ -129,6 +129,8 @@ class Command:
 
     def stats(self) -> dict[str, Any]:
         """Return the counts; no members where there is no database yet."""
+        if not self.db.exists():
+            return {}
         done = self.run("stats", "--json")
         return {} if done.status else done.objects[0]
 

@@ -157,13 +157,13 @@ def test_all_of_these_at_once_go_through_the_command_line(jobdb: Command) -> Non
 
 UNFORESEEN = """
 import sys
-from eventstore.ingest import writer
-real = writer.decode_any
+from eventstore.ingest import intake
+real = intake.decode_any
 def decode_any(line):
     if b"unforeseen" in line:
         raise ZeroDivisionError("nobody thought of this")
     return real(line)
-writer.decode_any = decode_any
+intake.decode_any = decode_any
 """
 
 

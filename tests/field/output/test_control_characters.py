@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import unicodedata
-from itertools import product
 
 import pytest
 
@@ -232,7 +231,7 @@ def test_an_argument_that_is_no_text_is_no_crash(empty: Command, words: bytes) -
 
 @pytest.mark.parametrize(
     ("half", "where"),
-    list(product(["\\ud800", "\\udc00\\ud800", "\\ud83dx"], ["name", "queue"])),
+    [("\\ud800", "name"), ("\\udc00\\ud800", "queue")],
 )
 def test_half_a_character_is_no_crash(jobdb: Command, half: str, where: str) -> None:
     whole = job(1, name="HALF") if where == "name" else job(1, system={"queue": "HALF"})

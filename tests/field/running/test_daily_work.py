@@ -14,12 +14,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from bench.generate import journal
-from cli import options
-from eventstore.storage.connection import fetch
+from cli import progress as progress_module
+from eventstore.storage.sql import fetch
 from tests.support.command import MAIN, MODULE, ROOT, Command
 from tests.support.fake_bus import SENTINEL, Module, life
 from tests.support.field_jobs import job, recorded
+from tests.support.journal_generator import journal
 from tests.support.recordings import new_store
 
 EUROPE = {"LC_ALL": "C.UTF-8", "TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}
@@ -147,7 +147,7 @@ def test_long_work_says_a_line_now_and_then(
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with options.progress("copying") as advance:
+    with progress_module.progress("copying") as advance:
         for done in range(0, 1000, 10):
             now += 3.0  # five minutes in all
             advance(done, 1000)
@@ -158,7 +158,7 @@ def test_long_work_says_a_line_now_and_then(
 
 
 def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with options.progress("copying") as advance:
+    with progress_module.progress("copying") as advance:
         for done in range(1000):
             advance(done, 1000)
     assert "" == capsys.readouterr().err
@@ -217,7 +217,7 @@ def test_units_are_installed() -> None:
 
 
 def notices(module: Module) -> list[tuple[str, float]]:
-    db = module.live._views.store.db
+    db = module.store.db
     return fetch(db, "SELECT kind, time FROM notice ORDER BY seq")
 
 
@@ -260,4 +260,4 @@ def test_a_script_before_the_program_runs_it() -> None:
     assert (
         b"flux-jobdb" in subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout
     )
-    assert Path(options.__file__).exists()
+    assert Path(progress_module.__file__).exists()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.generate import EPOCH, journal
 from tests.support.accounting_db import create, ids
 from tests.support.command import Command, eventually, running
+from tests.support.journal_generator import EPOCH, journal
 
 FAILS = pytest.mark.xfail(
     strict=True, reason="a cursor is read, used and written without a lock"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from eventstore.ingest.writer import Writer
-from projections.definitions.builtin import BUILTIN
 from projections.definitions.interface import Put
+from projections.definitions.registry import BUILTIN
 from projections.engine.views import Views
 from projections.job.state import Job
 from tests.support.command import ROOT, Command
@@ -113,10 +113,14 @@ class Site:
         self.err = done.err
         return done.out
 
-    def state(self, name: str = "site") -> dict[str, str]:
-        """Return what `projections` says of it."""
+    def states(self) -> dict[str, dict[str, str]]:
+        """Return what `projections` says, by name."""
         rows = self.jobdb("projections", "--json", env=self.env).objects
-        return next(row for row in rows if row["name"] == name)
+        return {row["name"]: row for row in rows}
+
+    def state(self) -> dict[str, str]:
+        """Return what `projections` says of it."""
+        return self.states()["site"]
 
 
 @pytest.fixture
@@ -138,10 +142,10 @@ def test_it_is_named_and_everything_else_goes_on(site: Site, kind: str) -> None:
     assert "80 events new" in site.err
     assert site.err.count("projection") == 1  # once, by its name
     assert len(site("list", "-Aa", "--no-header").splitlines()) == 8
-    state = site.state()
-    assert state["state"] == "failed"
-    assert state["reason"]
-    assert site.state("stats")["state"] == "current"
+    states = site.states()
+    assert states["site"]["state"] == "failed"
+    assert states["site"]["reason"]
+    assert states["stats"]["state"] == "current"
 
 
 @pytest.mark.parametrize(
@@ -244,7 +248,7 @@ def test_a_writer_goes_on(tmp_path: Path) -> None:
     del tmp_path
     store, _ = new_store()
     views = Views(store, [*BUILTIN, Raising(3)])
-    writer = Writer(store, "test", views.advance)
+    writer = Writer(store, "test", views)
     assert [line for part in (CASE[:40], CASE[40:]) for line in [writer.append(part).new]] == [
         39, 41,
     ]  # fmt: skip

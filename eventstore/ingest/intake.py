@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import apsw
 
-from eventstore.events import digest_chain
 from eventstore.events.dedup import Known, place, taken_back
 from eventstore.events.journal_line import (
     SENTINEL,
@@ -22,6 +21,7 @@ from eventstore.ingest import stored_events
 from eventstore.ingest.backlog import Backlog
 from eventstore.ingest.batch_rows import BatchRows
 from eventstore.ingest.counts import Counts
+from eventstore.ingest.inserts import notice_digests
 from eventstore.ingest.job_places import JobPlaces
 from eventstore.ingest.stored_events import JobPlace
 from eventstore.reading.event_log import head
@@ -193,8 +193,10 @@ class Intake:
 
     def _take_purge(self, purge: Purge) -> None:
         db = self._rows.flushed()
-        recognised = digest_chain.content_digest(purge.data)
-        if fetch(db, "SELECT 1 FROM notice WHERE digest = ?", (recognised,)):
+        if any(
+            fetch(db, "SELECT 1 FROM notice WHERE digest = ?", (digest,))
+            for digest in notice_digests("purge", purge.data)
+        ):
             return
         seq = self._rows.add_notice("purge", purge.data, self._rows.latest)
-        db.executemany(SQL["append_purged"], [(seq, jobid) for jobid in purge.jobids])
+        db.executemany(SQL["append_purged"], ((seq, jobid) for jobid in purge.jobids))

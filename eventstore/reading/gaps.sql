@@ -28,7 +28,7 @@ SELECT name, outcome,
        coalesce((SELECT max(committed) FROM batch b WHERE b.source = s.source), started),
        (SELECT min(started) FROM source o WHERE o.source > s.source AND o.name = s.name)
 FROM source s
-WHERE (ended IS NULL OR outcome NOT IN ('done', 'recovered')) AND source != ?;
+WHERE (ended IS NULL OR outcome NOT IN ('done', 'recovered', 'refused')) AND source != ?;
 
 -- name: damage
 -- (stored seq, next stored seq) where there are missing ones in between, with the timestamps

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import apsw
 
 from eventstore.events.dedup import Known, place, taken_back
@@ -34,20 +36,29 @@ class Intake:
     """Takes the lines of one source, batch by batch.
 
     ``counts`` says what the current batch, or the last one, brought. ``latest`` is the highest
-    timestamp of the events that were stored before this source.
+    timestamp of the events that were stored before this source. ``now`` returns the time at
+    which a batch is seen, in seconds since the epoch; None for recorded ones.
     """
 
-    def __init__(self, places: JobPlaces, backlog: Backlog, latest: float) -> None:
+    def __init__(
+        self,
+        places: JobPlaces,
+        backlog: Backlog,
+        latest: float,
+        now: Callable[[], float] | None,
+    ) -> None:
         self.counts = Counts()
         self._places = places
         self._backlog = backlog
+        self._now = now
         self._latest = latest  # as of the last commit; see BatchRows.latest
         self._rows: BatchRows
 
     def begin(self, db: apsw.Connection) -> BatchRows:
         """Begin a batch in the transaction that is open on ``db``; returns its rows."""
         self.counts = Counts()
-        self._rows = BatchRows(db, head(db) + 1, self._latest)
+        seen = None if self._now is None else self._now()
+        self._rows = BatchRows(db, head(db) + 1, self._latest, seen)
         self._places.begin(db)
         return self._rows
 
@@ -198,5 +209,5 @@ class Intake:
             for digest in notice_digests("purge", purge.data)
         ):
             return
-        seq = self._rows.add_notice("purge", purge.data, self._rows.latest)
+        seq = self._rows.add_notice("purge", purge.data, self._rows.latest, self._rows.seen)
         db.executemany(SQL["append_purged"], ((seq, jobid) for jobid in purge.jobids))

@@ -77,6 +77,7 @@ class Batches:
             *self._participants,
             boot=self._source.boot,
             expected=self._source.expected,
+            live=True,
         )
 
     def end(self, outcome: str) -> None:

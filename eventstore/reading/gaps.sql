@@ -41,6 +41,19 @@ FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS next
             UNION ALL SELECT max(last) + 1 FROM batch)) AS hole
 WHERE next > seq + 1;
 
+-- name: batches_with_losses
+-- (number, seqs that are missing, checks, how many of these are of rows that are stored) of the
+-- batches that have a seq in [?, ?].
+SELECT batch,
+       last - first + 1 - (SELECT count(*) FROM event WHERE seq BETWEEN first AND last)
+                        - (SELECT count(*) FROM notice WHERE seq BETWEEN first AND last),
+       checks,
+       (SELECT count(*) FROM event WHERE seq BETWEEN first AND last)
+       + (SELECT count(*) FROM jobspec WHERE seq BETWEEN first AND last)
+       + (SELECT count(*) FROM R WHERE seq BETWEEN first AND last)
+FROM batch
+WHERE last >= ? AND first <= ?;
+
 -- name: being_read
 -- The newest source, unless it has ended.
 SELECT source FROM source

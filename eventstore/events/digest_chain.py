@@ -61,7 +61,8 @@ def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Pr
         [len(text) for text in texts],
     ):
         digest.update(struct.pack(f"<{len(column)}q", *column))
-    digest.update(b"".join(texts))
+    for text in texts:
+        digest.update(text)
     for letter, payloads in ((b"j", rows.jobspecs), (b"R", rows.Rs)):
         for seq, data in payloads:
             digest.update(b"%b%d %d\n" % (letter, seq, len(data)))

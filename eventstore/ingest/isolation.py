@@ -14,7 +14,7 @@ from eventstore.errors import StoreError, Unfit
 from eventstore.ingest.writer import Writer
 
 Report = Callable[[bytes, Exception, bool], None]
-"""Called with a line, what it raised, and whether it is kept as a reject; it is being handled."""
+"""Called with a line, what it raised (being handled), and whether it is kept as a reject."""
 
 
 def append_isolating(

@@ -86,7 +86,7 @@ def _copy(store: Store, part: str, progress: Progress) -> bytes:
 
 @contextmanager
 def _of_the_copy(part: str) -> Iterator[None]:
-    """Turn SQLite's errors into those of the copy, but for damage, which only the source has."""
+    """Turn SQLite's errors into those of the copy; damage is the source's, and is raised."""
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError):
@@ -95,7 +95,7 @@ def _of_the_copy(part: str) -> Iterator[None]:
         raise StoreError(f"{part}: no space left; free some, then repeat") from error
     except apsw.Error as error:
         with translated(part):
-            raise error
+            raise
 
 
 def _publish(part: str, to: str) -> None:

@@ -149,9 +149,7 @@ class JobStates:
         parts, mine = self._part
         return key % parts == mine
 
-    def _state(
-        self, db: apsw.Connection, key: int, upto: int, found: _Changes
-    ) -> Job | None:
+    def _state(self, db: apsw.Connection, key: int, upto: int, found: _Changes) -> Job | None:
         """Return a job's state: as this part has it, else as it was up to a seq."""
         if key in found:
             return found[key].after
@@ -160,9 +158,7 @@ class JobStates:
             state = refold(db, key, upto)
         return state
 
-    def _note(
-        self, found: _Changes, key: int, before: Job | None, after: Job | None
-    ) -> None:
+    def _note(self, found: _Changes, key: int, before: Job | None, after: Job | None) -> None:
         first = found.get(key)
         found[key] = Change(before if first is None else first.before, after)
         kept = self.unfinished.get(key)
@@ -175,9 +171,9 @@ class JobStates:
 
 
 _BY_NOTICE = {
-    "boot": JobStates._by_boot,  # noqa: SLF001
-    "gone": JobStates._by_absence,  # noqa: SLF001
-    "purge": JobStates._by_purge,  # noqa: SLF001
+    "boot": JobStates._by_boot,
+    "gone": JobStates._by_absence,
+    "purge": JobStates._by_purge,
 }
 """What follows from each kind of notice: functions that yield jobs before and after it."""
 

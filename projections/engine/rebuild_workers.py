@@ -12,6 +12,8 @@ from __future__ import annotations
 import gc
 import multiprocessing
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -99,12 +101,11 @@ class Workers:
         """Yield what the next chunk changes; raises StoreError where a process failed."""
         # Mostly there is one answer: when it is received, a process can go on.
         answers = [_received(pipe) for pipe in self._pipes]
-        for pipe, answer in zip(self._pipes, answers, strict=True):
-            while answer:
+        for pipe, first in zip(self._pipes, answers, strict=True):
+            for answer in chain([first], iter(partial(_received, pipe), b"")):
                 if answer[:1] == b"!":
                     raise StoreError(answer[1:].decode())
                 yield _decode(answer[1:])
-                answer = _received(pipe)
 
     def close(self) -> None:
         """End the processes."""

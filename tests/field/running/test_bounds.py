@@ -71,6 +71,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 }  # fmt: skip
 
 
+@pytest.mark.xfail(strict=True, reason="it takes 2 to 2.5 times as much as itself")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_large_response_takes_little_more_than_itself(shape: str) -> None:
     line = SHAPES[shape](3 * MIB)

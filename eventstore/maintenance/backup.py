@@ -93,7 +93,7 @@ def _of_the_copy(part: str) -> Iterator[None]:
         raise
     except apsw.FullError as error:  # it says "not an error": that is the source's state
         raise StoreError(f"{part}: no space left; free some, then repeat") from error
-    except apsw.Error as error:
+    except apsw.Error:
         with translated(part):
             raise
 

@@ -40,13 +40,18 @@ class JournalFile(LineFile):
     def check(self) -> None:
         """Look at the first lines, where that is possible without waiting for them.
 
-        Raises InputError. What cannot be read is told by `batches`, which looks at the first
-        lines of pipes, too.
+        Raises InputError, and closes the file then. What cannot be read is told by `batches`,
+        which looks at the first lines of pipes, too.
         """
-        if self.is_regular:
+        if not self.is_regular:
+            return
+        try:
             with suppress(*ERRORS):
                 next(self._lines(), None)
-            self.rewind()
+        except InputError:
+            self.close()
+            raise
+        self.rewind()
 
     def _lines(self) -> Iterator[list[bytes] | None]:
         lines = super()._lines()

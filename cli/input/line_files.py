@@ -60,6 +60,10 @@ class LineFile:
         self.size = found.st_size if self.is_regular else 0
         self._start = self._file.tell() if self.is_regular else 0
 
+    def close(self) -> None:
+        """Close the file; `batches` does that at its end."""
+        self._file.close()
+
     def rewind(self) -> None:
         """Have a regular file read from its beginning again."""
         self._file.seek(self._start)
@@ -92,7 +96,7 @@ class LineFile:
                 "stored: ingest the whole file again"
             ) from error
         finally:
-            self._file.close()
+            self.close()
         if batch:
             yield batch
 

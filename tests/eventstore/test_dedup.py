@@ -39,8 +39,9 @@ SHOWN = stored(("a", 1.0, None), ("b", 2.0, None))  # by a backlog only
         (ABC, event("a", 1.0, b"A"), 1, False, (True, 0)),
         (ABC, event("b", 2.0, b"B"), 3, False, (True, 1)),
         (AABB, event("a", 1.0, b"A"), 2, False, (True, 0)),
-        (ABC, event("a", 1.0, b"A"), 1, True, (False, 3 - 2)),
+        (ABC, event("a", 1.0, b"A"), 1, True, (False, 1)),
         (AABB, event("a", 1.0, b"A"), 2, True, (False, 2)),
+        (ABC, event("a", 1.0, b"edited"), 1, False, (False, 1)),
         # Other bytes: another event between two live readers, the same one in a backlog.
         (ABC, event("b", 2.0, b"edited"), 0, False, (False, 2)),
         (ABC, event("b", 2.0, b"edited"), 0, True, (True, 1)),

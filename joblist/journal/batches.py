@@ -17,7 +17,7 @@ from eventstore.ingest.isolation import append_isolating
 from eventstore.ingest.unit_of_work import Participant
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
-from joblist.failures import unforeseen
+from joblist.callback_guard import unforeseen
 from joblist.ports import Log
 
 _SENTINEL = b'{"id":-1,'

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import ENOSYS, EPERM
 
+from joblist.callback_guard import answering
 from joblist.config import Config
-from joblist.failures import answering
 from joblist.journal.batches import Source
 from joblist.journal.follower import Follower
 from joblist.journal.pending_lines import LIMITS, Limits

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Who may read what the program writes: nobody else, or who may read the database."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Command, eventually, running, write
+from tests.support.field_jobs import job, recorded
+
+FAILS = pytest.mark.xfail(strict=True, reason="files get the modes that the umask leaves")
+CASE = recorded("odd-clocks")
+UMASKS = [0o000, 0o022, 0o077]
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """Return the permissions of all files in a folder."""
+    found = {}
+    for entry in os.scandir(folder):
+        try:
+            found[entry.name] = stat.S_IMODE(entry.stat().st_mode)
+        except FileNotFoundError:  # gone meanwhile
+            continue
+    return found
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[Callable[[], set[tuple[str, int]]]]:
+    """Look at a folder all the while; yields what returns the modes that were seen."""
+    seen: set[tuple[str, int]] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.update(modes(folder).items())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+
+    def found() -> set[tuple[str, int]]:
+        over.set()
+        thread.join()
+        return seen | set(modes(folder).items())
+
+    try:
+        yield found
+    finally:
+        found()
+
+
+@pytest.mark.parametrize(
+    "umask", [pytest.param(u, marks=() if u == 0o077 else FAILS) for u in UMASKS], ids=oct
+)
+def test_a_new_database_is_for_its_owner_alone(jobdb: Command, umask: int) -> None:
+    with (
+        watched(jobdb.folder) as seen,
+        running(jobdb.start("ingest", "-", umask=umask)) as process,
+    ):
+        assert eventually((jobdb.folder / "jobs.sqlite-wal").exists, 20)
+        write(process.stdin, *CASE)
+        process.communicate()
+        found = seen()
+    assert {"jobs.sqlite", "jobs.sqlite-wal", "jobs.sqlite-lock"} <= {name for name, _ in found}
+    assert {0o600} == {mode for _, mode in found}, found
+
+
+@FAILS
+@pytest.mark.parametrize("mode", [0o660, 0o640, 0o600], ids=oct)
+def test_files_beside_a_database_are_as_open_as_it_is(jobdb: Command, mode: int) -> None:
+    jobdb.ingest(CASE, umask=0o077)
+    for name in modes(jobdb.folder):
+        if name != "jobs.sqlite":
+            (jobdb.folder / name).unlink()
+    jobdb.db.chmod(mode)
+    umask = 0o022 if mode == 0o600 else 0o077
+    with running(jobdb.start("ingest", "-", umask=umask)) as process:
+        assert eventually((jobdb.folder / "jobs.sqlite-wal").exists, 20)
+        jobdb("accounting", "--json", "--name", "w", umask=umask)
+        found = modes(jobdb.folder)
+        process.communicate()
+    wanted = ("", "-wal", "-shm", "-lock", "-consumers")
+    assert {f"jobs.sqlite{suffix}": mode for suffix in wanted} == {
+        name: found[name] for name in (f"jobs.sqlite{suffix}" for suffix in wanted)
+    }
+
+
+MAKING = {
+    "accounting --name": ("accounting", "--json", "--name", "w"),
+    "recover": ("recover", "--to", "new.sqlite"),
+    "backup": ("backup", "copy.sqlite"),
+    "rebuild": ("rebuild",),
+}
+SAFE = {"backup", "rebuild"}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in SAFE else pytest.param(name, marks=FAILS) for name in MAKING]
+)
+def test_whatever_a_command_writes_is_no_more_open(jobdb: Command, name: str) -> None:
+    jobdb.ingest(CASE, umask=0o077)
+    with watched(jobdb.folder) as seen:
+        jobdb(*MAKING[name], umask=0)
+        found = seen()
+    assert {0o600} == {mode for _, mode in found}, found
+
+
+@FAILS
+def test_a_copy_of_an_open_database_is_no_more_open_than_it(jobdb: Command) -> None:
+    jobdb.ingest(job(1))
+    jobdb.db.chmod(0o640)
+    jobdb("recover", "--to", "new.sqlite", umask=0)
+    jobdb("backup", "copy.sqlite", umask=0)
+    found = modes(jobdb.folder)
+    for name in ("new.sqlite", "copy.sqlite"):
+        assert found[name] in {0o600, 0o640}, (name, oct(found[name]))
+
+
+def test_a_database_that_is_open_to_all_stays_so(jobdb: Command) -> None:
+    jobdb.ingest(job(1))
+    jobdb.db.chmod(0o644)
+    jobdb.ingest(job(2))
+    assert modes(jobdb.folder)["jobs.sqlite"] == 0o644

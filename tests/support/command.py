@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The program as its users start it: a process with arguments, an environment and streams.
+
+PROGRAM is the one place that says how it is started.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = "flux_jobdb"
+PROGRAM = (sys.executable, "-m", MODULE)
+MAIN = f"from {MODULE}.__main__ import main\nmain()\n"
+"""What ends a script that changes something before the program runs."""
+
+COLUMNS = 80
+"""How wide a terminal is."""
+_PATIENCE = 60.0  # seconds after which a process is taken for hung
+_INHERITED = ("PATH", "TMPDIR", "COVERAGE_PROCESS_START")
+
+
+class Done(NamedTuple):
+    """A process that has ended; a negative status is the signal that ended it."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def out(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 are kept as surrogates."""
+        return self.stdout.decode(errors="surrogateescape")
+
+    @property
+    def err(self) -> str:
+        """Standard error as text."""
+        return self.stderr.decode(errors="surrogateescape")
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of standard output: only a line feed ends one."""
+        return self.out.removesuffix("\n").split("\n") if self.stdout else []
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The lines of standard output, decoded as JSON."""
+        return [json.loads(line) for line in self.lines]
+
+
+class Command:
+    """Runs the program on the database ``db``, in a clean environment."""
+
+    def __init__(self, folder: Path, name: str = "jobs.sqlite") -> None:
+        self.folder = folder
+        self.db = folder / name
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment: nothing of the user's own settings, and ``more``."""
+        found = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        found |= {"HOME": str(self.folder), "FLUX_JOBDB": str(self.db), "TZ": "UTC"}
+        found |= {"PYTHONPATH": str(ROOT)}
+        return found | ({"LC_ALL": "C.UTF-8"} if more is None else dict(more))
+
+    def __call__(
+        self, *words: str | bytes, status: int | tuple[int, ...] = 0, stdin: bytes = b"",
+        **how: Any,
+    ) -> Done:  # fmt: skip
+        """Run it to its end, which must be ``status``, without a traceback."""
+        done = self.run(*words, stdin=stdin, **how)
+        wanted = (status,) if isinstance(status, int) else status
+        assert done.status in wanted, (done.status, done.err[-2000:])
+        assert b"Traceback" not in done.stderr, done.err[-2000:]
+        assert b"Exception ignored" not in done.stderr, done.err[-2000:]
+        return done
+
+    def run(self, *words: str | bytes, stdin: bytes | int = b"", **how: Any) -> Done:
+        """Run it to its end, whatever that is. ``how`` is as for `start`."""
+        data = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+        done = subprocess.run(
+            self._words(words, how), check=False, timeout=_PATIENCE, **data, **self._how(how)
+        )
+        return Done(done.returncode, done.stdout or b"", done.stderr or b"")
+
+    def start(self, *words: str | bytes, **how: Any) -> subprocess.Popen[bytes]:
+        """Start it with pipes. ``how``: ``env`` beside the clean one, ``script`` to run first.
+
+        Other members are those of `subprocess.Popen`.
+        """
+        how.setdefault("stdin", subprocess.PIPE)
+        return subprocess.Popen(self._words(words, how), **self._how(how))
+
+    def shell(self, script: str, **how: Any) -> Done:
+        """Run a script of bash in which ``jobdb`` is the program."""
+        jobdb = " ".join(PROGRAM)
+        text = f'jobdb() {{ {jobdb} "$@"; }}\n{script}'
+        done = subprocess.run(
+            ["bash", "-c", text], check=False, timeout=_PATIENCE, **self._how(how)
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def on_terminal(self, *words: str, streams: tuple[str, ...] = ("stderr",)) -> Done:
+        """Run it with some of its streams on a terminal; what that shows is ``stderr``."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, COLUMNS, 0, 0))
+        how = dict.fromkeys(streams, theirs)
+        process = self.start(*words, stdin=subprocess.DEVNULL, **how)
+        os.close(theirs)
+        shown = _all_of(ours)
+        out = process.communicate(timeout=_PATIENCE)[0]
+        os.close(ours)
+        return Done(process.returncode, out or b"", shown.replace(b"\r\n", b"\n"))
+
+    def ingest(self, lines: list[bytes], **how: Any) -> Done:
+        """Store lines of a journal."""
+        return self("ingest", "-", stdin=b"".join(line + b"\n" for line in lines), **how)
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counts; no members where there is no database yet."""
+        if not self.db.exists():
+            return {}
+        done = self.run("stats", "--json")
+        return {} if done.status else done.objects[0]
+
+    def _words(self, words: tuple[str | bytes, ...], how: dict[str, Any]) -> list[str | bytes]:
+        script = how.pop("script", None)
+        start = PROGRAM if script is None else (sys.executable, "-c", script + MAIN)
+        return [*start, *words]
+
+    def _how(self, how: dict[str, Any]) -> dict[str, Any]:
+        how.setdefault("stdout", subprocess.PIPE)
+        how.setdefault("stderr", subprocess.PIPE)
+        how.setdefault("cwd", self.folder)
+        return how | {"env": self.environment(how.pop("env", None))}
+
+
+@contextmanager
+def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Kill a process that is still there when the test is over."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def write(file: IO[bytes] | None, *lines: bytes) -> None:
+    """Write lines into a pipe at once."""
+    assert file is not None
+    file.write(b"".join(line + b"\n" for line in lines))
+    file.flush()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 6.0, pause: float = 0.1) -> bool:
+    """Whether something becomes true in time: much longer than it should take."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def _all_of(terminal: int) -> bytes:
+    """Read until nobody has the terminal open any more."""
+    found = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux says EIO
+            return found
+        if not part:
+            return found
+        found += part

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.database import database_path, reading
+from cli.database import being_rebuilt, database_path, reading, tell_once
 from cli.flux_jobs.timespec import format_moment
 from cli.main import REJECTED
 from cli.options import JobId, Time, db_option
@@ -87,14 +87,20 @@ def command(
     from projections.engine.consumer_cursor import Consumer  # noqa: PLC0415
 
     consumer = Consumer(database_path(), name)
-    if follow:
-        return _following(lambda: _print(consumer, since))
-    return _print(consumer, since, dry=dry_run)
+    if dry_run:
+        return _print(consumer, since, dry=True)
+
+    def print_once() -> int:
+        # Held for one run each: with --follow, others of this name may run in between.
+        with consumer.held():
+            return _print(consumer, since)
+
+    return _following(print_once) if follow else print_once()
 
 
 def _following(once: Callable[[], int]) -> int:
-    """Repeat ``once`` until interrupted; a locked target is retried."""
-    from eventstore.errors import Locked  # noqa: PLC0415
+    """Repeat ``once`` until interrupted; waits for locks, and for views that are rebuilt."""
+    from eventstore.errors import BeingRebuilt, Locked  # noqa: PLC0415
 
     status = 0
     try:
@@ -102,7 +108,9 @@ def _following(once: Callable[[], int]) -> int:
             try:
                 status = max(status, once())
             except Locked as error:
-                click.echo(f"flux-jobdb: {error}", err=True)
+                tell_once(str(error))
+            except BeingRebuilt:
+                tell_once(being_rebuilt(database_path()))
             time.sleep(_PAUSE)
     except KeyboardInterrupt:
         return status

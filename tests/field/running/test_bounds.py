@@ -106,7 +106,6 @@ def test_the_order_of_late_events() -> None:
     assert rows[anchored(rows)[0]][0] == 17  # behind nothing that is known: at the beginning
 
 
-@pytest.mark.xfail(strict=True, reason="it ends with an error")
 def test_a_follower_waits_while_its_view_is_being_rebuilt(jobdb: Command) -> None:
     jobdb.ingest(recorded("odd-clocks"))
     # Another process holds the database for writing, and has not finished the view yet.

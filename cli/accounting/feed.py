@@ -10,7 +10,7 @@ was restored from a backup, or is another database, and the feed starts from the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, starmap
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +20,8 @@ from eventstore.errors import translated
 from eventstore.storage.connection import Store
 from projections.definitions.accounting import Accounting
 from projections.engine.consumer_cursor import Consumer
-from projections.queries.accounting_feed import JobRecord, finished_jobs
+from projections.job.clock import Step
+from projections.queries.accounting_feed import JobRecord, clock_steps, finished_jobs
 
 __all__ = ["ACCOUNTING", "Outcome", "consumer_of", "feed"]
 
@@ -29,11 +30,15 @@ _CHUNK = 1000
 
 
 class Outcome(NamedTuple):
-    """What a run did: how many jobs it ``added``, how many existed, which were refused."""
+    """What a run did: how many jobs it ``added``, how many existed, which were refused.
+
+    ``steps`` says of which of them the clock was set while they were there, by job id.
+    """
 
     added: int
     there: int
     refused: list[Refused]
+    steps: dict[int, list[Step]]
 
 
 class _Note(msgspec.Struct, gc=False):
@@ -62,21 +67,28 @@ def feed(
     """
     with store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
+        steps: dict[int, list[Step]] = {}
+
+        def noted(seq: int, record: JobRecord) -> JobRecord:
+            found = clock_steps(db, seq)
+            if found:
+                steps[record.id] = found
+            return record
 
         def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
             after = window.after if _continues(consumer, target, since) else 0
             # Errors of the source are to name the source, also inside the target's transaction.
             with translated(store.path):
-                found = (record for _, record in finished_jobs(db, after, window.upto, since))
+                found = starmap(noted, finished_jobs(db, after, window.upto, since))
                 yield from iter(lambda: list(islice(found, size)), [])
 
         if dry:
-            return _counted(target, chunks())
+            return _counted(target, chunks())._replace(steps=steps)
         if next(chunks(1), None) is None:
-            return Outcome(0, 0, [])
+            return Outcome(0, 0, [], steps)
         with target.transaction():
             # The target may have been written since: chunks() checks the mark again.
-            outcome = _added(target, chunks())
+            outcome = _added(target, chunks())._replace(steps=steps)
             note = _Note(target.mark(), since)
     consumer.done(window.end, msgspec.json.encode(note).decode())
     return outcome
@@ -97,7 +109,7 @@ def _added(target: Target, chunks: Iterable[list[JobRecord]]) -> Outcome:
         more, bad = target.add(records)
         added += more
         refused += bad
-    return Outcome(added, seen - added - len(refused), refused)
+    return Outcome(added, seen - added - len(refused), refused, {})
 
 
 def _counted(target: Target, chunks: Iterable[list[JobRecord]]) -> Outcome:
@@ -105,4 +117,4 @@ def _counted(target: Target, chunks: Iterable[list[JobRecord]]) -> Outcome:
     for records in chunks:
         seen += len(records)
         added += target.missing(records)
-    return Outcome(added, seen - added, [])
+    return Outcome(added, seen - added, [], {})

@@ -20,8 +20,8 @@ import apsw
 
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import MEMORY
-from eventstore.storage.sql import fetch, statements, value
 from eventstore.storage.file_lock import is_being_written
+from eventstore.storage.sql import fetch, statements, value
 
 SQL = statements(__file__)
 

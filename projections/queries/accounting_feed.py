@@ -9,14 +9,17 @@ job-info writes them, so that both feeds give the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
+from eventstore.reading import event_log
 from eventstore.reading.event_log import payload
-from eventstore.storage.sql import statements
+from eventstore.storage.sql import fetch, statements
 from projections.formats.json_text import dumps, escaped
+from projections.job.clock import Step, comparable, steps
 from projections.job.jobspec import apply_updates
 
 
@@ -63,6 +66,16 @@ def finished_jobs(
             jobid, userid, t_submit, t_run, t_inactive, ranks, _spaced(r), _spaced(jobspec),
             *requested(jobspec), t_inactive - t_run,
         )  # fmt: skip
+
+
+def clock_steps(db: apsw.Connection, seq: int) -> list[Step]:
+    """Return where the clock was set in the life of the job whose row has this seq."""
+    rows = fetch(db, SQL["times_of_row"], (seq,))
+    # In the order of arrival, which is the job's own unless events came late.
+    if all(comparable(before, after) for (_, before), (_, after) in pairwise(rows)):
+        return []
+    entries = (record.entry for record in event_log.job_records(db, rows[0][0], seq))
+    return steps((entry.timestamp, entry.name) for entry in entries)
 
 
 def json_line(seq: int, record: JobRecord) -> bytes:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cli.accounting.explain import Figure
     from cli.accounting.flux_accounting_db import Target
     from projections.engine.consumer_cursor import Consumer
+    from projections.job.clock import Step
 
 __all__ = ["command"]
 
@@ -126,6 +127,8 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
         what = "would be added" if dry else "added"
         there = f", {outcome.there} were there" if outcome.there else ""
         click.echo(f"{outcome.added} jobs {what} to {target.path}{there}")
+    for jobid, steps in outcome.steps.items():
+        _name_steps(jobid, steps)
     for jobid, reason in outcome.refused:
         click.echo(f"flux-jobdb: {encode(jobid)} was not added: {reason}", err=True)
     return REJECTED if outcome.refused else 0
@@ -133,16 +136,32 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
 
 def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     from cli.accounting.feed import ACCOUNTING  # noqa: PLC0415
-    from projections.queries.accounting_feed import finished_jobs, json_line  # noqa: PLC0415
+    from projections.queries.accounting_feed import (  # noqa: PLC0415
+        clock_steps,
+        finished_jobs,
+        json_line,
+    )
 
     with reading() as store, store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
         for seq, record in finished_jobs(db, window.after, window.upto, since):
             sys.stdout.buffer.write(json_line(seq, record))
+            _name_steps(record.id, clock_steps(db, seq))
     sys.stdout.flush()
     if not dry:
         consumer.done(window.end)
     return 0
+
+
+def _name_steps(jobid: int, steps: list[Step]) -> None:
+    """Name a job on standard error whose row has times that cannot be subtracted."""
+    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+
+    if steps:
+        told = ", and ".join(map(str, steps))
+        click.echo(
+            f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True
+        )
 
 
 def _explain(jobid: int, target: Target | None) -> int:
@@ -167,6 +186,8 @@ def _explain(jobid: int, target: Target | None) -> int:
                 click.echo(_presence(target, jobid, found.figures))
             for figure in found.figures:
                 click.echo(_line(figure))
+            for step in found.steps:
+                click.echo(f"  {step}")
     return 0
 
 

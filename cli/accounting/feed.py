@@ -10,7 +10,7 @@ was restored from a backup, or is another database, and the feed starts from the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice, starmap
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -67,21 +67,19 @@ def feed(
     """
     with store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
-        steps: dict[int, list[Step]] = {}
 
-        def noted(seq: int, record: JobRecord) -> JobRecord:
-            found = clock_steps(db, seq)
-            if found:
-                steps[record.id] = found
-            return record
+        def after() -> int:
+            return window.after if _continues(consumer, target, since) else 0
 
         def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
-            after = window.after if _continues(consumer, target, since) else 0
             # Errors of the source are to name the source, also inside the target's transaction.
             with translated(store.path):
-                found = starmap(noted, finished_jobs(db, after, window.upto, since))
+                rows = finished_jobs(db, after(), window.upto, since)
+                found = (record for _, record in rows)
                 yield from iter(lambda: list(islice(found, size)), [])
 
+        with translated(store.path):
+            steps = dict(clock_steps(db, after(), window.upto, since))
         if dry:
             return _counted(target, chunks())._replace(steps=steps)
         if next(chunks(1), None) is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
-_UNSET_BEFORE = 1e9
+UNSET_BEFORE = 1e9
 """Seconds since the epoch: September 2001, before there was Flux. A clock that tells less was
 not set yet, as that of a node that boots without a battery or a time server."""
 
@@ -44,4 +44,4 @@ def steps(events: Iterable[tuple[float, str]]) -> list[Step]:
 
 def comparable(start: float, end: float) -> bool:
     """Whether ``end`` - ``start`` (seconds since the epoch) is a duration."""
-    return start <= end and not start < _UNSET_BEFORE <= end
+    return start <= end and not start < UNSET_BEFORE <= end

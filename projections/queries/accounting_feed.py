@@ -9,7 +9,6 @@ job-info writes them, so that both feeds give the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import apsw
@@ -19,7 +18,7 @@ from eventstore.reading import event_log
 from eventstore.reading.event_log import payload
 from eventstore.storage.sql import fetch, statements
 from projections.formats.json_text import dumps, escaped
-from projections.job.clock import Step, comparable, steps
+from projections.job.clock import UNSET_BEFORE, Step, steps
 from projections.job.jobspec import apply_updates
 
 
@@ -68,14 +67,18 @@ def finished_jobs(
         )  # fmt: skip
 
 
-def clock_steps(db: apsw.Connection, seq: int) -> list[Step]:
-    """Return where the clock was set in the life of the job whose row has this seq."""
-    rows = fetch(db, SQL["times_of_row"], (seq,))
-    # In the order of arrival, which is the job's own unless events came late.
-    if all(comparable(before, after) for (_, before), (_, after) in pairwise(rows)):
-        return []
-    entries = (record.entry for record in event_log.job_records(db, rows[0][0], seq))
-    return steps((entry.timestamp, entry.name) for entry in entries)
+def clock_steps(
+    db: apsw.Connection, after: int, upto: int, since: float = 0.0
+) -> Iterator[tuple[int, list[Step]]]:
+    """Yield (job id, where the clock was set) of those of `finished_jobs` that have that.
+
+    Their rows have the times that came, as flux-accounting's script would take them.
+    """
+    for key, jobid, seq in fetch(db, SQL["unordered"], (after, upto, since, UNSET_BEFORE)):
+        entries = (record.entry for record in event_log.job_records(db, key, seq))
+        found = steps((entry.timestamp, entry.name) for entry in entries)
+        if found:
+            yield jobid, found
 
 
 def json_line(seq: int, record: JobRecord) -> bytes:

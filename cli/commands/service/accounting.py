@@ -146,7 +146,8 @@ def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
         window = consumer.unread(db, ACCOUNTING)
         for seq, record in finished_jobs(db, window.after, window.upto, since):
             sys.stdout.buffer.write(json_line(seq, record))
-            _name_steps(record.id, clock_steps(db, seq))
+        for jobid, steps in clock_steps(db, window.after, window.upto, since):
+            _name_steps(jobid, steps)
     sys.stdout.flush()
     if not dry:
         consumer.done(window.end)
@@ -157,11 +158,10 @@ def _name_steps(jobid: int, steps: list[Step]) -> None:
     """Name a job on standard error whose row has times that cannot be subtracted."""
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
 
-    if steps:
-        told = ", and ".join(map(str, steps))
-        click.echo(
-            f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True
-        )
+    told = ", and ".join(map(str, steps))
+    click.echo(
+        f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True
+    )
 
 
 def _explain(jobid: int, target: Target | None) -> int:

@@ -9,7 +9,7 @@ was restored from a backup, or is another database, and the feed starts from the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -30,15 +30,11 @@ _CHUNK = 1000
 
 
 class Outcome(NamedTuple):
-    """What a run did: how many jobs it ``added``, how many existed, which were refused.
-
-    ``steps`` says of which of them the clock was set while they were there, by job id.
-    """
+    """What a run did: how many jobs it ``added``, how many existed, which were refused."""
 
     added: int
     there: int
     refused: list[Refused]
-    steps: dict[int, list[Step]]
 
 
 class _Note(msgspec.Struct, gc=False):
@@ -57,38 +53,45 @@ def consumer_of(store: Store, target: Target) -> Consumer:
 
 
 def feed(
-    store: Store, target: Target, consumer: Consumer, since: float = 0.0, *, dry: bool = False
+    store: Store,
+    target: Target,
+    consumer: Consumer,
+    since: float = 0.0,
+    *,
+    dry: bool = False,
+    on_steps: Callable[[int, list[Step]], None] = lambda jobid, steps: None,
 ) -> Outcome:
     """Add the jobs that the target lacks, of those that ended after ``since`` (epoch seconds).
 
     Reads what was stored since the last run; everything, where the target or the events are
     not those of the last run, or where ``since`` is earlier than then. ``dry``: only count.
+    ``on_steps`` is called for each job that was read and while whose life the clock was set.
     Raises StoreError, Locked.
     """
     with store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
 
-        def after() -> int:
-            return window.after if _continues(consumer, target, since) else 0
-
         def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
+            after = window.after if _continues(consumer, target, since) else 0
             # Errors of the source are to name the source, also inside the target's transaction.
             with translated(store.path):
-                rows = finished_jobs(db, after(), window.upto, since)
-                found = (record for _, record in rows)
+                found = (record for _, record in finished_jobs(db, after, window.upto, since))
                 yield from iter(lambda: list(islice(found, size)), [])
 
-        with translated(store.path):
-            steps = dict(clock_steps(db, after(), window.upto, since))
+        after = window.after if _continues(consumer, target, since) else 0
         if dry:
-            return _counted(target, chunks())._replace(steps=steps)
-        if next(chunks(1), None) is None:
-            return Outcome(0, 0, [], steps)
-        with target.transaction():
-            # The target may have been written since: chunks() checks the mark again.
-            outcome = _added(target, chunks())._replace(steps=steps)
-            note = _Note(target.mark(), since)
-    consumer.done(window.end, msgspec.json.encode(note).decode())
+            outcome = _counted(target, chunks())
+        elif next(chunks(1), None) is None:
+            return Outcome(0, 0, [])
+        else:
+            with target.transaction():
+                # The target may have been written since: chunks() checks the mark again.
+                outcome = _added(target, chunks())
+                note = _Note(target.mark(), since)
+        for jobid, steps in clock_steps(db, after, window.upto, since):
+            on_steps(jobid, steps)
+    if not dry:
+        consumer.done(window.end, msgspec.json.encode(note).decode())
     return outcome
 
 
@@ -107,7 +110,7 @@ def _added(target: Target, chunks: Iterable[list[JobRecord]]) -> Outcome:
         more, bad = target.add(records)
         added += more
         refused += bad
-    return Outcome(added, seen - added - len(refused), refused, {})
+    return Outcome(added, seen - added - len(refused), refused)
 
 
 def _counted(target: Target, chunks: Iterable[list[JobRecord]]) -> Outcome:
@@ -115,4 +118,4 @@ def _counted(target: Target, chunks: Iterable[list[JobRecord]]) -> Outcome:
     for records in chunks:
         seen += len(records)
         added += target.missing(records)
-    return Outcome(added, seen - added, [], {})
+    return Outcome(added, seen - added, [])

@@ -122,13 +122,12 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
 
     with reading() as store:
-        outcome = feed(store, target, consumer_of(store, target), since, dry=dry)
+        consumer = consumer_of(store, target)
+        outcome = feed(store, target, consumer, since, dry=dry, on_steps=_name_steps)
     if not quiet or outcome.added:
         what = "would be added" if dry else "added"
         there = f", {outcome.there} were there" if outcome.there else ""
         click.echo(f"{outcome.added} jobs {what} to {target.path}{there}")
-    for jobid, steps in outcome.steps.items():
-        _name_steps(jobid, steps)
     for jobid, reason in outcome.refused:
         click.echo(f"flux-jobdb: {encode(jobid)} was not added: {reason}", err=True)
     return REJECTED if outcome.refused else 0

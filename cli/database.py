@@ -56,6 +56,7 @@ def writing() -> Iterator[tuple[Store, Views]]:
     gc.set_threshold(200_000, 10, 10)
     with create_or_open(database_path()) as store:
         views = Views(store)
+        views.tell(tell_once)
         with progress("rebuilding views") as advance:
             refresh(views, advance)
         yield store, views
@@ -71,18 +72,20 @@ def reading() -> Iterator[Store]:
     from eventstore.errors import Locked, StoreError  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
     from projections.definitions.registry import installed  # noqa: PLC0415
-    from projections.engine.views import stale  # noqa: PLC0415
+    from projections.engine.views import stale, unsettled  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store:
         with store.snapshot() as db:
-            old = stale(db, installed())
-        if old and os.access(path, os.W_OK):
+            attention = unsettled(db)
+            old = bool(stale(db, installed()))
+        if attention and os.access(path, os.W_OK):
             try:
                 with writing():
                     pass
             except Locked:
-                tell_once(being_rebuilt(path))
+                if old:
+                    tell_once(being_rebuilt(path))
             except StoreError as error:
                 tell_once(f"views are not up to date: {error}")
         yield store

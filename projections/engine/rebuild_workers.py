@@ -26,15 +26,20 @@ from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection
 from projections.definitions.registry import installed
 from projections.engine.fold_batch import JobStates, decode_state
+from projections.engine.left_behind import Failures, isolated
 from projections.engine.row_deltas import RowDeltas, ViewTables
 from projections.engine.views import StateChanges, state_changes
 
 
 class Step(Struct, gc=False, array_like=True):
-    """What the events of one chunk change, for one part of the jobs."""
+    """What the events of one chunk change, for one part of the jobs.
 
-    delta: RowDeltas
+    ``deltas`` are by projection; ``failures`` says which a site's projections failed, and why.
+    """
+
+    deltas: dict[str, RowDeltas]
     states: StateChanges
+    failures: Failures
 
 
 class Shard:
@@ -64,7 +69,21 @@ class Shard:
         """Fold the events with ``after`` < seq <= ``until``."""
         records = list(event_log.records(self._db, after, until, self._part))
         changes = self._states.fold(self._db, records)
-        return Step(self._tables.delta(changes), state_changes(changes))
+        deltas = self._tables.deltas(changes)
+        return Step(deltas, state_changes(changes), self._tables.failures)
+
+    def encoded(self, after: int, until: int) -> bytes:
+        """Fold as `step` does; values that cannot be encoded are the projection's failure."""
+        step = self.step(after, until)
+        try:
+            return _encode(step)
+        except (TypeError, ValueError, OverflowError):
+            for projection in self._tables.projections:
+                with isolated(projection, self._tables.failures):
+                    _encode(step.deltas[projection.name])
+            for name in step.failures:
+                step.deltas.pop(name, None)
+            return _encode(step)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -129,7 +148,7 @@ def _work(
             found = {projection.name: projection for projection in installed()}
             shard = Shard(store.db, [found[name] for name in names], states, done, part)
             while True:
-                pipe.send_bytes(b"=" + _encode(shard.step(*pipe.recv())))
+                pipe.send_bytes(b"=" + shard.encoded(*pipe.recv()))
     except (EOFError, BrokenPipeError):
         return
     except (StoreError, apsw.Error) as error:

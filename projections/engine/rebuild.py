@@ -89,11 +89,15 @@ class Rebuild:
         self,
         store: Store,
         projections: list[Projection],
-        leave: Callable[[apsw.Connection, Failures], None],
+        leave: Callable[[apsw.Connection, Failures], None] | None = None,
     ) -> None:
-        """``leave`` stores which projections failed, in the transaction in which they did."""
+        """Begin, or resume.
+
+        ``leave`` stores which projections failed, in the transaction in which they did; without
+        it, the first failure raises StoreError.
+        """
         self._store = store
-        self._leave = leave
+        self._leave = _stop if leave is None else leave
         self._tables = ViewTables(projections, _PREFIX)
         self._plan = ""
         with store.transaction() as db:
@@ -217,6 +221,11 @@ class Rebuild:
         db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
         record_fold(db, self._done)
         discard(db)  # the tables of projections that failed, and the plan
+
+
+def _stop(_: apsw.Connection, failures: Failures) -> None:
+    for name, reason in failures.items():
+        raise StoreError(f"projection {name}: {reason}")
 
 
 def discard(db: apsw.Connection) -> None:

@@ -3,8 +3,8 @@
 
 A plan has three parts:
 
-* The *predicate*: SQL that is true for every job that matches. Hosts and ranks cannot be
-  compared in SQL, and what is too deep or too long for SQLite is left out.
+* The *predicate*: SQL that is true for every job that matches. Conditions on hosts and ranks,
+  which SQL cannot compare, and terms beyond SQLite's limits are left out of it.
 * The *residual check*: whether the predicate may be true for jobs that do not match, so that
   each row that was found has to be evaluated (evaluate.py).
 * The *access paths*: the indexes to read, which together lead to all candidates. An "and"

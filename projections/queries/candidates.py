@@ -83,7 +83,7 @@ def compared(row: Row) -> Job:
         nodelist=nodelist,
         state=INACTIVE,
         states_mask=mask,
-        submit_version=1,  # the column t_depend is what is shown, for every version
+        submit_version=1,  # the column t_depend is as shown, for every version
         t_submit=t_submit,
         t_depend=t_depend or 0.0,
         t_priority=t_priority or 0.0,

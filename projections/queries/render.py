@@ -27,7 +27,7 @@ _MOST_LISTS = 4  # of attributes
 
 
 class UnknownAttributeError(ValueError):
-    """An attribute was asked for that there is not; the text is job-list's."""
+    """An unknown attribute was requested; the text is job-list's."""
 
 
 class Renderer:

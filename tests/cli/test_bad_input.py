@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Bad input through the command line: one clear line, and nothing stored suffers."""
+"""Bad input through the command line: one clear line, and stored data is not changed."""
 
 from __future__ import annotations
 

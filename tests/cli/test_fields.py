@@ -338,7 +338,7 @@ def test_attributes_needed() -> None:
 
 
 class Recorder(dict[str, Any]):
-    """Attributes of which it is known which ones were asked for."""
+    """Attributes that record which of them were read."""
 
     def __init__(self, attrs: dict[str, Any]) -> None:
         super().__init__(attrs)

@@ -20,9 +20,11 @@ def annotations(life: list[Moment], ended: int) -> Any:
     None: there are none.
     """
     result = None
-    for moment in life[base(life, ended) :]:
+    first = base(life, ended)
+    for index, moment in enumerate(life[first:], first):
         if isinstance(moment, Boot):
-            for memo in moment.memos:
+            # What an inactive job has stays, whatever the new backlog shows.
+            for memo in moment.memos if index < ended else ():
                 result = with_memo(result, memo)
         elif moment.name == "annotations":
             result = copy.deepcopy(moment.context["annotations"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The accounting feed where something is wrong: targets, locks, rows, processes that die."""
+"""Faults of the accounting feed: wrong targets, locks, refused rows, killed processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def refused(run: Run, target: str | Path, *words: str) -> str:
-    """Feed a target that is not taken; it stays as it is. Returns the message."""
+    """Feed a target that is refused and not changed; returns the message."""
     path = Path(target)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(JobdbError) as caught:
@@ -196,7 +196,7 @@ def test_a_target_that_is_replaced_while_it_is_open(run: Run, tmp_path: Path) ->
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Be a user whom permissions bind, where we are root."""
+    """Drop root's privileges, so that permissions apply."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)

@@ -36,7 +36,7 @@ GOOD = list(journal(4, rate=0.1))
 
 @contextmanager
 def no_hang() -> Iterator[None]:
-    """End a test that would not end."""
+    """Fail a test that hangs."""
 
     def late(*_: object) -> None:
         raise AssertionError("it hangs")
@@ -198,7 +198,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(
 
 
 def damaged(folder: Path, *statements: str) -> str:
-    """Return a database to which this was done, against SQLite's own rules as well."""
+    """Return a database that statements have damaged, without its triggers."""
     path = str(folder / "jobs.sqlite")
     with create_or_open(path) as store:
         Writer(store, "test", Views(store)).append([*life(7), b'{"jobs":[7]}', b"odd"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Failing disks: a clear message, nothing acknowledged lost, and repeating fills the gap."""
+"""Failing disks: a clear message, no committed event lost, and a retry succeeds."""
 
 from __future__ import annotations
 

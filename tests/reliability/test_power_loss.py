@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Power loss: what `synchronous` promises is there, whatever became of unsynced writes."""
+"""Power loss: what `synchronous` promises holds, whatever became of unsynced writes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A little of the soak, and that it would notice; readers do not keep the log growing."""
+"""A short load, that its checks can fail, and that readers do not keep the log growing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_growth_is_noticed() -> None:
 def test_readers_in_turns_do_not_keep_the_log_growing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is always a reader: SQLite alone would never begin its log anew."""
+    """With a reader at all times, SQLite alone would never reset its log."""
     limit = 2**19
     monkeypatch.setattr(store_module, "MOST_LOG", limit)
     monkeypatch.setattr(store_module, "LOG_PAUSE", 0.0)

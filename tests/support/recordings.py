@@ -52,7 +52,7 @@ class Recording:
 
     @cached_property
     def boots(self) -> list[int]:
-        """The boots that there is a journal of."""
+        """The boots whose journals were recorded."""
         return [boot for boot in range(1, 100) if self.journal(boot)]
 
     def journal(self, boot: int) -> list[bytes]:
@@ -145,12 +145,12 @@ def everything(service: Service) -> str:
 
 
 def stats(service: Service) -> dict[str, Any]:
-    """Return job stats; the order of queues means nothing."""
+    """Return job stats; the order of queues is not significant."""
     return unordered(ask(service, "job-stats")[0])
 
 
 def unordered(text: str) -> dict[str, Any]:
-    """Decode job stats and put the queues in an order."""
+    """Decode job stats, with the queues sorted."""
     decoded: dict[str, Any] = json.loads(text)
     decoded["queues"].sort(key=lambda queue: queue["name"])
     return decoded
@@ -171,7 +171,7 @@ def request_of(query: dict[str, Any]) -> Request:
 
 
 def put(service: Service, query: dict[str, Any]) -> dict[str, Any]:
-    """Put a recorded query; returns what is recorded of an answer."""
+    """Send a recorded query; returns the parts of the answer that recordings have."""
     request = request_of(query)
     try:
         return {"responses": [response.decode() for response in service.answer(request)]}

@@ -112,7 +112,7 @@ def lives(draw: st.DrawFn, jobid: int, *, legal: bool) -> list[Line]:
 
 @st.composite
 def _broken(draw: st.DrawFn, life: list[Any]) -> list[Any]:
-    """Some events out of place, twice, away, or with a context of any other form."""
+    """Move, repeat or remove some events, or replace their contexts."""
     names = [
         "submit",
         "validate",
@@ -158,7 +158,7 @@ def line(jobid: int, event: dict[str, Any], extra: dict[str, Any], time: float) 
 
 
 def backlog_of(lines: list[bytes]) -> list[bytes]:
-    """Return what a later consumer gets first: a line a job, without what was live only."""
+    """Return the backlog of these lines: a line a job, without live-only events."""
     jobs: dict[int, dict[str, Any]] = {}
     for text in lines:
         response = json.loads(text)

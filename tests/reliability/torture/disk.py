@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A disk that remembers: every write, truncation, sync and deletion that SQLite asked for.
+"""A VFS that records every write, truncation, sync and deletion that SQLite asks for.
 
 From the record, the files can be made as they might be found after the power failed at any
 point of it: what had been synced is there; of what had not, all, nothing, or any sectors.
@@ -32,7 +32,7 @@ class Op(NamedTuple):
 
 
 class Log:
-    """What was done to the disk, in order; files are named by the last part of their path."""
+    """The recorded calls, in order; files are named by the last part of their path."""
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
@@ -60,7 +60,7 @@ class _File(apsw.VFSFile):
         self._note("sync")
 
     def _note(self, kind: str, offset: int = 0, data: bytes = b"") -> None:
-        if self._path is not None:  # temporary files have no name, and no future
+        if self._path is not None:  # temporary files are lost anyway
             self._log.add(kind, self._path, offset, data)
 
 
@@ -82,7 +82,7 @@ class _Disk(apsw.VFS):
 
 @contextmanager
 def recording() -> Iterator[Log]:
-    """Record what is done to databases that are opened meanwhile."""
+    """Record the calls for databases that are opened meanwhile."""
     log = Log()
     disk = _Disk(log, f"recording-{id(log)}")
     try:
@@ -92,7 +92,7 @@ def recording() -> Iterator[Log]:
 
 
 class _Content:
-    """A file, as far as it is on the platter, and what is on its way there."""
+    """A file: its durable content, and the writes that are not yet synced."""
 
     def __init__(self) -> None:
         self.durable: bytes | None = None
@@ -114,7 +114,7 @@ class _Content:
 
 
 class Replay:
-    """Plays a log up to any point, forwards only."""
+    """Replays a log up to a point; forwards only."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -122,7 +122,7 @@ class Replay:
         self.point = 0
 
     def advance(self, point: int) -> None:
-        """Let everything happen up to (not including) the call number ``point``."""
+        """Replay the calls before the one numbered ``point``."""
         for op in self._log.ops[self.point : point]:
             file = self._files.setdefault(op.file, _Content())
             if op.kind == "sync":
@@ -134,7 +134,7 @@ class Replay:
         self.point = point
 
     def write(self, folder: Path, fate: str, seed: int) -> None:
-        """Write the files as they are found after the power failed here."""
+        """Write the files as they may be found after a power loss at this point."""
         random_ = random.Random(f"{seed} {self.point} {fate}")
         for name, file in self._files.items():
             content = file.after(fate, random_)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A disk that fails: each call in turn, once or until it is mended.
+"""A VFS whose calls fail: each in turn, once or until it is repaired.
 
 ``python -m tests.reliability.torture.faults`` fails every call;
 tests/reliability/test_io_errors.py some.
@@ -65,7 +65,7 @@ class Faults:
 
 class _File(apsw.VFSFile):
     def excepthook(self, *_: object) -> bool:
-        """Let SQLite alone hear of it."""
+        """Report the error to SQLite only, and do not print it."""
         return True
 
     def __init__(self, faults: Faults, base: str, name: Any, flags: list[int]) -> None:
@@ -99,7 +99,7 @@ class _File(apsw.VFSFile):
 
 class _Disk(apsw.VFS):
     def excepthook(self, *_: object) -> bool:
-        """Let SQLite alone hear of it."""
+        """Report the error to SQLite only, and do not print it."""
         return True
 
     def __init__(self, faults: Faults, name: str) -> None:
@@ -131,7 +131,7 @@ def _injected(error: Exception) -> Exception:
 
 @contextmanager
 def failing(faults: Faults) -> Iterator[None]:
-    """Let databases that are opened meanwhile be on a disk with these faults."""
+    """Put databases that are opened meanwhile on a disk with these faults."""
     disk = _Disk(faults, f"failing-{id(faults)}")
     hooks = sys.excepthook, sys.unraisablehook
     sys.excepthook, sys.unraisablehook = _quiet(*hooks)
@@ -162,7 +162,7 @@ def _quiet(
 
 
 class Session:
-    """A writer that repeats what failed: in the same process, or in a new one."""
+    """A writer that retries failed steps, with the store open or after opening it again."""
 
     def __init__(self, path: str, faults: Faults, *, restart: bool) -> None:
         self._path = path
@@ -173,7 +173,7 @@ class Session:
         self.errors: list[str] = []
 
     def run(self, parts: list[list[bytes]]) -> None:
-        """Do the whole workload, from the beginning each time that it is restarted."""
+        """Run the workload to its end; after a restart from the beginning."""
         while not self._run_once(parts):
             self._close()
         self._close()
@@ -231,7 +231,7 @@ class Session:
 
 
 class Tried(NamedTuple):
-    """How many runs there were, in how many an error was reported, and the kinds of message."""
+    """The number of runs, of those that reported an error, and the distinct messages."""
 
     runs: int
     reported: int

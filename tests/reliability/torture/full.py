@@ -3,8 +3,8 @@
 
 ``python -m tests.reliability.torture.full``.
 
-It is mounted in a namespace of its own, which takes the right
-to do so (root, or user namespaces); where that is missing, a line says that it was skipped.
+It is mounted in a mount namespace of its own, which needs root or user namespaces; without,
+the part is skipped with a reason.
 
 The module must answer all the while, say that it is behind, and catch up; commands must end
 with one line; what was stored must be whole. And with any number of blocks left free, the
@@ -37,7 +37,7 @@ _INSIDE = "FLUX_JOBDB_FULL_DISK"
 
 
 class Ballast:
-    """A file that takes up what is free, but for ``left`` bytes."""
+    """A file that occupies the free space but for ``left`` bytes."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ballast"
@@ -54,7 +54,7 @@ class Ballast:
 
 
 def _ids(module: Module) -> list[int]:
-    """Return what a list has, which may take several turns."""
+    """Return the ids of a list, whose answer may take several turns of the reactor."""
     asked = module.ask("list", {"max_entries": 0, "attrs": []})
     module.bus.pass_time(0.01)
     (found,) = module.answers(asked)
@@ -62,7 +62,7 @@ def _ids(module: Module) -> list[int]:
 
 
 def catches_up(folder: Path, ballast: Ballast, lines: list[bytes]) -> int:
-    """Let the disk fill up under the module; returns how many answers it gave meanwhile."""
+    """Fill the disk while the module runs; returns how many answers it gave meanwhile."""
     path = str(folder / "jobs.sqlite")
     answers = 0
     with create_or_open(path, synchronous="full") as store:
@@ -95,13 +95,13 @@ def catches_up(folder: Path, ballast: Ballast, lines: list[bytes]) -> int:
 
 
 def starts_or_says_why(folder: Path, ballast: Ballast, step: int, most: int) -> tuple[int, int]:
-    """Start the module with a few blocks left; returns how often, and how often it came up."""
+    """Start the module with few blocks free; returns the numbers of starts and successes."""
     path = str(folder / "jobs.sqlite")
     before = contents(path)
     wanted = [job[0] for job in before["inactive"]]
     tried = up = 0
     for left in range(0, most, step):
-        Path(f"{path}-lock").unlink()  # so that it, too, has to find room
+        Path(f"{path}-lock").unlink()  # so that it has to be created again
         ballast.fill(left)
         tried += 1
         try:
@@ -124,7 +124,7 @@ def starts_or_says_why(folder: Path, ballast: Ballast, step: int, most: int) -> 
 
 
 def commands_end_well(folder: Path, ballast: Ballast, step: int, most: int) -> tuple[int, int]:
-    """Run commands that write; returns how many were run, and how many could not do it."""
+    """Run commands that write; returns the numbers of runs and of those that failed."""
     path, to = str(folder / "jobs.sqlite"), str(folder / "accounting.sqlite")
     before = contents(path)
     more = folder.parent / "more.jsonl"

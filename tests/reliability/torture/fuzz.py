@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Fuzzing with atheris (libFuzzer): each target in a process with bounds that ends at a fault.
+"""Fuzzing with atheris (libFuzzer): each target in a process with limits.
 
 ``python -m tests.reliability.torture.fuzz --runs 10000``;
 ``--replay FILE`` tries one input again, and
@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[3]
 HANG = 60
 """Seconds that one input may take, on a machine that is busy with other things."""
 MOST_MEMORY = 1024
-"""MiB that a process may have in use, whatever it has been given."""
-_ADDRESSES = 8 * 2**30  # bytes of address space: what is beyond cannot even be asked for
+"""MiB of memory that a process may use."""
+_ADDRESSES = 8 * 2**30  # bytes of address space: what is a larger allocation fails
 _LONGEST = 4 * 2**20  # bytes of an input: several names of a megabyte
 _OURS = ("eventstore", "projections", "joblist")
 
@@ -69,7 +69,7 @@ def _bound() -> None:
 
 
 def _child(name: str, runs: int, seed: int, folder: Path) -> None:
-    """Be the process that is fuzzed; ends in libFuzzer's hands."""
+    """Fuzz a target in this process; libFuzzer ends it."""
     import atheris  # noqa: PLC0415
 
     with atheris.instrument_imports(include=list(_OURS)):
@@ -105,7 +105,7 @@ def _child(name: str, runs: int, seed: int, folder: Path) -> None:
 
 
 def _without_plugins() -> None:
-    """Leave out projections of sites: to look for them is a third of the time."""
+    """Do not look for projections of sites: that takes a third of the time."""
     from projections.definitions import registry  # noqa: PLC0415
 
     none: Callable[..., list[object]] = lambda **_: []  # noqa: E731

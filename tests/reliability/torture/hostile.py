@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Malformed input: JSON with what nobody expects in it, and databases with anything in them.
+"""Malformed input: unexpected JSON, and damaged databases.
 
-All of it follows from a ``random.Random`` or from bytes, so that whoever drives it (hypothesis,
-atheris, a loop) can do the same again.
+It is determined by a ``random.Random`` or by bytes, so that hypothesis, atheris or a loop can
+reproduce it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MARK = "\ue000mark\ue000"  # what a snippet stands for while the rest is writte
 
 
 def mutate(data: bytes, random_: random.Random) -> bytes:
-    """Return ``data`` with something wrong in it: in its JSON, or in its bytes."""
+    """Return ``data`` with an error in its JSON or in its bytes."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -151,7 +151,7 @@ _OP = 7  # bytes that say what is done once
 
 
 def damage(path: str, ops: bytes) -> None:
-    """Do to a database what ``ops`` say, seven bytes each, at most a dozen times."""
+    """Damage a database as ``ops`` say, seven bytes an operation, at most twelve of them."""
     for start in range(0, min(len(ops), 12 * _OP), _OP):
         op = ops[start : start + _OP].ljust(_OP, b"\0")
         if op[0] < 128:
@@ -187,7 +187,7 @@ def _change_bytes(file: Path, op: bytes) -> None:
 
 
 def _change_rows(path: str, op: bytes) -> None:
-    """Change it with SQLite's help: the file is well-formed, what it says is not."""
+    """Damage it by SQL: the file stays well-formed, its content does not."""
     db = apsw.Connection(path)
     try:
         db.execute("PRAGMA writable_schema = ON")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""kill -9: a process is killed at random moments, and begins again with all of its input.
+"""kill -9: a process is killed at random moments, and started again with all of its input.
 
 ``python -m tests.reliability.torture.kill --seconds 60``; tests/reliability/test_kill.py for
 a moment.
@@ -34,11 +34,11 @@ from tests.reliability.torture.workload import batches, contents, count, ingest,
 from tests.support.accounting_db import create, rows
 
 Task = Callable[[Callable[[int], None]], None]
-"""Done in the child; is given a function that tells the parent what is acknowledged."""
+"""The child's work; its argument is a function that reports committed events to the parent."""
 
 
 class Killed(NamedTuple):
-    """How a child ended: whether it was killed before its end, and what it had acknowledged."""
+    """How a child ended: whether it was killed, and the last number that it had reported."""
 
     early: bool
     acknowledged: int
@@ -97,7 +97,7 @@ def ingesting(path: str, parts: Sequence[Sequence[bytes]]) -> Task:
 
 
 def rebuilding(path: str, chunk: int) -> Task:
-    """Return the task of making all views anew."""
+    """Return the task of rebuilding all views."""
 
     def task(acknowledge: Callable[[int], None]) -> None:
         store, views = opened(path)
@@ -108,7 +108,7 @@ def rebuilding(path: str, chunk: int) -> Task:
 
 
 class Figures(NamedTuple):
-    """Kills that hit a child at work, and how often its work was done to the end."""
+    """The number of kills, and how often the work was completed."""
 
     kills: int
     rounds: int
@@ -139,7 +139,7 @@ def torture_ingest(folder: Path, seconds: float, seed: int, jobs: int) -> Figure
 
 
 def torture_rebuild(folder: Path, seconds: float, seed: int, jobs: int) -> Figures:
-    """Kill a child that makes views anew: they stay as they were, and it goes on."""
+    """Kill a child that rebuilds views: the old views stay, and the rebuild is resumed."""
     path = str(folder / "rebuilt.sqlite")
     ingest(path, batches(jobs, 500))
     expected = contents(path)
@@ -235,7 +235,7 @@ def _torture(
 
 
 def main() -> None:
-    """Kill for a while, and print how often that was survived."""
+    """Kill for a while, and report the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--jobs", type=int, default=300)

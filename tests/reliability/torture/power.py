@@ -24,7 +24,7 @@ NAME = "jobs.sqlite"
 
 
 class Workload(NamedTuple):
-    """What was done to the disk, and how much was acknowledged after how many calls."""
+    """The recorded calls, and which events were committed after how many of them."""
 
     log: Log
     acknowledged: list[tuple[int, int]]  # (calls so far, seq)
@@ -41,7 +41,7 @@ class Workload(NamedTuple):
         return max((seq for calls, seq in self.acknowledged if calls <= point), default=0)
 
     def begun(self, point: int) -> int:
-        """Return up to which seq events may be there: one batch is always on its way."""
+        """Return up to which seq events may be there: one batch may be in progress."""
         return next((seq for calls, seq in self.acknowledged if calls >= point), 2**62)
 
 
@@ -64,7 +64,7 @@ def record(folder: Path, synchronous: str, jobs: int) -> Workload:
 
 
 class Tried(NamedTuple):
-    """How many disks were looked at, and on how many acknowledged events were not there."""
+    """The numbers of points and disks, and of disks that lacked committed events."""
 
     points: int
     disks: int
@@ -74,7 +74,7 @@ class Tried(NamedTuple):
 def try_points(
     workload: Workload, points: Iterable[int], synchronous: str, folder: Path, seed: int = 1
 ) -> Tried:
-    """Open the store after a power loss at each point; raises AssertionError if one is bad."""
+    """Open the store after a power loss at each point; raises AssertionError."""
     replay = Replay(workload.log)
     path = str(folder / NAME)
     count = disks = behind = 0

@@ -59,7 +59,7 @@ class Asker:
         ]  # fmt: skip
 
     def ask(self) -> None:
-        """Ask something, then rest."""
+        """Ask a random question, then pause."""
         begun = time.monotonic()
         with self.store.snapshot() as db:
             if value(db, "SELECT 1 FROM inactive LIMIT 1"):
@@ -145,7 +145,7 @@ class Asker:
             assert job == self._ended[jobid], (job, self._ended[jobid])
 
     def _then(self, db: apsw.Connection) -> None:
-        """A past moment stays as it was."""
+        """The answer for a past moment never changes."""
         sql = "SELECT min(t_inactive), max(t_inactive) FROM inactive"
         first, last = fetch(db, sql)[0]
         then = self.random.uniform(first, last)

@@ -52,7 +52,7 @@ _SLACK = 32 * 2**20  # bytes by which memory may differ between two measurements
 
 
 class Sample(NamedTuple):
-    """Measured while it ran: events so far; bytes of memory, of the database, of its log."""
+    """A measurement: events so far; bytes of memory, of the database, of its log."""
 
     events: int
     memory: int
@@ -72,7 +72,7 @@ class Figures(NamedTuple):
 
     @property
     def wal(self) -> int:
-        """How large the write-ahead log was at most."""
+        """The largest size of the write-ahead log."""
         return max(sample.wal for sample in self.samples)
 
     def growth(self) -> list[float]:
@@ -88,7 +88,7 @@ class Figures(NamedTuple):
         ]
 
     def check(self) -> None:
-        """Raise AssertionError where memory or the file grow as they should not."""
+        """Raise AssertionError where memory grows, or the file not linearly."""
         early = [
             s.memory for s in self.samples[len(self.samples) // 5 : len(self.samples) // 2]
         ]
@@ -100,14 +100,14 @@ class Figures(NamedTuple):
 
 
 class _Bus(FakeBus):
-    """A bus that keeps no answer for longer than it takes to look at it."""
+    """A bus on which a logged message is a failure."""
 
     def log(self, level: int, text: str) -> None:
-        raise AssertionError(f"the module has something to complain about: {text}")
+        raise AssertionError(f"the module logged a message: {text}")
 
 
 class _Load:
-    """Feeds a module, and asks it in between."""
+    """Feeds a module with lines, and asks it questions in between."""
 
     def __init__(self, module: Module, store: Store, seed: int) -> None:
         self.module = module
@@ -119,7 +119,7 @@ class _Load:
         self.questions: dict[str, int] = {}
 
     def run(self, lines: Iterator[bytes], jobs: int) -> None:
-        """Take the whole journal; a sample a hundredth of it."""
+        """Feed the whole journal; take a sample after each hundredth."""
         mark = jobs * 11 / 100
         together: list[bytes] = []
         for line in lines:
@@ -197,7 +197,7 @@ def _child(*words: str) -> Iterator[subprocess.Popen[bytes]]:
 def soak(
     folder: Path, jobs: int, readers: int, seed: int = 1, *, rate: float = 10.0
 ) -> Figures:
-    """Take that many jobs; raises AssertionError where an answer does not add up.
+    """Run a load of ``jobs`` jobs; raises AssertionError where an answer does not add up.
 
     ``rate`` is how many are submitted a second, by the journal: it decides how many are
     active at a time, about 140 times as many.
@@ -254,7 +254,7 @@ def _told(reader: subprocess.Popen[bytes]) -> tuple[dict[str, int], int]:
 
 
 def _read(path: str, seed: int) -> None:
-    """Be a reader, until standard input ends."""
+    """Ask questions until standard input ends."""
     os.set_blocking(0, False)
     asker = Asker(path, seed)
     while os.read(0, 1) if _readable() else True:
@@ -270,7 +270,7 @@ def _readable() -> bool:
 
 
 def main() -> None:
-    """Soak, and print what was measured."""
+    """Run the load, and report the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--readers", type=int, default=2)

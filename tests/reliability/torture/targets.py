@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What is fuzzed: each target takes one input, and raises where that did what it must not.
+"""The targets of fuzzing: each takes an input, and raises where an invariant is broken.
 
 ``responses``: lines of a journal into a store. ``requests``: messages to the module's service.
 ``databases``: a small database, damaged, and everything that opens one.
@@ -41,19 +41,19 @@ CHECKED = 100  # inputs after which the whole store is looked at
 
 
 class Target(Protocol):
-    """Something to be fuzzed."""
+    """A target of fuzzing."""
 
     def seeds(self) -> list[bytes]:
-        """Return inputs from which others are made."""
+        """Return the initial corpus."""
 
     def mutate(self, data: bytes, random_: random.Random) -> bytes:
-        """Return another input."""
+        """Return a mutated input."""
 
     def try_(self, data: bytes) -> None:
-        """Take an input; raises where it did harm."""
+        """Try an input; raises AssertionError where an invariant is broken."""
 
     def close(self) -> None:
-        """Look at what all inputs together have done."""
+        """Check the state that all inputs together have led to."""
 
 
 class Responses:
@@ -227,8 +227,8 @@ class Requests:
     def close(self) -> None:
         stats = self._module.answer("job-stats")
         assert stats["job_states"]["total"] > 40
-        live = self._module.live
-        assert (live._waiting.lookups, live._waiting.waits, live._watching.count) == (0, 0, 0)
+        taken = self._module.live.requests
+        assert (taken.waiting.lookups, taken.waiting.waits, taken.watching.count) == (0, 0, 0)
 
 
 class Databases:
@@ -331,7 +331,7 @@ class Databases:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Let pass what is said in one clear line."""
+    """Accept errors that are reported in one line."""
     try:
         yield
     except JobdbError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What the tortured store does, and what must hold of it whatever happened."""
+"""The workload of the torture tests, and the invariants that are checked afterwards."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def opened(path: str, synchronous: str = "normal") -> tuple[Store, Views]:
 
 
 def ingest(path: str, parts: Sequence[Sequence[bytes]], synchronous: str = "normal") -> None:
-    """Append batches, make the views anew, and close."""
+    """Append batches, rebuild the views, and close."""
     store, views = opened(path, synchronous)
     with store:
         writer = Writer(store, "journal", views)
@@ -66,7 +66,7 @@ def stored(store: Store) -> int:
 
 
 def fault(store: Store) -> str | None:
-    """Return what `flux-jobdb verify` would complain about."""
+    """Return the fault that `flux-jobdb verify` would report; None where there is none."""
     found = verify_chain(store).fault
     if found is not None:
         return found
@@ -75,7 +75,7 @@ def fault(store: Store) -> str | None:
 
 
 def contents(path: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return all rows of events and views, but for what tells when they were stored."""
+    """Return all rows of events and views, without the times at which they were stored."""
     with create_or_open(path) as store:
         views = Views(store)
         tables = ["job", "notice", "purged", "fold"]

@@ -19,7 +19,7 @@ from projections.engine.rebuild import Rebuild, rebuild, refresh
 from projections.engine.views import Views, overview
 from tests.support.journal_generator import EPOCH, journal
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 READER = """
 import sys
 from eventstore.storage.connection import open_readonly

@@ -90,7 +90,9 @@ RANGES = st.sets(st.integers(0, 40), min_size=1).map(
 
 @given(st.lists(RANGES, min_size=1, max_size=4))
 def test_ranks_that_are_kept_are_those_of_their_text(ranks: list[str]) -> None:
-    lite = ",".join(f'{{"rank":"{text}","children":{{"core":"0"}}}}' for text in ranks)
+    lite = ",".join(  # ranks may be in several entries, with other cores
+        f'{{"rank":"{text}","children":{{"core":"{core}"}}}}' for core, text in enumerate(ranks)
+    )
     job = Job(1, 1, 1, R=b'{"version":1,"execution":{"R_lite":[%b]}}' % lite.encode())
     read_r(job)
     assert job.ranks is not None

@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "recover": Command("store", "Copy what can be read of a damaged database."),
     "gaps": Command("query", "List what is missing from the database, and why."),
     "accounting": Command("service", "Feed finished jobs to flux-accounting."),
+    "consumers": Command("query", "Show how far the consumers of the feed have come."),
     "stats": Command("query", "Show sizes and counts."),
 }
 

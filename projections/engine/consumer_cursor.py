@@ -31,6 +31,7 @@ import apsw
 
 from eventstore.errors import BeingRebuilt, Locked, NotOurs, reachable, translated
 from eventstore.events.digest_chain import GENESIS
+from eventstore.reading import event_log
 from eventstore.storage import file_lock, files
 from eventstore.storage.connection import MEMORY
 from eventstore.storage.sql import fetch, script, value
@@ -58,6 +59,33 @@ class Unread(NamedTuple):
     after: int
     upto: int
     end: Position
+
+
+class Cursor(NamedTuple):
+    """How far a consumer has come: it has read rows up to ``seq``; ``behind`` are stored since."""
+
+    name: str
+    seq: int
+    behind: int
+
+
+def cursors(path: str, db: apsw.Connection) -> list[Cursor]:
+    """Return the saved cursors of the database at ``path``; called inside a snapshot of it.
+
+    One of another history (see above) begins again, from seq 0.
+    """
+    head = event_log.head(db)
+    found = []
+    for name, *position in _saved(f"{Path(path).resolve()}-consumers"):
+        seq = _seq_of(db, Position(*position))
+        found.append(Cursor(name, seq, head - seq))
+    return found
+
+
+def _seq_of(db: apsw.Connection, position: Position) -> int:
+    # In another history the batch does not exist, or has another digest.
+    sql = "SELECT last FROM batch WHERE batch = ? AND digest = ?"
+    return value(db, sql, position[:2]) or 0
 
 
 class Consumer:
@@ -118,10 +146,7 @@ class Consumer:
         )
         found = fetch(db, sql, (view.checkpoint,))
         upto, *end = found[0] if found else (0, *START[:2])
-        # In another history the batch does not exist, or has another digest: NULL, so 0.
-        sql = "SELECT last FROM batch WHERE batch = ? AND digest = ?"
-        after = value(db, sql, self.position[:2]) or 0
-        return Unread(after, upto, Position(*end))
+        return Unread(_seq_of(db, self.position), upto, Position(*end))
 
     def done(self, end: Position, note: str = "") -> None:
         """Save that all rows up to ``end`` were processed."""
@@ -133,13 +158,8 @@ class Consumer:
         self.position = position
 
     def _load(self, path: str) -> Position:
-        if not Path(path).exists():
-            return START
-        # Writable, so that SQLite can roll back what a crash left.
-        with _opened(path) as db:
-            sql = "SELECT batch, digest, note FROM consumer WHERE name = ?"
-            found = fetch(db, sql, (self.name,)) if _has_cursors(db) else []
-        return Position(*found[0]) if found else START
+        found = {name: Position(*position) for name, *position in _saved(path)}
+        return found.get(self.name or "", START)
 
     def _save(self, path: str, position: Position) -> None:
         with reachable(path):
@@ -155,6 +175,16 @@ class Consumer:
                 (self.name, *position),
             )
             db.execute("COMMIT")
+
+
+def _saved(path: str) -> list[tuple[str, int, bytes, str]]:
+    """Return all rows of a file of cursors, by name; none where there is no such file."""
+    if not Path(path).exists():
+        return []
+    # Writable, so that SQLite can roll back what a crash left.
+    with _opened(path) as db:
+        sql = "SELECT name, batch, digest, note FROM consumer ORDER BY name"
+        return fetch(db, sql) if _has_cursors(db) else []
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from projections.engine.consumer_cursor import Consumer
 from tests.support.accounting_db import create, ids
 from tests.support.command import Command, eventually, running
 from tests.support.journal_generator import EPOCH, journal
@@ -117,3 +118,32 @@ def test_two_feeds_of_one_target_add_each_job_once(jobdb: Command) -> None:
     assert [0] * 3 == [process.returncode for process in started]
     assert JOBS == sum(int(out.split()[0]) for out in outs)
     assert JOBS == len(ids(target))
+
+
+def test_a_link_to_the_database_is_the_same_database(jobdb: Command) -> None:
+    """One name under two paths is one reader."""
+    link = jobdb.folder / "link.sqlite"
+    link.symlink_to(jobdb.db)
+    with running(jobdb.start(*EXPORT)) as one:
+        midway(one)
+        refused = jobdb("--db", str(link), *EXPORT, status=1)
+        assert str(one.pid) in refused.err
+        one.communicate(timeout=30)
+    assert b"" == jobdb("--db", str(link), *EXPORT).stdout
+
+
+def test_a_dry_run_takes_no_lock(jobdb: Command) -> None:
+    with running(jobdb.start(*EXPORT)) as one:
+        midway(one)
+        assert JOBS == len(jobdb(*EXPORT, "--dry-run").lines)
+        one.communicate(timeout=30)
+
+
+def test_the_python_interface_has_the_same_lock(jobdb: Command) -> None:
+    consumer = Consumer(str(jobdb.db), "w")
+    with consumer.held():
+        assert str(os.getpid()) in jobdb(*EXPORT, status=1).err
+    jobdb(*EXPORT)
+    before = consumer.position
+    with consumer.held():
+        assert consumer.position != before  # as it was saved meanwhile

@@ -6,9 +6,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import apsw
 import pytest
 
+from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
+from eventstore.storage.sql import fetch
 from projections.definitions.interface import Put
 from projections.definitions.registry import BUILTIN
 from projections.engine.views import Views
@@ -244,3 +247,109 @@ def test_a_writer_goes_on(tmp_path: Path) -> None:
     assert [line for part in (CASE[:40], CASE[40:]) for line in [writer.append(part).new]] == [
         39, 41,
     ]  # fmt: skip
+
+
+_SMALL_CHUNKS = """
+from projections.engine import rebuild
+rebuild.rebuild.__kwdefaults__["chunk"] = 20
+import os
+os.cpu_count = lambda: 2
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "at rows at one job",
+        "at rows by leaving",
+        "at rows with what is no column",
+        "at rows with a wide number",
+        "at rows with the same key twice",
+    ],
+)
+def test_one_that_fails_in_other_processes_is_left_behind(site: Site, kind: str) -> None:
+    site.install(KINDS[kind])
+    site.jobdb.ingest(CASE)  # from before it was installed
+    done = site.jobdb("rebuild", env=site.env, status=1, script=_SMALL_CHUNKS)
+    assert "rebuilt: active, inactive, accounting, stats" in done.out
+    assert (1, True) == (done.err.count("projection"), "projection site:" in done.err)
+    assert ["failed"] == [s["state"] for s in site.states().values() if s["state"] != "current"]
+    site("verify")
+
+
+class Faulty(Raising):
+    """A projection in which something raises that is not its own fault."""
+
+    def rows(self, of: Job) -> list[Put]:
+        raise apsw.FullError("the disk is full")
+
+
+def test_a_full_disk_is_no_fault_of_a_projection() -> None:
+    store, _ = new_store()
+    views = Views(store, [*BUILTIN, Faulty(0)])
+    with pytest.raises(StoreError, match="no space left"):
+        Writer(store, "test", views).append(CASE[:40])
+    assert [] == fetch(store.db, "SELECT name FROM view_failure")
+    assert [(0,)] == fetch(store.db, "SELECT count(*) FROM event")
+
+
+def test_a_failure_that_is_rolled_back_is_tried_again() -> None:
+    """Whether the batch is stored decides whether the projection failed."""
+    store, _ = new_store()
+    views = Views(store, [*BUILTIN, Raising(0)])
+    said: list[str] = []
+    views.tell(said.append)
+    with pytest.raises(RuntimeError, match="not today"), store.transaction() as db:
+        views.apply(db, [])
+        writer = Writer(store, "test", views)
+        del writer
+        raise RuntimeError("not today")
+    views.rolled_back()
+    assert [] == said
+    Writer(store, "test", views).append(CASE[:40])
+    assert 1 == len(said)
+    Writer(store, "test", views).append(CASE[40:])
+    assert 1 == len(said)
+
+
+def test_a_failure_of_ours_is_none_of_a_site() -> None:
+    """Those that are built in raise: a fault of the program is not left behind."""
+    store, views = new_store()
+    store.db.execute("DROP TABLE active")
+    with pytest.raises(StoreError, match="no such table"):
+        Writer(store, "test", views).append(CASE[:40])
+    assert [] == fetch(store.db, "SELECT name FROM view_failure")
+
+
+def test_verify_names_one_that_fails_now(site: Site) -> None:
+    site.install(_WHOLE)
+    site("ingest", "-", stdin=b"\n".join(CASE))
+    site.install(KINDS["at rows at one job"])  # another code of the same version
+    site("verify", status=1)
+    assert "projection site: fails now: ZeroDivisionError" in site.err
+
+
+def test_a_table_that_a_rebuild_would_drop_is_refused(site: Site) -> None:
+    site.install(_WHOLE.replace("site_jobs", "rebuild_jobs"))
+    site("ingest", "-", stdin=b"\n".join(CASE))
+    assert "rebuilds" in site.state()["reason"]
+
+
+def test_a_table_without_a_key_is_refused(site: Site) -> None:
+    site.install(_WHOLE.replace("INTEGER PRIMARY KEY", "INTEGER"))
+    site("ingest", "-", stdin=b"\n".join(CASE))
+    assert "PRIMARY KEY" in site.state()["reason"]
+
+
+def test_a_cell_of_two_is_left_out_alone(site: Site) -> None:
+    """A projection that fails takes no other one of the site with it."""
+    info = site.folder / "site_view-1.dist-info" / "entry_points.txt"
+    info.write_text(
+        "[flux_jobdb.projections]\nsite = site_view:site\nother = other_view:site\n"
+    )
+    site.install(KINDS["at rows always"])
+    other = _WHOLE.replace('name = "site"', 'name = "other"').replace("site_jobs", "other_jobs")
+    (site.folder / "other_view.py").write_text(other)
+    site("ingest", "-", stdin=b"\n".join(CASE))
+    states = {name: row["state"] for name, row in site.states().items()}
+    assert ("failed", "current") == (states["site"], states["other"])

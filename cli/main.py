@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "rejects": Command("store", "List what could not be stored, and why."),
     "gaps": Command("query", "List what is missing from the database, and why."),
     "accounting": Command("service", "Feed finished jobs to flux-accounting."),
+    "consumers": Command("query", "Show how far the consumers of the feed have come."),
     "stats": Command("query", "Show sizes and counts."),
 }
 

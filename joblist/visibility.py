@@ -3,7 +3,7 @@
 
 In private mode (`access.private-mode`), a guest sees no jobs but the guest's own. The owner of
 the instance and administrators see all jobs; so does everybody without private mode (flux-core
-0.88, list.c and stats.c). Which requests a sender may make at all is decided in `live/routes.py`.
+0.88, list.c and stats.c). Which requests a sender may make is decided in `live/routes.py`.
 """
 
 from __future__ import annotations

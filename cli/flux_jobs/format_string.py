@@ -34,6 +34,10 @@ _EPOCHS = ("1970-01-01T00:00:00", datetime.fromtimestamp(0).strftime(_ISO_8601))
 _EMPTY = {"", "0s", "0.0", "0:00:00", *_EPOCHS}
 
 
+_UNKNOWN = {"", "-"}
+"""Texts of a value that there is none of: no conversion and no numeric spec suits them."""
+
+
 class Row(Protocol):
     """A row of the table: maps each field name to a value."""
 
@@ -185,7 +189,7 @@ class _Column(NamedTuple):
         """Apply `function` to the converted value of the field in `row`."""
         value = row[self.name]
         try:
-            return function(self.convert(value) if str(value) else value)
+            return function(value if str(value) in _UNKNOWN else self.convert(value))
         except (TypeError, ValueError, OverflowError, OSError) as error:
             raise _mistake(f"{error} in {{{self.name}}}") from error
 
@@ -300,6 +304,8 @@ def _cell(column: _Column) -> Callable[[Row], str]:
             value = text = "-" if text in _EMPTY else text
         if not text:
             return blank
+        if text in _UNKNOWN:
+            return format(text, spec.blank())
         shown = format(value if isinstance(value, (int, float)) else text, layout)
         return shown[:-1] + "+" if spec.mark and len(shown) < len(text) else shown
 

@@ -14,6 +14,7 @@ import apsw
 from eventstore.errors import StoreError, reachable, translated
 from eventstore.events.digest_chain import GENESIS
 from eventstore.maintenance.verify import Verified, verify_chain
+from eventstore.storage import files
 from eventstore.storage.connection import Store, open_readonly
 from eventstore.storage.sql import value
 
@@ -40,7 +41,7 @@ def backup(store: Store, to: str, progress: Progress = lambda done, total: None)
         raise StoreError(f"{to}: exists already; name a new file")
     part = f"{to}.part"
     try:
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        files.create_new(part)
     except FileExistsError as error:
         raise StoreError(
             f"{part}: exists already; another backup is going on, or one died: remove it"

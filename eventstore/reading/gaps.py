@@ -21,8 +21,8 @@ import apsw
 from eventstore.events.digest_chain import numbers_of
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import MEMORY
+from eventstore.storage.file_lock import is_being_written
 from eventstore.storage.sql import fetch, statements, value
-from eventstore.storage.writer_lock import is_being_written
 
 SQL = statements(__file__)
 

@@ -28,15 +28,20 @@ from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection
 from projections.definitions.registry import installed
 from projections.engine.fold_batch import JobStates, decode_state
+from projections.engine.left_behind import Failures, isolated
 from projections.engine.row_deltas import RowDeltas, ViewTables
 from projections.engine.views import StateChanges, state_changes
 
 
 class Step(Struct, gc=False, array_like=True):
-    """What events of one chunk change, for one part of the jobs; a chunk may take several."""
+    """What events of one chunk change, for one part of the jobs; a chunk may take several.
 
-    delta: RowDeltas
+    ``deltas`` are by projection; ``failures`` says which a site's projections failed, and why.
+    """
+
+    deltas: dict[str, RowDeltas]
     states: StateChanges
+    failures: Failures
 
 
 class Shard:
@@ -66,7 +71,21 @@ class Shard:
         """Fold the events with ``after`` < seq <= ``until``; each step must be written."""
         records = list(event_log.records(self._db, after, until, self._part))
         for changes in self._states.fold(self._db, records):
-            yield Step(self._tables.delta(changes), state_changes(changes))
+            deltas = self._tables.deltas(changes)
+            yield Step(deltas, state_changes(changes), self._tables.failures)
+
+    def encoded(self, after: int, until: int) -> Iterator[bytes]:
+        """Fold as `steps` does; values that cannot be encoded are the projection's failure."""
+        for step in self.steps(after, until):
+            try:
+                yield _encode(step)
+            except (TypeError, ValueError, OverflowError):
+                for projection in self._tables.projections:
+                    with isolated(projection, self._tables.failures):
+                        _encode(step.deltas[projection.name])
+                for name in step.failures:
+                    step.deltas.pop(name, None)
+                yield _encode(step)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -140,8 +159,8 @@ def _work(
             found = {projection.name: projection for projection in installed()}
             shard = Shard(store.db, [found[name] for name in names], states, done, part)
             while True:
-                for step in shard.steps(*pipe.recv()):
-                    pipe.send_bytes(b"=" + _encode(step))
+                for step in shard.encoded(*pipe.recv()):
+                    pipe.send_bytes(b"=" + step)
                 pipe.send_bytes(b"")
     except (EOFError, BrokenPipeError):
         return

@@ -10,6 +10,7 @@ import click
 from cli.database import reading
 from cli.flux_jobs.timespec import format_moment
 from cli.options import JobId, db_option
+from projections.job.clock import comparable
 
 if TYPE_CHECKING:
     from eventstore.events.records import Record
@@ -52,7 +53,8 @@ def _line(record: Record, start: float) -> str:
     entry = record.entry
     context = (entry.context or b"").decode()
     mark = "*" if record.replayed else " "
-    offset = f"+{entry.timestamp - start:.6f}"
+    since = f"{entry.timestamp - start:+.6f}"
+    offset = since if comparable(start, entry.timestamp) or entry.timestamp < start else "-"
     return (
         f"{format_moment(entry.timestamp)} {offset:>11} {mark}{entry.name} {context}".rstrip()
     )

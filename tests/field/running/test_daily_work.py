@@ -190,7 +190,6 @@ def test_a_backup_on_a_full_disk_says_so(jobdb: Command) -> None:
     assert b"disk/copy.sqlite" in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="there is no such command")
 def test_cursors_of_consumers_can_be_seen(jobdb: Command) -> None:
     jobdb.ingest(recorded("odd-clocks"))
     assert [] == jobdb("consumers", "--json").objects
@@ -201,7 +200,6 @@ def test_cursors_of_consumers_can_be_seen(jobdb: Command) -> None:
     assert "w" in jobdb("consumers").lines[1].split()
 
 
-@pytest.mark.xfail(strict=True, reason="etc/ is not installed")
 def test_units_are_installed() -> None:
     names = {path.name for path in (ROOT / "etc").glob("*.service")}
     assert {"flux-jobdb.service", "flux-jobdb-recorder.service",

@@ -5,10 +5,10 @@
     options.py        options of all commands, and the argument types JOBID and TIME
     database.py       which database a command works on, and opening it with current views
     instance.py       the Flux instance that the process runs in
-    journal_files.py  reading recorded journals, plain or gzipped
     progress.py       progress of work that takes long
     output/           what is shown, and the streams that it goes to
     commands/         the commands
+    input/            reading files and pipes, line by line
     flux_jobs/        options, fields, formats and texts of `flux jobs`
     accounting/       the feed of flux-accounting's database
 
@@ -21,8 +21,8 @@ __all__ = [
     "commands",
     "database",
     "flux_jobs",
+    "input",
     "instance",
-    "journal_files",
     "main",
     "options",
     "output",

@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from eventstore.storage.connection import Store
     from projections.engine.views import Views
 
-__all__ = ["database_path", "reading", "writing"]
+__all__ = ["being_rebuilt", "database_path", "reading", "tell_once", "writing"]
 
 
 def database_path() -> str:
@@ -30,6 +31,17 @@ def database_path() -> str:
     given = invocation.db if invocation is not None else None
     named = given or os.environ.get("FLUX_JOBDB")
     return named or database_of_instance() or "jobdb.sqlite"
+
+
+def being_rebuilt(path: str) -> str:
+    """Return the words for a database whose views are not current yet."""
+    return f"{path}: views are being rebuilt by another process"
+
+
+@cache
+def tell_once(message: str) -> None:
+    """Print a message on standard error, once: who follows meets the same again and again."""
+    say(f"flux-jobdb: {message}", err=True)
 
 
 @contextmanager
@@ -47,6 +59,7 @@ def writing() -> Iterator[tuple[Store, Views]]:
     gc.set_threshold(200_000, 10, 10)
     with create_or_open(database_path()) as store:
         views = Views(store)
+        views.tell(tell_once)
         with progress("rebuilding views") as advance:
             refresh(views, advance)
         yield store, views
@@ -62,18 +75,20 @@ def reading() -> Iterator[Store]:
     from eventstore.errors import Locked, StoreError  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
     from projections.definitions.registry import installed  # noqa: PLC0415
-    from projections.engine.views import stale  # noqa: PLC0415
+    from projections.engine.views import stale, unsettled  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store:
         with store.snapshot() as db:
-            old = stale(db, installed())
-        if old and os.access(path, os.W_OK):
+            attention = unsettled(db)
+            old = bool(stale(db, installed()))
+        if attention and os.access(path, os.W_OK):
             try:
                 with writing():
                     pass
             except Locked:
-                say(f"flux-jobdb: {path}: views are being rebuilt by another process", err=True)
+                if old:
+                    tell_once(being_rebuilt(path))
             except StoreError as error:
-                say(f"flux-jobdb: views are not up to date: {error}", err=True)
+                tell_once(f"views are not up to date: {error}")
         yield store

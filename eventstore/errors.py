@@ -5,7 +5,8 @@ JobdbError
 ├── StoreError        the database cannot be used as asked
 │   ├── NotOurs       another program's database, or no database at all
 │   ├── TooNew        written by a newer flux-jobdb
-│   ├── Locked        another process writes
+│   ├── Locked        another process writes, or reads under the same name
+│   ├── BeingRebuilt  a view is not current yet: another process is making it
 │   └── Unfit         what is to be stored does not fit a table: repeating it is in vain
 └── InputError        what was given to read cannot be read (to its end)
 """
@@ -35,7 +36,11 @@ class TooNew(StoreError):  # noqa: N818
 
 
 class Locked(StoreError):  # noqa: N818
-    """Another process has the database open for writing."""
+    """Another process has the database open for writing, or reads it under the same name."""
+
+
+class BeingRebuilt(StoreError):  # noqa: N818
+    """A view was made by another version of the program, and is not rebuilt yet."""
 
 
 class Unfit(StoreError):  # noqa: N818

@@ -14,6 +14,7 @@ import msgspec
 
 from eventstore.events.records import Record
 from projections.formats import idset
+from projections.job.clock import Step, steps
 from projections.job.reducers import fold
 from projections.job.resource_set import parse_r
 from projections.job.state import INACTIVE, LISTED_STATES, RUN, Job
@@ -36,11 +37,15 @@ class Figure(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """``verdict`` in words; ``charge`` in weighted seconds, None where nothing is charged."""
+    """``verdict`` in words; ``charge`` in weighted seconds, None where nothing is charged.
+
+    ``steps``: where the clock was set, so that the times are not what they seem.
+    """
 
     verdict: str
     charge: float | None
     figures: list[Figure]
+    steps: list[Step]
 
 
 def explain(
@@ -54,11 +59,12 @@ def explain(
     job, events = _folded(records)
     facts = _facts(job)
     figures = [Figure(name, facts[name], events.get(name)) for name in facts]
+    set_at = steps((record.entry.timestamp, record.entry.name) for record in records)
     reason = _why_not(job, records, gone=gone)
     if reason is not None or job is None:
-        return Explanation(f"not in the feed: {reason}", None, figures)
+        return Explanation(f"not in the feed: {reason}", None, figures, set_at)
     verdict, charge = _charge(job, facts, {**_WEIGHTS, **(weights or {})})
-    return Explanation(verdict, charge, figures)
+    return Explanation(verdict, charge, figures, set_at)
 
 
 def _charge(job: Job, facts: dict[str, Any], weights: dict[str, float]) -> tuple[str, float]:

@@ -9,7 +9,7 @@ was restored from a backup, or is another database, and the feed starts from the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,7 +20,8 @@ from eventstore.errors import translated
 from eventstore.storage.connection import Store
 from projections.definitions.accounting import Accounting
 from projections.engine.consumer_cursor import Consumer
-from projections.queries.accounting_feed import JobRecord, finished_jobs
+from projections.job.clock import Step
+from projections.queries.accounting_feed import JobRecord, clock_steps, finished_jobs
 
 __all__ = ["ACCOUNTING", "Outcome", "consumer_of", "feed"]
 
@@ -52,12 +53,19 @@ def consumer_of(store: Store, target: Target) -> Consumer:
 
 
 def feed(
-    store: Store, target: Target, consumer: Consumer, since: float = 0.0, *, dry: bool = False
+    store: Store,
+    target: Target,
+    consumer: Consumer,
+    since: float = 0.0,
+    *,
+    dry: bool = False,
+    on_steps: Callable[[int, list[Step]], None] = lambda jobid, steps: None,
 ) -> Outcome:
     """Add the jobs that the target lacks, of those that ended after ``since`` (epoch seconds).
 
     Reads what was stored since the last run; everything, where the target or the events are
     not those of the last run, or where ``since`` is earlier than then. ``dry``: only count.
+    ``on_steps`` is called for each job that was read and while whose life the clock was set.
     Raises StoreError, Locked.
     """
     with store.snapshot() as db:
@@ -70,15 +78,20 @@ def feed(
                 found = (record for _, record in finished_jobs(db, after, window.upto, since))
                 yield from iter(lambda: list(islice(found, size)), [])
 
+        after = window.after if _continues(consumer, target, since) else 0
         if dry:
-            return _counted(target, chunks())
-        if next(chunks(1), None) is None:
+            outcome = _counted(target, chunks())
+        elif next(chunks(1), None) is None:
             return Outcome(0, 0, [])
-        with target.transaction():
-            # The target may have been written since: chunks() checks the mark again.
-            outcome = _added(target, chunks())
-            note = _Note(target.mark(), since)
-    consumer.done(window.end, msgspec.json.encode(note).decode())
+        else:
+            with target.transaction():
+                # The target may have been written since: chunks() checks the mark again.
+                outcome = _added(target, chunks())
+                note = _Note(target.mark(), since)
+        for jobid, steps in clock_steps(db, after, window.upto, since):
+            on_steps(jobid, steps)
+    if not dry:
+        consumer.done(window.end, msgspec.json.encode(note).decode())
     return outcome
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from cli.flux_jobs import jobid
 from cli.flux_jobs.timespec import format_duration
 from projections.job import state
+from projections.job.clock import comparable
 
 __all__ = [
     "RESULTS",
@@ -178,9 +179,13 @@ def _username(job: JobInfo) -> str:
     return "" if userid is None else job.username(userid)
 
 
-def _runtime(job: JobInfo) -> float:
+def _runtime(job: JobInfo) -> float | str:
+    """Return seconds, or "-" where the clock was set meanwhile."""
     start, end = job.attrs.get("t_run", 0.0), job.attrs.get("t_cleanup", 0.0)
-    return (end if end > 0 else job.now) - start if start > 0 else 0.0
+    if start <= 0:
+        return 0.0
+    end = end if end > 0 else job.now
+    return end - start if comparable(start, end) else "-"
 
 
 def _time_remaining(job: JobInfo) -> float:

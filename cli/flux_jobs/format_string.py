@@ -37,7 +37,8 @@ _EPOCHS = ("1970-01-01T00:00:00", datetime.fromtimestamp(0).strftime(_ISO_8601))
 _EMPTY = {"", "0s", "0.0", "0:00:00", *_EPOCHS}
 _NONE = "-"
 """What stands for a value that cannot be shown."""
-_UNCONVERTED = {"", _NONE}
+_UNKNOWN = {"", _NONE}
+"""Texts of a value that there is none of: no conversion and no numeric spec suits them."""
 _UNSUITABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What conversions, specifications and fields raise for a value that does not suit them."""
 
@@ -152,7 +153,7 @@ class _Column(NamedTuple):
         try:
             value = row[self.name]
             text = str(value)
-            return text if text in _UNCONVERTED else self.convert(value)
+            return text if text in _UNKNOWN else self.convert(value)
         except _UNSUITABLE:
             return _NONE
 

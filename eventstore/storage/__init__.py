@@ -6,13 +6,15 @@ schema.py           whose file it is, its version; making and migrating it
 schema.sql          the tables
 triggers.sql        the triggers that refuse changes of stored rows
 migrations/         N.sql brings version N - 1 to version N
-writer_lock.py      one writer at a time
+files.py            making files with the right permissions
+file_lock.py        one writer at a time
 connection.py       opening for appending or reading; transactions, snapshots
 """
 
 __all__ = [
     "connection",
+    "file_lock",
+    "files",
     "schema",
     "sql",
-    "writer_lock",
 ]

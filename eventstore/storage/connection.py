@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Opening the database, with its settings; transactions and snapshots.
 
-One writer at a time (writer_lock.py); any number of readers, which are never blocked (SQLite's
+One writer at a time (file_lock.py); any number of readers, which are never blocked (SQLite's
 WAL mode).
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import apsw
 
-from eventstore.errors import StoreError, translated
-from eventstore.storage import schema, writer_lock
+from eventstore.errors import StoreError, reachable, translated
+from eventstore.storage import file_lock, files, schema
 
 MEMORY = ":memory:"
 BUSY = 10_000  # milliseconds; readers and the writer hold conflicting locks only briefly
@@ -136,11 +136,16 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
     lock = -1
     if path != MEMORY:
         schema.check_header(path)
-        lock = writer_lock.acquire(path)
+        lock = file_lock.acquire_writer(path)
     try:
-        with translated(path):
+        with reachable(path), translated(path):
+            if path != MEMORY:
+                files.create(str(Path(path).resolve()))
             db = apsw.Connection(path)
             _configure(db)
+            # Without this, INSERT OR REPLACE deletes a row and fires no DELETE trigger
+            # (https://www.sqlite.org/lang_conflict.html), so that triggers.sql missed it.
+            db.execute("PRAGMA recursive_triggers = ON")
             # Until WAL is on, SQLite uses a rollback journal. EXTRA syncs its deletion: a
             # journal that reappears after a power loss would undo what was written since.
             db.execute("PRAGMA synchronous = EXTRA")

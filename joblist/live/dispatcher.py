@@ -7,11 +7,13 @@ the backlog is complete, what waits, what is refused.
 
 from __future__ import annotations
 
+import syslog
 from collections.abc import Callable
 from errno import ENOSYS, EPERM
+from functools import partial
 
+from joblist.callback_guard import answering
 from joblist.config import Config
-from joblist.failures import answering
 from joblist.journal.batches import Source
 from joblist.journal.follower import Follower
 from joblist.journal.pending_lines import LIMITS, Limits
@@ -69,6 +71,7 @@ class Live:
         limits: Limits = LIMITS,
     ) -> None:
         store = views.store
+        views.tell(partial(bus.log, syslog.LOG_ERR))
         active = ActiveJobs(views)
         service = Service(
             store, config, active=active.jobs, pack=active.pack, instance_size=size

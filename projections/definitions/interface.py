@@ -18,7 +18,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+import apsw
+
 from eventstore.errors import StoreError
+from eventstore.storage.sql import fetch
 from projections.job.state import Job
 
 
@@ -77,10 +80,39 @@ def schema_of(text: str) -> Schema:
         found = _STATEMENT.match(statement)
         if found is None:
             raise StoreError(
-                f"projection schema: not a CREATE TABLE or INDEX: {statement[:60]!r}"
+                f"its schema has what is no CREATE TABLE or INDEX: {statement[:60]!r}"
             )
         if found["what"].upper().endswith("INDEX"):
             indexes.append(statement)
         else:
             tables[found["name"]] = statement
     return Schema(tables, tuple(indexes))
+
+
+@lru_cache
+def columns_of(table: str, statement: str) -> tuple[tuple[str, bool], ...]:
+    """Return (name, whether in the PRIMARY KEY) of a table's columns, as SQLite parses them."""
+    scratch = apsw.Connection(":memory:")
+    try:
+        scratch.execute(statement)
+        rows = fetch(scratch, "SELECT name, pk > 0 FROM pragma_table_info(?)", (table,))
+    finally:
+        scratch.close()
+    return tuple((name, bool(key)) for name, key in rows)
+
+
+def check(projection: Projection) -> None:
+    """Raise StoreError, or what the projection itself raises, where it cannot be used."""
+    for member, kind in (("name", str), ("version", int), ("schema", str)):
+        if not isinstance(getattr(projection, member, None), kind):
+            raise StoreError(f"its member {member} is no {kind.__name__}")
+    if not callable(getattr(projection, "rows", None)):
+        raise StoreError("it has no method rows")
+    for table, statement in schema_of(projection.schema).tables.items():
+        if table.lower().startswith("rebuild_"):
+            raise StoreError(f"its table {table} has a name that rebuilds use")
+        columns = columns_of(table, statement)
+        if "VIRTUAL" not in statement.upper().split()[:2] and not any(
+            key for _, key in columns
+        ):
+            raise StoreError(f"its table {table} has no PRIMARY KEY")

@@ -3,6 +3,7 @@
 
 schema.sql          tables of the engine: views, states of unfinished jobs, rebuilds
 fold_batch.py       from the records of a batch to states before and after
+left_behind.py      projections that failed, isolated from all others
 row_deltas.py       from changed states to changed rows
 views.py            stored views and checkpoints; takes part in each batch
 rebuild.py          makes views anew from the events, beside the old ones
@@ -15,6 +16,7 @@ consumers.sql       the table of these cursors, in a file of its own
 __all__ = [
     "consumer_cursor",
     "fold_batch",
+    "left_behind",
     "rebuild",
     "rebuild_workers",
     "row_deltas",

@@ -13,10 +13,15 @@ anew, where the same seq may be another event, reading starts from the beginning
 Cursors are in a file of their own beside the database, because one process may hold the
 writer's lock on that for as long as it runs. A consumer saves its cursor when it is done with
 the rows that it read; if it is stopped before that, it reads them again.
+
+Two processes that read under one name at the same time would both read the same rows: `held`
+excludes that, by a lock file of each name.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +29,10 @@ from typing import NamedTuple
 
 import apsw
 
-from eventstore.errors import NotOurs, StoreError, translated
+from eventstore.errors import BeingRebuilt, Locked, NotOurs, reachable, translated
 from eventstore.events.digest_chain import GENESIS
+from eventstore.reading import event_log
+from eventstore.storage import file_lock, files
 from eventstore.storage.connection import MEMORY
 from eventstore.storage.sql import fetch, script, value
 from projections.definitions.interface import Projection
@@ -54,6 +61,33 @@ class Unread(NamedTuple):
     end: Position
 
 
+class Cursor(NamedTuple):
+    """How far a consumer has come: it has read rows up to ``seq``; ``behind`` came since."""
+
+    name: str
+    seq: int
+    behind: int
+
+
+def cursors(path: str, db: apsw.Connection) -> list[Cursor]:
+    """Return the saved cursors of the database at ``path``; called inside a snapshot of it.
+
+    One of another history (see above) begins again, from seq 0.
+    """
+    head = event_log.head(db)
+    found = []
+    for name, *position in _saved(f"{Path(path).resolve()}-consumers"):
+        seq = _seq_of(db, Position(*position))
+        found.append(Cursor(name, seq, head - seq))
+    return found
+
+
+def _seq_of(db: apsw.Connection, position: Position) -> int:
+    # In another history the batch does not exist, or has another digest.
+    sql = "SELECT last FROM batch WHERE batch = ? AND digest = ?"
+    return value(db, sql, position[:2]) or 0
+
+
 class Consumer:
     """A reader of the database at ``path`` that resumes where it stopped.
 
@@ -62,17 +96,48 @@ class Consumer:
 
     def __init__(self, path: str, name: str | None) -> None:
         self.name = name
-        self._path = None if name is None or path == MEMORY else f"{path}-consumers"
+        self._database = str(Path(path).resolve())
+        saved = name is not None and path != MEMORY
+        self._path = f"{self._database}-consumers" if saved else None
         self.position = START if self._path is None else self._load(self._path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes of this name out; begins with the position as it is saved now.
+
+        Raises Locked, which names the process, where another one holds it; StoreError where
+        the lock cannot be made. Without a name there is nothing to hold.
+        """
+        if self._path is None:
+            yield
+            return
+        lock = self._acquire(self._path)
+        try:
+            self.position = self._load(self._path)
+            yield
+        finally:
+            os.close(lock)
+
+    def _acquire(self, path: str) -> int:
+        # A name may hold what no file's name can.
+        digest = hashlib.sha256(str(self.name).encode(errors="surrogateescape")).hexdigest()
+        lock_path = f"{path}-{digest[:16]}.lock"
+        try:
+            with reachable(lock_path):
+                return file_lock.acquire(lock_path, self._database)
+        except file_lock.Held as error:
+            raise Locked(
+                f"{path}: process {error} reads as {self.name!r}; wait for that one to end"
+            ) from error
 
     def unread(self, db: apsw.Connection, projection: Projection) -> Unread:
         """Return the rows of the projection's view to read next; called inside a snapshot.
 
-        Raises StoreError where another version of the projection made the view.
+        Raises BeingRebuilt where another version of the projection made the view.
         """
         view = stored_views(db).get(projection.name)
         if view is None or view.version != version_of(projection):
-            raise StoreError(
+            raise BeingRebuilt(
                 f"projection {projection.name}: made by another version of the program; "
                 "run `flux-jobdb rebuild`, or wait for the one that runs"
             )
@@ -81,10 +146,7 @@ class Consumer:
         )
         found = fetch(db, sql, (view.checkpoint,))
         upto, *end = found[0] if found else (0, *START[:2])
-        # In another history the batch does not exist, or has another digest: NULL, so 0.
-        sql = "SELECT last FROM batch WHERE batch = ? AND digest = ?"
-        after = value(db, sql, self.position[:2]) or 0
-        return Unread(after, upto, Position(*end))
+        return Unread(_seq_of(db, self.position), upto, Position(*end))
 
     def done(self, end: Position, note: str = "") -> None:
         """Save that all rows up to ``end`` were processed."""
@@ -96,16 +158,13 @@ class Consumer:
         self.position = position
 
     def _load(self, path: str) -> Position:
-        if not Path(path).exists():
-            return START
-        # Writable, so that SQLite can roll back what a crash left.
-        with _opened(path, apsw.SQLITE_OPEN_READWRITE) as db:
-            sql = "SELECT batch, digest, note FROM consumer WHERE name = ?"
-            found = fetch(db, sql, (self.name,)) if _has_cursors(db) else []
-        return Position(*found[0]) if found else START
+        found = {name: Position(*position) for name, *position in _saved(path)}
+        return found.get(self.name or "", START)
 
     def _save(self, path: str, position: Position) -> None:
-        with _opened(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) as db:
+        with reachable(path):
+            files.create(path, self._database)
+        with _opened(path) as db:
             db.execute("BEGIN IMMEDIATE")
             if not _has_cursors(db):
                 db.execute(script(__file__, "consumers.sql"))
@@ -118,10 +177,20 @@ class Consumer:
             db.execute("COMMIT")
 
 
+def _saved(path: str) -> list[tuple[str, int, bytes, str]]:
+    """Return all rows of a file of cursors, by name; none where there is no such file."""
+    if not Path(path).exists():
+        return []
+    # Writable, so that SQLite can roll back what a crash left.
+    with _opened(path) as db:
+        sql = "SELECT name, batch, digest, note FROM consumer ORDER BY name"
+        return fetch(db, sql) if _has_cursors(db) else []
+
+
 @contextmanager
-def _opened(path: str, flags: int) -> Iterator[apsw.Connection]:
+def _opened(path: str) -> Iterator[apsw.Connection]:
     with translated(path):
-        db = apsw.Connection(path, flags=flags)
+        db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             db.set_busy_timeout(10_000)
             yield db

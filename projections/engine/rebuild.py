@@ -20,6 +20,7 @@ from eventstore.storage.connection import MEMORY, Store
 from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, schema_of
 from projections.definitions.registry import installed
+from projections.engine.left_behind import Failures, forget_failures, isolated
 from projections.engine.rebuild_workers import Shard, Step, Workers
 from projections.engine.row_deltas import ViewTables
 from projections.engine.views import (
@@ -48,44 +49,74 @@ def rebuild(
     chunk: int = _CHUNK,
     processes: int = 1,
 ) -> list[str]:
-    """Rebuild the named views, or all; returns their names.
+    """Rebuild the named views, or all; returns the names of those that were rebuilt.
+
+    A site's projection that fails is left behind with its old view, if it has one; those that
+    had failed before are tried again.
 
     With several ``processes``, that many share the folding, provided that the projections are
-    installed ones, which other processes can load. Raises StoreError for an unknown name. The
-    caller must hold the writer's lock, and append nothing meanwhile.
+    installed ones, which other processes can load. Raises StoreError for a name that is unknown
+    or cannot be loaded. The caller must hold the writer's lock, and append nothing meanwhile.
     """
     known = {projection.name: projection for projection in views.projections}
     wanted = list(names or known)
     for name in wanted:
+        if name in views.broken:
+            raise StoreError(f"projection {name}: {views.broken[name]}")
         if name not in known:
             raise StoreError(f"projection {name}: there is none; known are {', '.join(known)}")
-    Rebuild(views.store, [known[name] for name in wanted]).run(progress, chunk, processes)
+    with views.store.transaction() as db:
+        forget_failures(db, wanted)
+    work = Rebuild(views.store, [known[name] for name in wanted], views.leave)
+    work.run(progress, chunk, processes)
     views.reload()
-    return wanted
+    views.say()
+    return [name for name in wanted if name not in work.failures]
 
 
 def refresh(views: Views, progress: Progress = lambda done, total: None) -> list[str]:
     """Rebuild the views that are stale; returns their names."""
     names = [p.name for p in views.projections if p.name in views.stale]
     if names or FOLD in views.stale:
-        rebuild(views, names, progress)
+        return rebuild(views, names, progress)
     return names
 
 
 class Rebuild:
     """One rebuild: a new one, or the unfinished one if it makes the same views and versions."""
 
-    def __init__(self, store: Store, projections: list[Projection]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        projections: list[Projection],
+        leave: Callable[[apsw.Connection, Failures], None] | None = None,
+    ) -> None:
+        """Begin, or resume.
+
+        ``leave`` stores which projections failed, in the transaction in which they did; without
+        it, the first failure raises StoreError.
+        """
         self._store = store
-        self._projections = projections
-        plan = {projection.name: version_of(projection) for projection in projections}
-        self._plan = json.dumps({FOLD: FOLD_VERSION, **plan}, sort_keys=True)
+        self._leave = _stop if leave is None else leave
+        self._tables = ViewTables(projections, _PREFIX)
+        self._plan = ""
         with store.transaction() as db:
             self._done = self._begin(db)
-        self._tables = ViewTables(projections, _PREFIX)
+
+    @property
+    def failures(self) -> Failures:
+        """Which projections failed, and why."""
+        return self._tables.failures
+
+    def _plan_now(self) -> str:
+        plan = {
+            projection.name: version_of(projection) for projection in self._tables.projections
+        }
+        return json.dumps({FOLD: FOLD_VERSION, **plan}, sort_keys=True)
 
     def _begin(self, db: apsw.Connection) -> int:
         """Create the tables, or find those of an unfinished rebuild; returns its checkpoint."""
+        self._plan = self._plan_now()
         for plan, checkpoint in fetch(db, "SELECT plan, checkpoint FROM rebuild"):
             if plan == self._plan:
                 return int(checkpoint)
@@ -94,10 +125,20 @@ class Rebuild:
         db.execute(
             f"CREATE TABLE {_PREFIX}{FOLD} (job INTEGER PRIMARY KEY, data BLOB NOT NULL)"
         )
-        for projection in self._projections:
-            for name, statement in schema_of(projection.schema).tables.items():
-                db.execute(statement.replace(name, _PREFIX + name, 1))
+        for projection in self._tables.projections:
+            with isolated(projection, self.failures, db):
+                for name, statement in schema_of(projection.schema).tables.items():
+                    db.execute(statement.replace(name, _PREFIX + name, 1))
+        self._go_on_without(db)
         return 0
+
+    def _go_on_without(self, db: apsw.Connection) -> None:
+        """Take the projections that failed out of the plan, so that it can be resumed."""
+        plan = self._plan_now()
+        if plan != self._plan:
+            self._plan = plan
+            db.execute("UPDATE rebuild SET plan = ?", (plan,))
+            self._leave(db, self.failures)
 
     def run(self, progress: Progress, chunk: int, processes: int = 1) -> None:
         """Fill the new tables up to the last event, then replace the old ones."""
@@ -118,18 +159,18 @@ class Rebuild:
 
     def _are_installed(self) -> bool:
         found = {projection.name: projection for projection in installed()}
-        return all(type(found.get(p.name)) is type(p) for p in self._projections)
+        return all(type(found.get(p.name)) is type(p) for p in self._tables.projections)
 
     def _fill_alone(self, last: int, chunk: int, progress: Progress) -> None:
         with self._store.snapshot() as db:
-            shard = Shard(db, self._projections, _PREFIX + FOLD, self._done)
+            shard = Shard(db, self._tables.projections, _PREFIX + FOLD, self._done)
         for after, until in self._chunks(last, chunk):
             with self._store.transaction() as db:
-                self._write(db, until, [shard.step(after, until)])
+                self._write(db, until, shard.steps(after, until))
             progress(until, last)
 
     def _fill_together(self, last: int, chunk: int, progress: Progress, count: int) -> None:
-        names = [projection.name for projection in self._projections]
+        names = [projection.name for projection in self._tables.projections]
         workers = Workers(self._store.path, names, _PREFIX + FOLD, self._done, count)
         try:
             chunks = list(self._chunks(last, chunk))
@@ -137,9 +178,8 @@ class Rebuild:
             for number, (_, until) in enumerate(chunks, 1):
                 if number < len(chunks):
                     workers.ask(*chunks[number])
-                steps = workers.steps()
                 with self._store.transaction() as db:
-                    self._write(db, until, steps)
+                    self._write(db, until, workers.steps())
                 progress(until, last)
         finally:
             workers.close()
@@ -153,28 +193,38 @@ class Rebuild:
             yield done, until
             done = until
 
-    def _write(self, db: apsw.Connection, until: int, steps: list[Step]) -> None:
+    def _write(self, db: apsw.Connection, until: int, steps: Iterable[Step]) -> None:
         for step in steps:
-            self._tables.write(db, step.delta)
+            for name, reason in step.failures.items():
+                self.failures.setdefault(name, reason)
+            self._tables.write(db, step.deltas)
             save_states(db, _PREFIX + FOLD, step.states)
+        self._go_on_without(db)
         db.execute("UPDATE rebuild SET checkpoint = ?", (until,))
         self._done = until
 
     def _switch(self, db: apsw.Connection, *, sound: bool) -> None:
         old = stored_views(db)
-        for projection in self._projections:
-            for table in old[projection.name].tables if projection.name in old else ():
-                _drop(db, table, sound=sound)
-            schema = schema_of(projection.schema)
-            for table in schema.tables:
-                db.execute(f"ALTER TABLE {_PREFIX}{table} RENAME TO {table}")
-            for statement in schema.indexes:
-                db.execute(statement)
-            record_view(db, projection, self._done)
+        for projection in self._tables.projections:
+            with isolated(projection, self.failures, db):
+                for table in old[projection.name].tables if projection.name in old else ():
+                    _drop(db, table, sound=sound)
+                schema = schema_of(projection.schema)
+                for table in schema.tables:
+                    db.execute(f"ALTER TABLE {_PREFIX}{table} RENAME TO {table}")
+                for statement in schema.indexes:
+                    db.execute(statement)
+                record_view(db, projection, self._done)
+        self._go_on_without(db)
         _drop(db, FOLD, sound=sound)
         db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
         record_fold(db, self._done)
-        db.execute("DELETE FROM rebuild")
+        discard(db)  # the tables of projections that failed, and the plan
+
+
+def _stop(_: apsw.Connection, failures: Failures) -> None:
+    for name, reason in failures.items():
+        raise StoreError(f"projection {name}: {reason}")
 
 
 def discard(db: apsw.Connection) -> None:

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import apsw
 from msgspec import Struct
 
-from eventstore.storage.sql import fetch
-from projections.definitions.interface import Add, Projection, Put, schema_of
+from eventstore.errors import StoreError
+from projections.definitions.interface import Add, Projection, Put, columns_of, schema_of
 from projections.engine.fold_batch import Change
+from projections.engine.left_behind import Failures, isolated
 from projections.job.state import INACTIVE, Job
 
 Rows = Sequence["Put | Add"]
@@ -41,45 +41,87 @@ class RowDeltas(Struct, gc=False, array_like=True):
 
 
 class ViewTables:
-    """The tables of some projections; their names in the database are ``prefix`` + name."""
+    """The tables of some projections; their names in the database are ``prefix`` + name.
+
+    A site's projection that fails is left out from then on, until `revive`; `settle` leaves it
+    out for good. ``failures`` says why, by name. A failure of a built-in one raises.
+    """
 
     def __init__(self, projections: Iterable[Projection], prefix: str = "") -> None:
-        self.projections = list(projections)
+        self._all = list(projections)
         self._tables = {
-            name: _Table(prefix, name, statement)
-            for projection in self.projections
-            for name, statement in schema_of(projection.schema).tables.items()
+            projection.name: {
+                name: _Table(prefix, name, statement)
+                for name, statement in schema_of(projection.schema).tables.items()
+            }
+            for projection in self._all
         }
+        self.failures: Failures = {}
         self._rows: dict[str, dict[int, Rows]] = {}
         self.forget()
 
+    @property
+    def projections(self) -> list[Projection]:
+        """Those that did not fail."""
+        return [projection for projection in self._all if projection.name not in self.failures]
+
     def forget(self) -> None:
         """Drop the cached rows: the tables were changed by somebody else, or rolled back."""
-        self._rows = {projection.name: {} for projection in self.projections}
+        self._rows = {projection.name: {} for projection in self._all}
+
+    def revive(self) -> None:
+        """Take those that failed back in: what they failed at was rolled back."""
+        self.failures = {}
+        self.forget()
+
+    def settle(self) -> None:
+        """Drop those that failed: what was written without them was committed."""
+        if self.failures:
+            self._all, self.failures = self.projections, {}
 
     def apply(self, db: apsw.Connection, changes: Mapping[int, Change]) -> None:
         """Write what changed jobs change in the tables."""
-        self.write(db, self.delta(changes))
+        for projection in self.projections:
+            with isolated(projection, self.failures, db):
+                self._write(db, projection, self._delta(projection, changes))
 
-    def delta(self, changes: Mapping[int, Change]) -> RowDeltas:
-        """Return what changed jobs change in the tables."""
+    def deltas(self, changes: Mapping[int, Change]) -> dict[str, RowDeltas]:
+        """Return what changed jobs change in the tables, by projection."""
+        found: dict[str, RowDeltas] = {}
+        for projection in self.projections:
+            with isolated(projection, self.failures):
+                found[projection.name] = self._delta(projection, changes)
+        return found
+
+    def write(self, db: apsw.Connection, deltas: Mapping[str, RowDeltas]) -> None:
+        """Write what `deltas` returned."""
+        for projection in self.projections:
+            if projection.name in deltas:
+                with isolated(projection, self.failures, db):
+                    self._write(db, projection, deltas[projection.name])
+
+    def _delta(self, projection: Projection, changes: Mapping[int, Change]) -> RowDeltas:
         delta = RowDeltas({}, {}, [])
         sums: Counter[Add] = Counter()
-        for projection in self.projections:
-            for old, new in self._differences(projection, changes):
-                _distribute(old, delta.deleted, sums, -1)
-                _distribute(new, delta.inserted, sums, 1)
+        for old, new in self._differences(projection, changes):
+            _distribute(old, delta.deleted, sums, -1)
+            _distribute(new, delta.inserted, sums, 1)
         delta.sums += [(*row, times) for row, times in sums.items() if times]
         return delta
 
-    def write(self, db: apsw.Connection, delta: RowDeltas) -> None:
+    def _write(self, db: apsw.Connection, projection: Projection, delta: RowDeltas) -> None:
         """Write a delta: deletions first, because an inserted row may have the same key."""
+        tables = self._tables[projection.name]
+        sums = _added(delta.sums)
+        strange = {*delta.deleted, *delta.inserted, *sums} - tables.keys()
+        if strange:
+            raise StoreError(f"its schema has no table {min(strange)}")
         for name, rows in delta.deleted.items():
-            self._tables[name].delete(db, rows)
+            tables[name].delete(db, rows)
         for name, rows in delta.inserted.items():
-            self._tables[name].insert(db, rows)
-        for name, amounts in _added(delta.sums).items():
-            self._tables[name].add(db, amounts)
+            tables[name].insert(db, rows)
+        for name, amounts in sums.items():
+            tables[name].add(db, amounts)
 
     def _differences(
         self, projection: Projection, changes: Mapping[int, Change]
@@ -103,6 +145,8 @@ def _distribute(
     for row in rows:
         if isinstance(row, Add):
             sums[row] += sign
+        elif not isinstance(row, Put):
+            raise TypeError(f"{row!r:.50} is no Put and no Add")
         else:
             puts.setdefault(row.table, []).append(row.values)
 
@@ -127,7 +171,7 @@ class _Table:
     """The statements that change one table, by its columns and PRIMARY KEY."""
 
     def __init__(self, prefix: str, name: str, statement: str) -> None:
-        columns = _columns(name, statement)
+        columns = columns_of(name, statement)
         keys = [column for column, key in columns if key]
         others = [column for column, key in columns if not key]
         table = prefix + name
@@ -152,13 +196,3 @@ class _Table:
         # Delete rows whose sums are all zero, so that the tables equal those of a rebuild.
         lowered = [key for key, amounts in sums.items() if min(amounts) < 0 or not any(amounts)]
         db.executemany(self._delete_zeros, lowered)
-
-
-@lru_cache
-def _columns(table: str, statement: str) -> tuple[tuple[str, bool], ...]:
-    """Return (name, whether in the PRIMARY KEY) of a table's columns, as SQLite parses them."""
-    scratch = apsw.Connection(":memory:")
-    scratch.execute(statement)
-    rows = fetch(scratch, "SELECT name, pk > 0 FROM pragma_table_info(?)", (table,))
-    scratch.close()
-    return tuple((name, bool(key)) for name, key in rows)

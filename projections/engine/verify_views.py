@@ -17,8 +17,9 @@ from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, schema_of
 from projections.definitions.registry import installed
 from projections.engine.fold_batch import JobStates
+from projections.engine.left_behind import Failures, failed
 from projections.engine.row_deltas import ViewTables
-from projections.engine.views import FOLD, save_states, stale, state_changes
+from projections.engine.views import FOLD, save_states, stale, state_changes, version_of
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
@@ -43,7 +44,8 @@ def differing(
     old = stale(db, known)
     if FOLD in old:
         return None
-    current = [projection for projection in known if projection.name not in old]
+    behind = failed(db, {projection.name: version_of(projection) for projection in known})
+    current = [p for p in known if p.name not in old and p.name not in behind]
     for projection in current:
         for name in missing_indexes(db, projection):
             return f"projection {projection.name}: index {name} is missing; {_REMEDY}"
@@ -54,7 +56,8 @@ def differing(
             for name, statement in schema_of(projection.schema).tables.items():
                 _create(db, name, statement)
                 tables[name] = projection.name
-        _fill(db, current, progress)
+        for name, reason in _fill(db, current, progress).items():
+            return f"projection {name}: fails now: {reason}; {_REMEDY}"
         for table, name in tables.items():
             found = _compare(db, table)
             if found is not None:
@@ -77,18 +80,20 @@ def _create(db: apsw.Connection, name: str, statement: str) -> None:
     db.execute(statement.replace(name, _PREFIX + name, 1))
 
 
-def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> None:
+def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> Failures:
+    """Fill the second tables; returns which of the projections failed, and why."""
     job_states = JobStates({}, 0)
     tables = ViewTables(projections, _PREFIX)
     done, last = 0, event_log.head(db)
     while done < last:
         until = min(event_log.following(db, done, last) - 1 + _CHUNK, last)
         records = list(event_log.records(db, done, until))
-        changes = job_states.fold(db, records)
-        tables.apply(db, changes)
-        save_states(db, _PREFIX + FOLD, state_changes(changes))
+        for changes in job_states.fold(db, records):
+            tables.apply(db, changes)
+            save_states(db, _PREFIX + FOLD, state_changes(changes))
         done = until
         progress(done, last)
+    return tables.failures
 
 
 def _compare(db: apsw.Connection, table: str) -> str | None:

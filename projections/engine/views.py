@@ -6,25 +6,37 @@ event store's Writer. Checkpoints are written in the same transaction, so that t
 agree with the rows.
 
 A view is *stale* when another version of its projection made it, or when it has missed events.
-It does not advance then, until rebuild.py rebuilds it.
+It does not advance then, until rebuild.py rebuilds it. Nor does one whose projection failed
+(left_behind.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import apsw
 import msgspec
 from msgspec import Struct
 
+from eventstore.errors import StoreError
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, script, value
 from projections.definitions.interface import Projection, schema_of
-from projections.definitions.registry import installed
+from projections.definitions.registry import checked, find
 from projections.engine.fold_batch import Change, JobStates, decode_state, encode_states
+from projections.engine.left_behind import (
+    NOT_LOADED,
+    Failures,
+    failed,
+    forget_strangers,
+    isolated,
+    news_of,
+    record_failure,
+    told,
+)
 from projections.engine.row_deltas import ViewTables
 from projections.job.reducers import FOLD_VERSION
 from projections.job.state import INACTIVE, Job
@@ -64,22 +76,46 @@ class Views:
     """The current views of a store that is open for writing.
 
     A `Participant` of each batch that is appended to it: one object for one open store.
+    ``broken`` says which of a site's projections cannot be used, and why.
     """
 
     def __init__(self, store: Store, projections: Sequence[Projection] | None = None) -> None:
         self.store = store
-        self.projections = installed() if projections is None else list(projections)
+        self.projections, broken = find() if projections is None else checked(projections)
+        self.broken = {one.name: one.reason for one in broken}
+        self._unsaid: list[str] = []  # names of projections that were left behind, in lines
+        self._before_batch = 0  # how many there were
+        self._tell: Callable[[str], None] | None = None
         with store.transaction() as db:
             db.execute(script(__file__, "schema.sql"))
+            forget_strangers(db, {*self.broken, *(p.name for p in self.projections)})
+            self.leave(db, {one.name: one.reason for one in news_of(db, broken)})
             if event_log.head(db) == 0:
                 self._create_missing(db)
         self.reload()
+
+    def tell(self, tell: Callable[[str], None]) -> None:
+        """Name by ``tell`` each projection that was, or will be, left behind."""
+        self._tell = tell
+        self.say()
+
+    def say(self) -> None:
+        """Name those that were left behind since the last time."""
+        while self._tell is not None and self._unsaid:
+            self._tell(self._unsaid.pop(0))
+
+    def leave(self, db: apsw.Connection, failures: Failures) -> None:
+        """Leave projections behind, in the transaction in which they failed."""
+        versions = {projection.name: version_of(projection) for projection in self.projections}
+        for name, reason in failures.items():
+            if record_failure(db, name, versions.get(name, NOT_LOADED), reason):
+                self._unsaid.append(told(name, reason))
 
     def reload(self) -> None:
         """Load which views are current, and the states of unfinished jobs."""
         with self.store.snapshot() as db:
             self.stale = stale(db, self.projections)
-            self._tables = ViewTables(p for p in self.projections if p.name not in self.stale)
+            self._tables = ViewTables(current(db, self.projections))
             self._load_states(db)
             self._reached = event_log.head(db)  # the seq that is applied and committed
             self._advanced = self._reached  # and the seq that the current batch applied
@@ -113,9 +149,11 @@ class Views:
                 f"the views in memory are those of seq {self._reached}, the batch begins at "
                 f"seq {records[0].seq}: another Views object advanced them"
             )
-        changes = self._states.fold(db, records)
-        self._tables.apply(db, changes)
-        save_states(db, FOLD, state_changes(changes))
+        self._before_batch = len(self._unsaid)
+        for changes in self._states.fold(db, records):
+            self._tables.apply(db, changes)
+            save_states(db, FOLD, state_changes(changes))
+        self.leave(db, self._tables.failures)
         names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
             "UPDATE view SET checkpoint = ? WHERE name = ?",
@@ -126,12 +164,15 @@ class Views:
     def committed(self) -> None:
         """Keep the states that the last batch made."""
         self._states.keep()
+        self._tables.settle()
         self._reached = self._advanced
+        self.say()
 
     def rolled_back(self) -> None:
         """Be as before the last batch: as the views are stored."""
         self._states.undo()
-        self._tables.forget()
+        self._tables.revive()
+        del self._unsaid[self._before_batch :]
         self._advanced = self._reached
 
     def _create_missing(self, db: apsw.Connection) -> None:
@@ -140,12 +181,15 @@ class Views:
             view = stored_views(db).get(name)
             for table in view.tables if view else ():
                 db.execute(f"DROP TABLE {table}")
+        failures: Failures = {}
         for projection in self.projections:
             if projection.name in stale(db, [projection]):
-                schema = schema_of(projection.schema)
-                for statement in (*schema.tables.values(), *schema.indexes):
-                    db.execute(statement)
-                record_view(db, projection, 0)
+                with isolated(projection, failures, db):
+                    schema = schema_of(projection.schema)
+                    for statement in (*schema.tables.values(), *schema.indexes):
+                        db.execute(statement)
+                    record_view(db, projection, 0)
+        self.leave(db, failures)
         record_fold(db, 0)
 
 
@@ -153,45 +197,85 @@ def stale(db: apsw.Connection, projections: Iterable[Projection]) -> set[str]:
     """Return the names of the views that need a rebuild.
 
     They do not exist, were made by another version, or have missed events: those of a site's
-    projection that was not installed for a while.
+    projection that was not installed for a while. Those that failed need no rebuild, until
+    somebody asks for it.
     """
     views, head = stored_views(db), event_log.head(db)
     wanted = {projection.name: version_of(projection) for projection in projections}
+    behind = failed(db, wanted)
     wanted[FOLD] = str(FOLD_VERSION)
-    current = {
+    reached = {
         view.name for view in views.values()
         if view.version == wanted.get(view.name) and view.checkpoint == head
     }  # fmt: skip
-    return set(wanted) - current
+    return set(wanted) - reached - behind.keys()
+
+
+def current(db: apsw.Connection, projections: Iterable[Projection]) -> list[Projection]:
+    """Return those whose views are current: neither stale, nor left behind."""
+    known = list(projections)
+    others = stale(db, known) | failed(db, {p.name: version_of(p) for p in known}).keys()
+    return [projection for projection in known if projection.name not in others]
 
 
 class Status(NamedTuple):
-    """A view as `flux-jobdb projections` shows it, which also explains ``state``."""
+    """A view as `flux-jobdb projections` shows it, which also explains ``state``.
+
+    ``reason`` says why its projection failed; it is empty otherwise.
+    """
 
     name: str
     version: str
     checkpoint: int
     state: str
+    reason: str = ""
 
 
 def overview(db: apsw.Connection) -> list[Status]:
     """Return the status of each view that exists or should exist."""
-    known = installed()
-    old, views = stale(db, known), stored_views(db)
+    known, broken = find()
+    views, head = stored_views(db), event_log.head(db)
+    behind = failed(db, {projection.name: version_of(projection) for projection in known})
     found = []
     for projection in known:
-        view = views.get(projection.name)
-        if view is None:
-            found.append(Status(projection.name, version_of(projection), 0, "missing"))
-            continue
-        if view.name not in old:
-            state = "current"
+        version = version_of(projection)
+        view = views.get(projection.name, View(projection.name, version, 0, ()))
+        if view.name in behind:
+            state = "failed"
+        elif view.name not in views:
+            state = "missing"
+        elif view.version != version:
+            state = "stale"
         else:
-            state = "stale" if view.version != version_of(projection) else "behind"
-        found.append(Status(view.name, view.version, view.checkpoint, state))
-    names = {projection.name for projection in known} | {FOLD}
+            state = "current" if view.checkpoint == head else "behind"
+        found.append(Status(*view[:3], state, behind.get(view.name, "")))
+    for name, reason in broken:
+        view = views.get(name, View(name, NOT_LOADED, 0, ()))
+        found.append(Status(*view[:3], "failed", reason))
+    names = {status.name for status in found} | {FOLD}
     found += [Status(*view[:3], "unknown") for name, view in views.items() if name not in names]
     return found
+
+
+def unsettled(db: apsw.Connection) -> bool:
+    """Whether opening the store for writing would rebuild views, or name what is broken."""
+    known, broken = find()
+    return bool(stale(db, known) or news_of(db, broken))
+
+
+def drop_view(db: apsw.Connection, name: str) -> None:
+    """Drop the view of a projection that is not installed; raises StoreError for any other."""
+    status = {one.name: one for one in overview(db)}.get(name)
+    if status is None:
+        raise StoreError(f"projection {name}: there is none")
+    if status.state != "unknown":
+        raise StoreError(
+            f"projection {name}: it is installed, and its view would be made again; "
+            "uninstall it first"
+        )
+    for table in stored_views(db)[name].tables:
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+    db.execute("DELETE FROM view WHERE name = ?", (name,))
 
 
 def first_fault(db: apsw.Connection) -> str | None:

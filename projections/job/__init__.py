@@ -6,11 +6,13 @@ reducers.py      fold: how each event of RFC 21 changes the state
 jobspec.py       name, queue, counts and duration from a jobspec (RFC 14, RFC 25)
 jobspec_fast.py  the same for jobspecs of the usual form, in less time
 resource_set.py  ranks, hosts, cores and expiration from R (RFC 20)
+clock.py         whether times of a job can be subtracted
 attributes.py    the state as attributes of a job-list answer
 """
 
 __all__ = [
     "attributes",
+    "clock",
     "jobspec",
     "jobspec_fast",
     "reducers",

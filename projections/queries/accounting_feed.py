@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from eventstore.reading import event_log
 from eventstore.reading.event_log import payload
-from eventstore.storage.sql import statements
+from eventstore.storage.sql import fetch, statements
 from projections.formats.json_text import dumps, escaped
+from projections.job.clock import UNSET_BEFORE, Step, steps
 from projections.job.jobspec import apply_updates
 
 
@@ -63,6 +65,20 @@ def finished_jobs(
             jobid, userid, t_submit, t_run, t_inactive, ranks, _spaced(r), _spaced(jobspec),
             *requested(jobspec), t_inactive - t_run,
         )  # fmt: skip
+
+
+def clock_steps(
+    db: apsw.Connection, after: int, upto: int, since: float = 0.0
+) -> Iterator[tuple[int, list[Step]]]:
+    """Yield (job id, where the clock was set) of those of `finished_jobs` that have that.
+
+    Their rows have the times that came, as flux-accounting's script would take them.
+    """
+    for key, jobid, seq in fetch(db, SQL["unordered"], (after, upto, since, UNSET_BEFORE)):
+        entries = (record.entry for record in event_log.job_records(db, key, seq))
+        found = steps((entry.timestamp, entry.name) for entry in entries)
+        if found:
+            yield jobid, found
 
 
 def json_line(seq: int, record: JobRecord) -> bytes:

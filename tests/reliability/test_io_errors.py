@@ -16,7 +16,7 @@ from eventstore.errors import Locked, StoreError
 from eventstore.maintenance.backup import backup
 from eventstore.maintenance.recover import recover
 from eventstore.storage.connection import create_or_open, open_readonly
-from eventstore.storage.writer_lock import is_being_written
+from eventstore.storage.file_lock import is_being_written
 from tests.reliability.torture.faults import (
     KINDS,
     Faults,

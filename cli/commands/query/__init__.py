@@ -8,6 +8,7 @@ events.py   the stored events
 rpc.py      answers to job-list's requests
 stats.py    counts and sizes
 gaps.py     what is missing, and why
+consumers.py  how far readers of the feed have come
 """
 
-__all__ = ["events", "gaps", "history", "info", "list", "rpc", "stats"]
+__all__ = ["consumers", "events", "gaps", "history", "info", "list", "rpc", "stats"]

@@ -11,6 +11,7 @@ from cli.database import reading
 from cli.flux_jobs.timespec import format_moment
 from cli.options import JobId, db_option
 from cli.output.streams import say
+from projections.job.clock import comparable
 
 if TYPE_CHECKING:
     from eventstore.events.records import Record
@@ -53,6 +54,7 @@ def _line(record: Record, start: float, *, local: bool) -> str:
     entry = record.entry
     context = (entry.context or b"").decode()
     mark = "*" if record.replayed else " "
-    offset = f"+{entry.timestamp - start:.6f}"
+    since = f"{entry.timestamp - start:+.6f}"
+    offset = since if comparable(start, entry.timestamp) or entry.timestamp < start else "-"
     when = format_moment(entry.timestamp, local=local)
     return f"{when} {offset:>11} {mark}{entry.name} {context}".rstrip()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.database import database_path, reading
+from cli.database import being_rebuilt, database_path, reading, tell_once
 from cli.flux_jobs.timespec import format_moment
 from cli.main import REJECTED
 from cli.options import JobId, Time, db_option
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cli.accounting.explain import Figure
     from cli.accounting.flux_accounting_db import Target
     from projections.engine.consumer_cursor import Consumer
+    from projections.job.clock import Step
 
 __all__ = ["command"]
 
@@ -88,14 +89,20 @@ def command(
     from projections.engine.consumer_cursor import Consumer  # noqa: PLC0415
 
     consumer = Consumer(database_path(), name)
-    if follow:
-        return _following(lambda: _print(consumer, since))
-    return _print(consumer, since, dry=dry_run)
+    if dry_run:
+        return _print(consumer, since, dry=True)
+
+    def print_once() -> int:
+        # Held for one run each: with --follow, others of this name may run in between.
+        with consumer.held():
+            return _print(consumer, since)
+
+    return _following(print_once) if follow else print_once()
 
 
 def _following(once: Callable[[], int]) -> int:
-    """Repeat ``once`` until interrupted; a locked target is retried."""
-    from eventstore.errors import Locked  # noqa: PLC0415
+    """Repeat ``once`` until interrupted; waits for locks, and for views that are rebuilt."""
+    from eventstore.errors import BeingRebuilt, Locked  # noqa: PLC0415
 
     status = 0
     try:
@@ -103,7 +110,9 @@ def _following(once: Callable[[], int]) -> int:
             try:
                 status = max(status, once())
             except Locked as error:
-                say(f"flux-jobdb: {error}", err=True)
+                tell_once(str(error))
+            except BeingRebuilt:
+                tell_once(being_rebuilt(database_path()))
             time.sleep(_PAUSE)
     except KeyboardInterrupt:
         return status
@@ -114,7 +123,8 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
 
     with reading() as store:
-        outcome = feed(store, target, consumer_of(store, target), since, dry=dry)
+        consumer = consumer_of(store, target)
+        outcome = feed(store, target, consumer, since, dry=dry, on_steps=_name_steps)
     if not quiet or outcome.added:
         what = "would be added" if dry else "added"
         there = f", {outcome.there} were there" if outcome.there else ""
@@ -127,17 +137,31 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
 def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     from cli.accounting.feed import ACCOUNTING  # noqa: PLC0415
     from cli.flux_jobs.jobid import with_jobid  # noqa: PLC0415
-    from projections.queries.accounting_feed import finished_jobs, json_line  # noqa: PLC0415
+    from projections.queries.accounting_feed import (  # noqa: PLC0415
+        clock_steps,
+        finished_jobs,
+        json_line,
+    )
 
     with reading() as store, store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
         for seq, record in finished_jobs(db, window.after, window.upto, since):
             line = with_jobid(json_line(seq, record), record.id)
             sys.stdout.buffer.write(line + b"\n")
+        for jobid, steps in clock_steps(db, window.after, window.upto, since):
+            _name_steps(jobid, steps)
     sys.stdout.flush()
     if not dry:
         consumer.done(window.end)
     return 0
+
+
+def _name_steps(jobid: int, steps: list[Step]) -> None:
+    """Name a job on standard error whose row has times that cannot be subtracted."""
+    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+
+    told = ", and ".join(map(str, steps))
+    say(f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True)
 
 
 def _explain(jobid: int, target: Target | None) -> int:
@@ -162,6 +186,8 @@ def _explain(jobid: int, target: Target | None) -> int:
                 say(_presence(target, jobid, found.figures))
             for figure in found.figures:
                 say(_line(figure))
+            for step in found.steps:
+                say(f"  {step}")
     return 0
 
 

@@ -46,8 +46,9 @@ def command(folder: str | None, remove: bool) -> None:
             return
         module = _module()
         _check(module)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         target.write_text(_ENTRY.format(module=module), encoding="utf-8")
+        target.chmod(0o644)  # Flux reads it as another user, and the umask may be root's 077
     except OSError as error:
         raise JobdbError(f"{target}: {error.strerror}; check path and permissions") from error
     for line in (f"wrote {target}:", "", *_ENTRY.format(module=module).splitlines(), ""):
@@ -69,6 +70,13 @@ def _folder(given: str | None) -> Path:
     if done.returncode:
         raise JobdbError(f"flux config: {done.stderr.strip()}; name the folder with --dir")
     return Path(done.stdout.strip()) / "modprobe"
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)
 
 
 def _module() -> str:

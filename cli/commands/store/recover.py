@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from cli.database import database_path
+from cli.database import database_path, tell_once
 from cli.main import REJECTED
 from cli.options import db_option
 from cli.output.streams import say
@@ -36,7 +36,9 @@ def command(to: str) -> int:
     with progress("recovering") as advance:
         found = recover(path, to, advance, job_ids=JOB_IDS)
     with create_or_open(to) as store, progress("building views") as advance:
-        refresh(Views(store), advance)
+        views = Views(store)
+        views.tell(tell_once)
+        refresh(views, advance)
     for loss in found.losses[:_MOST_LINES]:
         say(f"lost: {loss}", err=True)
     if len(found.losses) > _MOST_LINES:

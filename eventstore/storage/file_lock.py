@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""One writer at a time: a lock (flock) on a file beside the database.
+"""Exclusive locks (flock) on files beside the database: the writer's, and those of consumers.
 
-The lock goes with the process that holds it, however that ends. The file stays, and holds the
+A lock goes with the process that holds it, however that ends. Its file stays, and holds the
 number of the process that took the lock last.
 """
 
@@ -14,28 +14,47 @@ import time
 from pathlib import Path
 
 from eventstore.errors import Locked, StoreError
+from eventstore.storage import files
 
 
-def acquire(path: str) -> int:
+class Held(Exception):  # noqa: N818 - the name is clearer without Error
+    """Another process holds the lock: its number, or "unknown"."""
+
+
+def acquire_writer(path: str) -> int:
     """Take the writer's lock of a database; returns a file descriptor, closing it gives it up.
 
     Raises Locked where another process has it, StoreError where it cannot be made.
     """
-    lock_path = _lock_path(path)
     try:
-        lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return acquire(_writer_path(path), path)
+    except Held as error:
+        raise Locked(
+            f"{path}: process {error} is writing it; wait for that one to end"
+        ) from error
     except OSError as error:
         raise StoreError(
             f"{path}: it cannot be written ({error.strerror}); check its folder's permissions"
         ) from error
+
+
+def acquire(path: str, like: str) -> int:
+    """Lock the file ``path``, created with the permissions of ``like``; returns a descriptor.
+
+    Closing that gives the lock up. Raises Held where another process holds it, OSError where
+    there cannot be such a file.
+    """
+    files.create(path, like)
+    lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         _lock_exclusively(lock)
     except BlockingIOError as error:
-        holder = re.sub(rb"[^ -~]", b"", os.read(lock, 100)).decode()
+        holder = re.sub(rb"[^0-9]", b"", os.read(lock, 100)).decode()
         os.close(lock)
-        raise Locked(
-            f"{path}: process {holder or 'unknown'} is writing it; wait for that one to end"
-        ) from error
+        raise Held(holder or "unknown") from error
+    except OSError:
+        os.close(lock)
+        raise
     try:
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
@@ -59,7 +78,7 @@ def is_being_written(path: str) -> bool:
     The lock tells; the number in its file may be that of another process by now.
     """
     try:
-        lock = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(_writer_path(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -71,5 +90,5 @@ def is_being_written(path: str) -> bool:
     return False
 
 
-def _lock_path(path: str) -> str:
+def _writer_path(path: str) -> str:
     return f"{Path(path).resolve()}-lock"

@@ -103,7 +103,7 @@ def numbers_of(checks: bytes) -> tuple[int, ...]:
 
 
 def content_digest(data: bytes) -> bytes:
-    """Sixteen bytes by which a purge or a reject is recognised when it comes again."""
+    """Sixteen bytes by which a purge or a reject is recognised when it is received again."""
     return hashlib.sha256(data).digest()[:16]
 
 

@@ -6,8 +6,8 @@ text can be composed of these and the context, byte for byte, only the context i
 is tried for each event. Other texts are stored whole.
 
 *jobspec and R.* Payloads of different jobs are similar. One is stored uncompressed, as a base;
-the next ones are deflated with it as the dictionary (RFC 1951). Damage to a base concerns these
-only.
+the next ones are deflated with it as the dictionary (RFC 1951). Damage to a base concerns only
+the payloads that refer to it.
 """
 
 from __future__ import annotations

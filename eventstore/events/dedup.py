@@ -35,9 +35,9 @@ def place(
 ) -> tuple[bool, int]:
     """Find ``entry`` in a job's stored events, which are in the job's order.
 
-    ``start`` is the index behind the last event of the same source: its next event
-    is there or later, unless the source repeats itself. Returns (True, index) of the same
-    event, or (False, index) with the place where it belongs.
+    ``start`` is the index after the last event of the same source: its next event is there or
+    later, unless the source repeats itself. Returns (True, index) of the same event, or
+    (False, index), the place where it belongs.
     """
     for index in range(start, len(known)):
         if _same(known[index], entry, replayed=replayed):

@@ -19,7 +19,7 @@ from typing import Any
 
 FORMS = range(3)
 WHOLE, DIGITS, SHORTEST = FORMS
-"""How an event's text is kept: as it came; or its context, with the timestamp in the text
+"""How an event's text is stored: whole; or its context only, with the timestamp in the text
 written in 17 significant digits, as the job manager does (jansson), or in the fewest that give
 the same number."""
 

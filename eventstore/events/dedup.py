@@ -65,14 +65,14 @@ def _same(known: Known, entry: Entry, *, replayed: bool) -> bool:
 
 
 LIVE_ONLY = frozenset(("annotations", "memo", "invalidate", "priority"))
-"""What a job manager may post without writing it to the KVS (flux-core, job-manager's
+"""Events that a job manager may post without writing it to the KVS (flux-core, job-manager's
 annotate.c, submit.c, prioritize.c)."""
 
 
 def taken_back(known: Sequence[Known], backlog: Sequence[Entry]) -> bool:
     """Whether stored events of a job are missing from its backlog: the KVS was rolled back.
 
-    A broker that crashed starts from the last checkpoint of its KVS. What happened to a job
+    A broker that crashed starts from its last KVS checkpoint. What happened to a job
     after that is lost there, and the job goes on from that state: it may run once more.
     """
     said = {(entry.timestamp, entry.name) for entry in backlog}

@@ -38,7 +38,7 @@ class Record(Struct, gc=False):
 
 
 class Notice(NamedTuple):
-    """What concerns several jobs at once.
+    """A message that concerns several jobs at once, and is not an event of one of them.
 
     ``seq`` counts on with the events'; ``time`` is in seconds since the epoch. ``data`` is
     JSON, whose form depends on ``kind``:

@@ -65,7 +65,7 @@ class Link:
         self._register = register
         self._watchers: list[Any] = []
         self._flux = handle.handle
-        # Where the library writes what it returns; made once, since each request needs them.
+        # Where the library writes results; made once, since each request needs them.
         self._number = self._ffi.new("uint32_t *")
         self._data, self._size = self._ffi.new("void **"), self._ffi.new("size_t *")
         self._failed = False

@@ -2,7 +2,8 @@
 """Storing lines: a batch at a time, by the Writer of the source that is being read.
 
 A line that cannot be stored is kept as a reject (eventstore/ingest/isolation.py), and the log
-says so. If the store itself fails (full disk), StoreError is raised and nothing becomes a reject.
+says so. If the store itself fails (full disk), StoreError is raised and nothing becomes a
+reject.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Source:
     """The source that a Follower reads: the name and the boot that it is stored under.
 
     ``expected`` returns the keys of the jobs that a complete backlog must have;
-    ``reconnect``: whether a journal that has ended is asked for again.
+    ``reconnect``: whether a journal that has ended is requested again.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Batches:
 
     @property
     def total(self) -> Counts:
-        """What all sources brought."""
+        """The counts of all sources together."""
         found = Counts()
         found.add(self._ended)
         if self._writer is not None:

@@ -12,7 +12,7 @@
     waiting_list_id.py  `list-id` requests that wait for a job's event or state
     stats_watchers.py   streams of `job-stats`
 
-What follows the journal is in `joblist/journal`; nothing here knows of Flux.
+The journal is followed in `joblist/journal`; nothing here depends on Flux.
 """
 
 __all__ = [

@@ -48,8 +48,8 @@ class BacklogGate:
         if early is Early.NONE or follow_purges or not self._known_boot:
             return False
         wanted = read_list_id(message.request.text)
-        # What the job manager still has, it may tell otherwise: flux-core's own tests
-        # (t2260-job-list.t) rewrite an eventlog in the KVS and reload it.
+        # The backlog may show a job that is not purged in another form: flux-core's own
+        # tests (t2260-job-list.t) rewrite an eventlog in the KVS and reload it.
         with self._store.snapshot() as db:
             return newest_is_purged(db, wanted.id)
 

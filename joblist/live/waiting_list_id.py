@@ -155,7 +155,7 @@ class Waiting:
 
 
 class _Batch:
-    """What a batch that is not committed yet brings to those who wait."""
+    """The answers that a batch gives to waiting requests; it is not committed yet."""
 
     def __init__(self) -> None:
         self.states: dict[int, Job | None] = {}  # of the jobs in this batch, by key

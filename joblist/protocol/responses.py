@@ -60,7 +60,7 @@ def job_stats(stats: Mapping[str, object]) -> bytes:
 
 
 class Facts(NamedTuple):
-    """What ``stats-get`` tells of a running module, and the database does not know.
+    """Members of ``stats-get`` about the running module, which are not in the database.
 
     ``lookups``: ids that are being looked up in the KVS; ``waits``: ids that are waited for;
     ``watchers``: streams of job-stats; ``behind``: what the store lacks, None if it lacks

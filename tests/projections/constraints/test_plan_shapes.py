@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Plans to the letter: predicate, bindings, residual check, access paths of each kind of tree."""
+"""Plans to the letter: predicate, bindings, residual check, access paths of all trees."""
 
 from __future__ import annotations
 
@@ -129,11 +129,6 @@ def test_a_leaf_and_its_negation(obj: Any, expected: Plan, negated: Plan) -> Non
 RUN, END = {"t_run": [">=10"]}, {"t_inactive": ["<30"]}
 RANK, USER, NAME = {"ranks": ["1"]}, {"userid": [5]}, {"name": ["a"]}
 FEW = {"userid": [5, 6, 7]}
-    {"ranks": ["1"]},
-    {"userid": [5]},
-    {"name": ["a"]},
-    {"userid": [5, 6, 7]},
-)
 BY_RANK = Overlaps((rank(1, 1),))
 BY_FEW = InList("userid", (5, 6, 7))
 IN_FEW = "userid IN (?, ?, ?)"

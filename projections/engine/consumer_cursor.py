@@ -62,7 +62,7 @@ class Unread(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """How far a consumer has come: it has read rows up to ``seq``; ``behind`` are stored since."""
+    """How far a consumer has come: up to ``seq``; ``behind`` seqs were given out since."""
 
     name: str
     seq: int

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import apsw
 
 from bench.timing import ROOT, clocked, one_core
-from cli.journal_files import JournalFile
+from cli.input.journal_files import JournalFile
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store, create_or_open, open_readonly
 from joblist.config import Config

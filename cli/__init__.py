@@ -5,9 +5,9 @@
     options.py        the option ``--db`` and the argument types JOBID and TIME
     database.py       which database a command works on, and opening it with current views
     instance.py       the Flux instance that the process runs in
-    journal_files.py  reading recorded journals, plain or gzipped
     progress.py       progress bars
     commands/         the commands
+    input/            reading files and pipes, line by line
     flux_jobs/        options, fields, formats and texts of `flux jobs`
     accounting/       the feed of flux-accounting's database
 
@@ -20,8 +20,8 @@ __all__ = [
     "commands",
     "database",
     "flux_jobs",
+    "input",
     "instance",
-    "journal_files",
     "main",
     "options",
     "progress",

@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "verify": Command("store", "Prove that nothing stored was changed."),
     "backup": Command("store", "Copy the database while it is in use."),
     "recover": Command("store", "Copy what can be read of a damaged database."),
+    "rejects": Command("store", "List what could not be stored, and why."),
     "gaps": Command("query", "List what is missing from the database, and why."),
     "accounting": Command("service", "Feed finished jobs to flux-accounting."),
     "consumers": Command("query", "Show how far the consumers of the feed have come."),

@@ -3,17 +3,28 @@
 
 In the order of a request's way:
 
-    job-list.py  what Flux loads by its path, in place of its own job-list
-    broker/      the connection to Flux, the settings, coming up and going down
-    live/        requests of a running module: routed, deferred, waiting, sent in slices
-    journal/     follows the job manager's journal, and goes on when the store fails
-    protocol/    requests, responses and errors as bytes, and nothing else (pure)
-    service.py   the answer to one request, now or at a past moment
-    config.py    what a site configures: [job-list], [access], [queues]
-    ports.py     what the service needs of Flux, as protocols: messages, timers, the journal
-    failures.py  where exceptions of callbacks end: log, error response, the module goes on
+    job-list.py        what Flux loads by its path, in place of its own job-list
+    broker/            the connection to Flux, the settings, coming up and going down
+    live/              requests of a running module: routed, deferred, waiting, sent in slices
+    journal/           follows the job manager's journal, and goes on when the store fails
+    protocol/          requests, responses and errors as bytes, and nothing else (pure)
+    service.py         the answer to one request, now or at a past moment
+    visibility.py      which jobs the sender of a request may see
+    config.py          what a site configures: [job-list], [access], [queues]
+    ports.py           what the service needs of Flux, as protocols: messages, timers, journal
+    callback_guard.py  where exceptions of callbacks end: logged, and the module goes on
 
 Only `broker/connection.py` imports flux, so that everything else runs without it.
 """
 
-__all__ = ["broker", "config", "failures", "journal", "live", "ports", "protocol", "service"]
+__all__ = [
+    "broker",
+    "callback_guard",
+    "config",
+    "journal",
+    "live",
+    "ports",
+    "protocol",
+    "service",
+    "visibility",
+]

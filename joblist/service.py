@@ -2,8 +2,8 @@
 """The service: the answer to a request, for who sent it, now or at a past moment.
 
 Answers are what flux-core's job-list module (list.c, stats.c, job-list.c) gives for the same
-events. What a guest may see is a constraint that is added to the request's own before the
-query is planned.
+events. Which jobs the sender may see is decided in visibility.py, whose constraint is added to
+the request's own before the query is planned.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from joblist.protocol.requests import (
     read_list_id,
 )
 from joblist.protocol.responses import Facts, ListResponses
+from joblist.visibility import Visibility
 from projections.constraints.evaluate import TooManyComparisonsError
-from projections.constraints.tree import And, Constraint, Userid
 from projections.job.attributes import packed
-from projections.job.state import INACTIVE, PENDING, RUNNING, USERID_UNKNOWN, Job
+from projections.job.state import INACTIVE, PENDING, RUNNING, Job
 from projections.queries import as_of, job_stats, one_job
 from projections.queries.candidates import Scope
 from projections.queries.list_jobs import Pack, active_jobs, listing
@@ -74,7 +74,7 @@ class Service:
     """Answers requests from a store's views.
 
     ``as_of``: answer as of that moment, in seconds since the epoch. ``active`` returns the
-    active jobs and ``pack`` packs one, where the caller keeps them in memory.
+    active jobs and ``pack`` encodes one's attributes, if the caller keeps them in memory.
     ``instance_size``: number of brokers.
     """
 
@@ -131,7 +131,7 @@ class Service:
         given = read_constraint(wanted.constraint, self._max_hosts)
         found = listing(
             db,
-            self._visible(given, request.credential),
+            Visibility(self.config, request.credential).within(given),
             Renderer(wanted.attrs),
             active=lambda: self._active_jobs(db),
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
@@ -168,7 +168,7 @@ class Service:
 
     def of_job(self, job: Job, wanted: ListIdRequest, asker: Credential) -> bytes:
         """Return the payload for a request that waited for ``job``; raises RpcError."""
-        if self._restricted(asker) and job.userid not in _own(asker):
+        if not Visibility(self.config, asker).of_user(job.userid):
             raise RpcError(ENOENT)
         try:
             return responses.one_job(Renderer(wanted.attrs).job(job))
@@ -178,6 +178,7 @@ class Service:
     def _one(
         self, db: apsw.Connection, jobid: int, state: int, picker: Renderer, asker: Credential
     ) -> bytes:
+        visible = Visibility(self.config, asker)
         if self._as_of is None:
             job, row = one_job.newest(db, jobid)
         else:
@@ -185,27 +186,27 @@ class Service:
             if job is not None and self._purged(job):
                 job = None
         if job is not None:
-            self._check_visible(job.userid, asker)
+            visible.check_user(job.userid)
             if job.state != INACTIVE and state and not job.states_mask & state:
                 raise NotYet(EAGAIN, "the job has not been in that state")
             return picker.text(jobid, self._pack(job))
         if row is None or (self.config.follow_purges and row.t_purged is not None):
             raise NotYet(ENOENT)
-        self._check_visible(row.userid, asker)
+        visible.check_user(row.userid)
         return picker.text(jobid, row.values)
 
     def _list_attrs(self, _asked: _Asked) -> Iterator[bytes]:
         yield responses.attributes()
 
     def _job_stats(self, asked: _Asked) -> Iterator[bytes]:
-        self._check_unrestricted(asked.request.credential)
+        Visibility(self.config, asked.request.credential).check_all()
         stats = self._stats(asked.db)
         for queue in self.config.queues:
             stats.queue(queue)
         yield responses.job_stats(stats.answer())
 
     def _stats_get(self, asked: _Asked) -> Iterator[bytes]:
-        self._check_unrestricted(asked.request.credential)
+        Visibility(self.config, asked.request.credential).check_all()
         jobs = list(self._active_jobs(asked.db))
         yield responses.stats_get(
             sum(bool(job.state & PENDING) for job in jobs),
@@ -233,32 +234,3 @@ class Service:
 
     def _purged(self, job: Job) -> bool:
         return self.config.follow_purges and bool(job.t_purged)
-
-    # -- access
-
-    def _restricted(self, asker: Credential) -> bool:
-        return self.config.private and not asker.privileged
-
-    def _visible(self, constraint: Constraint, asker: Credential) -> Constraint:
-        if not self._restricted(asker):
-            return constraint
-        return And((constraint, Userid(_own(asker))))
-
-    def _check_visible(self, userid: int, asker: Credential) -> None:
-        if self._restricted(asker) and userid not in _own(asker):
-            # The same errno as for an unknown id; but job-list sends an empty text with it.
-            raise RpcError(ENOENT, "")
-
-    def _check_unrestricted(self, asker: Credential) -> None:
-        if self._restricted(asker):
-            raise RpcError(EPERM)
-
-
-def _own(asker: Credential) -> tuple[int, ...]:
-    """Return the user ids whose jobs a guest may see.
-
-    That is the guest's own; but FLUX_USERID_UNKNOWN stands for all users in a constraint, and
-    nobody has it.
-    """
-    own = asker.userid & USERID_UNKNOWN
-    return () if own == USERID_UNKNOWN else (own,)

@@ -2,6 +2,7 @@
 """Events as bytes and values: pure functions, no I/O.
 
 journal_line.py     one line of the journal -> Response, Purge or Reject
+json_values.py      whether two JSON texts say the same
 records.py          what is stored: events (Record) and notices (Notice)
 dedup.py            which events are stored already, and where the others belong
 compression.py      an event's text in fewer bytes, and back
@@ -13,5 +14,6 @@ __all__ = [
     "dedup",
     "digest_chain",
     "journal_line",
+    "json_values",
     "records",
 ]

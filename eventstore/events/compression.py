@@ -37,12 +37,12 @@ def shorten(
     if len(name) > _NAME_MOST:
         return WHOLE, data
     middle, end = _after_timestamp(name, context is None)
-    rest = middle if context is None else middle + context + end
     kept = context or b""
-    if data == b'{"timestamp":%b%b' % (_digits(timestamp), rest):
-        return DIGITS, kept
-    if data == b'{"timestamp":%b%b' % (repr(timestamp).encode(), rest):
-        return SHORTEST, kept
+    size = len(data) - len(kept) - len(end)  # of what stands before the context
+    for form, written in _WRITTEN:
+        head = b'{"timestamp":%b%b' % (written(timestamp), middle)
+        if len(head) == size and data.startswith(head) and data.startswith(kept, size):
+            return form, kept
     return WHOLE, data
 
 
@@ -52,18 +52,25 @@ def lengthen(form: int, timestamp: float, name: str, kept: bytes) -> bytes:
         return kept
     middle, end = _after_timestamp(name, not kept)
     rest = middle + kept + end
-    text = _digits(timestamp) if form == DIGITS else repr(timestamp).encode()
-    return b'{"timestamp":%b%b' % (text, rest)
+    written = _digits if form == DIGITS else _shortest
+    return b'{"timestamp":%b%b' % (written(timestamp), rest)
 
 
 def has_digits_form(timestamp: float) -> bool:
     """Whether a timestamp has the same text in both forms: DIGITS is what `shorten` takes."""
-    return _digits(timestamp) == repr(timestamp).encode()
+    return _digits(timestamp) == _shortest(timestamp)
 
 
 def _digits(timestamp: float) -> bytes:
     text = b"%.17g" % timestamp
     return text if b"." in text else text + b".0"
+
+
+def _shortest(timestamp: float) -> bytes:
+    return repr(timestamp).encode()
+
+
+_WRITTEN = ((DIGITS, _digits), (SHORTEST, _shortest))
 
 
 @lru_cache(1024)

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from eventstore.events.journal_line import Entry
+from eventstore.events.json_values import same_values
 
 
 class Known(NamedTuple):
     """A stored event of one job; ``data`` is None where only a backlog showed it.
 
-    Two live events of the same name and time are the same event if their bytes are the
-    same. A backlog may show other bytes, so that against it only name and time count.
+    Two live events of the same name and time are the same event if their values are the
+    same. A backlog may show other values, so that against it only name and time count.
     """
 
     timestamp: float
@@ -59,7 +60,7 @@ def _same(known: Known, entry: Entry, *, replayed: bool) -> bool:
     return (
         known.timestamp == entry.timestamp
         and known.name == entry.name
-        and (replayed or known.data is None or known.data == entry.data)
+        and (replayed or known.data is None or same_values(known.data, entry.data))
     )
 
 
@@ -87,11 +88,19 @@ def anchored(rows: Sequence[tuple[int, int | None]]) -> list[int]:
     A row with an anchor was read late: it belongs behind the row whose seq is its anchor, and
     at the beginning where that is 0.
     """
-    order: list[int] = []
-    for index, (_, anchor) in enumerate(rows):
+    first: list[int] = []  # those without an anchor
+    behind: dict[int, list[int]] = {0: []}  # by anchor
+    for index, (seq, anchor) in enumerate(rows):
         if anchor is None:
-            order.append(index)
+            first.append(index)
         else:
-            seqs = [rows[i][0] for i in order]
-            order.insert(seqs.index(anchor) + 1 if anchor in seqs else 0, index)
+            behind[anchor if anchor in behind else 0].append(index)
+        behind[seq] = []
+    # Each is followed by those behind it, of which the one that was read last stands first.
+    order: list[int] = []
+    pending = first[::-1] + behind[0]
+    while pending:
+        index = pending.pop()
+        order.append(index)
+        pending += behind[rows[index][0]]
     return order

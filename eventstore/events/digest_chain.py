@@ -7,7 +7,8 @@ Lengths and columns are part of the input, so that no two different batches have
 input. A site that logs the head digest elsewhere can detect any later change.
 
 ``checks`` holds a CRC-32 for each event, jobspec and R, in this order: the digest tells that
-something changed, the checks tell which row.
+something changed, the checks tell which row. A batch that lost events, and was recovered, keeps
+their checks behind those of its rows: see `lost_checks`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,7 +61,8 @@ def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Pr
         [len(text) for text in texts],
     ):
         digest.update(struct.pack(f"<{len(column)}q", *column))
-    digest.update(b"".join(texts))
+    for text in texts:
+        digest.update(text)
     for letter, payloads in ((b"j", rows.jobspecs), (b"R", rows.Rs)):
         for seq, data in payloads:
             digest.update(b"%b%d %d\n" % (letter, seq, len(data)))
@@ -75,6 +78,28 @@ def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Pr
     numbers = list(map(zlib.crc32, texts))
     numbers += [zlib.crc32(data) for _, data in (*rows.jobspecs, *rows.Rs)]
     return Proof(struct.pack(f"<{len(numbers)}I", *numbers), digest.digest())
+
+
+def lost_checks(appended: bytes, left: bytes, count: int) -> bytes:
+    """Return the checks of the events that a batch has lost, ``count`` at the most.
+
+    ``appended`` are the checks of all that it had, ``left`` those of what is left of it. When
+    the events come again, their checks are those of another batch.
+    """
+    there = Counter(numbers_of(left))
+    lost: list[int] = []
+    for number in numbers_of(appended):
+        if there[number]:
+            there[number] -= 1
+        else:
+            lost.append(number)
+    del lost[count:]  # events come before jobspecs and Rs
+    return struct.pack(f"<{len(lost)}I", *lost)
+
+
+def numbers_of(checks: bytes) -> tuple[int, ...]:
+    """Return checks as numbers."""
+    return struct.unpack(f"<{len(checks) // 4}I", checks)
 
 
 def content_digest(data: bytes) -> bytes:

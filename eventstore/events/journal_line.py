@@ -127,7 +127,7 @@ def decode_live(line: bytes) -> tuple[int, Entry] | None:
         return None
     end = line.find(b',"events":[', 6, 36)
     digits = line[6:end]
-    if not digits.isdigit():
+    if not digits.isdigit() or (digits[:1] == b"0" and digits != b"0"):
         return None
     jobid = int(digits)
     data = line[end + 11 : -2]

@@ -2,6 +2,7 @@
 """Appending what a source brings, in the order in which a batch passes through.
 
 writer.py           the entry: opens a source, appends batches, closes it
+isolation.py        a line that cannot be stored is set aside, the others are stored
 unit_of_work.py     a batch's transaction, and who is told how it ended
 intake.py           takes lines: what is stored is recognised, the rest becomes rows
 intake.sql          its statements
@@ -21,6 +22,7 @@ __all__ = [
     "counts",
     "inserts",
     "intake",
+    "isolation",
     "job_places",
     "stored_events",
     "unit_of_work",

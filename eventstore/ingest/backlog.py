@@ -110,8 +110,10 @@ class Backlog:
 
     def _add_gone(self, rows: BatchRows, absent: list[int]) -> None:
         db = rows.flushed()
-        # When they went is not known: after all that was read before this source.
-        seq = rows.add_notice("gone", msgspec.json.encode({"jobs": absent}), self._joined)
+        # When they went is not known: after all that was read before this source, and before
+        # the backlog was seen.
+        data = msgspec.json.encode({"jobs": absent})
+        seq = rows.add_notice("gone", data, self._joined, rows.seen)
         sql = "INSERT INTO gone (job, seq) VALUES (?, ?)"
         db.executemany(sql, [(key, seq) for key in absent])
 

@@ -23,12 +23,16 @@ class BatchRows:
     """What a batch appends. ``records`` holds events and notices; the first has seq ``first``.
 
     ``latest`` is the highest timestamp of an event so far, those of earlier batches included,
-    in seconds since the epoch. A transaction must be open on ``db``.
+    in seconds since the epoch. ``seen`` is when the batch came, where it came live; None for
+    what was recorded. A transaction must be open on ``db``.
     """
 
-    def __init__(self, db: apsw.Connection, first: int, latest: float) -> None:
+    def __init__(
+        self, db: apsw.Connection, first: int, latest: float, seen: float | None = None
+    ) -> None:
         self.first = first
         self.latest = latest
+        self.seen = seen
         self.records: list[Record | Notice] = []
         self.payloads: dict[str, list[tuple[int, bytes]]] = {"jobspec": [], "R": []}
         self.rejects: list[tuple[int | None, str, bytes]] = []
@@ -59,9 +63,15 @@ class BatchRows:
             record.R = response.R
             self.payloads["R"].append((record.seq, response.R))
 
-    def add_notice(self, kind: str, data: bytes, after: float) -> int:
-        """Write a notice of what happened just after the time ``after``; returns its seq."""
-        time = min(nextafter(after, inf), _LARGEST_TIME)
+    def add_notice(
+        self, kind: str, data: bytes, after: float, seen: float | None = None
+    ) -> int:
+        """Write a notice; returns its seq.
+
+        Its time is when it was ``seen``. Where that is not known, or no later, it is just
+        after the time ``after``.
+        """
+        time = min(max(nextafter(after, inf), seen or 0.0), _LARGEST_TIME)
         notice = Notice(self.first + len(self.records), time, kind, data)
         self.records.append(notice)
         inserts.append_notice(self.db, notice)

@@ -7,9 +7,11 @@ import copy
 from collections.abc import Iterable
 
 import apsw
+import msgspec
 
 from eventstore.events import digest_chain
 from eventstore.events.compression import Deflater, shorten
+from eventstore.events.journal_line import decode_purge
 from eventstore.events.records import Notice, Record
 from eventstore.reading.event_log import number_of
 from eventstore.storage.sql import statements, value
@@ -69,15 +71,25 @@ def _copies(deflaters: dict[str, Deflater]) -> dict[str, Deflater]:
 
 
 def append_notice(db: apsw.Connection, notice: Notice) -> None:
-    """Append a notice; a purge is recognised later by the digest of its bytes."""
-    recognised = notice_digest(notice.kind, notice.data)
-    row = (notice.seq, notice.time, notice.kind, recognised, notice.data)
+    """Append a notice; a purge is recognised later by a digest."""
+    free = (
+        digest for digest in notice_digests(notice.kind, notice.data)
+        if value(db, "SELECT 1 FROM notice WHERE digest = ?", (digest,)) is None
+    )  # fmt: skip
+    row = (notice.seq, notice.time, notice.kind, next(free, None), notice.data)
     db.execute(SQL["append_notice"], row)
 
 
-def notice_digest(kind: str, data: bytes) -> bytes | None:
-    """Return what the column ``digest`` holds: of a purge its bytes' digest, else NULL."""
-    return digest_chain.content_digest(data) if kind == "purge" else None
+def notice_digests(kind: str, data: bytes) -> tuple[bytes, ...]:
+    """Return what the column ``digest`` may hold of a purge; of others it is NULL.
+
+    It is the digest of the purge as Flux writes it, so that the same ids in other text are
+    the same purge; earlier versions stored that of the bytes.
+    """
+    if kind != "purge":
+        return ()
+    written = msgspec.json.encode({"jobs": decode_purge(data).jobs})
+    return tuple(map(digest_chain.content_digest, dict.fromkeys((written, data))))
 
 
 def append_reject(

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import apsw
 
-from eventstore.events import digest_chain
 from eventstore.events.dedup import Known, place, taken_back
 from eventstore.events.journal_line import (
     SENTINEL,
@@ -22,6 +23,7 @@ from eventstore.ingest import stored_events
 from eventstore.ingest.backlog import Backlog
 from eventstore.ingest.batch_rows import BatchRows
 from eventstore.ingest.counts import Counts
+from eventstore.ingest.inserts import notice_digests
 from eventstore.ingest.job_places import JobPlaces
 from eventstore.ingest.stored_events import JobPlace
 from eventstore.reading.event_log import head
@@ -34,20 +36,29 @@ class Intake:
     """Takes the lines of one source, batch by batch.
 
     ``counts`` says what the current batch, or the last one, brought. ``latest`` is the highest
-    timestamp of the events that were stored before this source.
+    timestamp of the events that were stored before this source. ``now`` returns the time at
+    which a batch is seen, in seconds since the epoch; None for recorded ones.
     """
 
-    def __init__(self, places: JobPlaces, backlog: Backlog, latest: float) -> None:
+    def __init__(
+        self,
+        places: JobPlaces,
+        backlog: Backlog,
+        latest: float,
+        now: Callable[[], float] | None,
+    ) -> None:
         self.counts = Counts()
         self._places = places
         self._backlog = backlog
+        self._now = now
         self._latest = latest  # as of the last commit; see BatchRows.latest
         self._rows: BatchRows
 
     def begin(self, db: apsw.Connection) -> BatchRows:
         """Begin a batch in the transaction that is open on ``db``; returns its rows."""
         self.counts = Counts()
-        self._rows = BatchRows(db, head(db) + 1, self._latest)
+        seen = None if self._now is None else self._now()
+        self._rows = BatchRows(db, head(db) + 1, self._latest, seen)
         self._places.begin(db)
         return self._rows
 
@@ -193,8 +204,10 @@ class Intake:
 
     def _take_purge(self, purge: Purge) -> None:
         db = self._rows.flushed()
-        recognised = digest_chain.content_digest(purge.data)
-        if fetch(db, "SELECT 1 FROM notice WHERE digest = ?", (recognised,)):
+        if any(
+            fetch(db, "SELECT 1 FROM notice WHERE digest = ?", (digest,))
+            for digest in notice_digests("purge", purge.data)
+        ):
             return
-        seq = self._rows.add_notice("purge", purge.data, self._rows.latest)
-        db.executemany(SQL["append_purged"], [(seq, jobid) for jobid in purge.jobids])
+        seq = self._rows.add_notice("purge", purge.data, self._rows.latest, self._rows.seen)
+        db.executemany(SQL["append_purged"], ((seq, jobid) for jobid in purge.jobids))

@@ -38,6 +38,9 @@ class Writer:
     ``expected`` is given where the source begins with a complete backlog: it returns the keys
     of the jobs that the backlog ought to have. Those that it has not are noticed as gone.
 
+    ``live``: lines are given as they come, so that a purge, or the absence of a job, has the
+    time at which it was seen. Otherwise, it has a time of the journal.
+
     ``counts`` says what the committed batches brought; ``clock`` returns seconds since the
     epoch. Errors of SQLite come out as StoreError.
     """
@@ -49,6 +52,7 @@ class Writer:
         *participants: Participant,
         boot: str | None = None,
         expected: Callable[[], Iterable[int]] | None = None,
+        live: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.counts = Counts()
@@ -61,7 +65,7 @@ class Writer:
             db.execute(sql, (name, boot, clock()))
             self.source = db.last_insert_rowid()
             places = JobPlaces()
-            self._intake = Intake(places, backlog, latest(db))
+            self._intake = Intake(places, backlog, latest(db), clock if live else None)
         self._payloads = Payloads()
         memory = (self._intake, places, backlog, self._payloads)
         self._unit = UnitOfWork(store, memory, participants)

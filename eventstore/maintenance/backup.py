@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,25 +68,35 @@ def backup(store: Store, to: str, progress: Progress = lambda done, total: None)
 
 def _copy(store: Store, part: str, progress: Progress) -> bytes:
     """Copy the pages of one snapshot; returns its head digest."""
-    with translated(part):
-        target = apsw.Connection(part)
-        try:
-            # Without a snapshot that is held, each commit makes SQLite copy from the beginning.
-            with store.snapshot() as db:
-                # A snapshot begins with the first query.
-                sql = "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1"
-                head = value(db, sql) or GENESIS
-                with target.backup("main", db, "main") as copying:
-                    while not copying.done:
-                        copying.step(_PAGES)
-                        done = copying.page_count - copying.remaining
-                        progress(done, copying.page_count)
+    # Without a snapshot that is held, each commit makes SQLite copy from the beginning.
+    with store.snapshot() as db, _of_the_copy(part):
+        # A snapshot begins with the first query.
+        sql = "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1"
+        head = value(db, sql) or GENESIS
+        with closing(apsw.Connection(part)) as target:
+            with target.backup("main", db, "main") as copying:
+                while not copying.done:
+                    copying.step(_PAGES)
+                    done = copying.page_count - copying.remaining
+                    progress(done, copying.page_count)
             # One file, without a log beside it.
             target.execute("PRAGMA synchronous = EXTRA")
             target.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            target.close()
     return bytes(head)
+
+
+@contextmanager
+def _of_the_copy(part: str) -> Iterator[None]:
+    """Turn SQLite's errors into those of the copy; damage is the source's, and is raised."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError):
+        raise
+    except apsw.FullError as error:  # it says "not an error": that is the source's state
+        raise StoreError(f"{part}: no space left; free some, then repeat") from error
+    except apsw.Error:
+        with translated(part):
+            raise
 
 
 def _publish(part: str, to: str) -> None:

@@ -152,6 +152,10 @@ class _Recovery:
         contents = contents._replace(rejects=rejects)
         header = (batch.number, batch.source, batch.committed)
         proof = digest_chain.prove(self._result.head, header, contents)
+        rows = len(contents.events) + len(contents.notices)
+        missing = batch.last - batch.first + 1 - rows
+        lost = digest_chain.lost_checks(batch.checks, proof.checks, missing)
+        proof = proof._replace(checks=proof.checks + lost)
         self._result.head = proof.digest
         self._result.events += len(contents.events)
         extent = (batch.first, batch.last, len(rejects))

@@ -149,6 +149,8 @@ class _Chain:
         contents = read_contents(self._db, number, batch.first, batch.last)
         header = (number, batch.source, batch.committed)
         proof = digest_chain.prove(self._digest, header, contents)
+        if self._may_have_holes:  # checks of lost events stand behind those of the rows
+            batch = batch._replace(checks=batch.checks[: len(proof.checks)])
         if proof.checks != batch.checks:
             raise _changed(contents, batch, intact=proof.digest == batch.digest)
         if len(contents.rejects) != batch.rejects:

@@ -7,8 +7,8 @@ backlog    a job that was first seen in a backlog: what was posted live only (an
 gone       a job that a complete backlog did not have any more: how it ended is not known
 source     a source that was never closed, or closed before its end: what was posted live
            only, between its last batch and the next source of its name, may be missing
-damage     missing sequence numbers: `flux-jobdb recover` could not read these events. Where
-           the journal was given again since, they are stored under other numbers
+damage     missing sequence numbers: `flux-jobdb recover` could not read these events, and
+           they have not come again since, as their checks tell
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import apsw
 
+from eventstore.events.digest_chain import numbers_of
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import MEMORY
 from eventstore.storage.file_lock import is_being_written
@@ -51,7 +52,7 @@ def gaps(db: apsw.Connection, path: str) -> Iterator[Gap]:
     for jobid, last, time in db.execute(SQL["gone"]):
         yield Gap("gone", jobid, last, max(last, time), why)
     yield from _unfinished_sources(db, path)
-    for last, following, since, until in db.execute(SQL["damage"]):
+    for last, following, since, until in _holes(db):
         why = f"events {last + 1} to {following - 1} could not be recovered"
         yield Gap("damage", None, since, until, why)
 
@@ -62,7 +63,47 @@ def counts(db: apsw.Connection, path: str) -> dict[str, int]:
     found["source"] = _count(db, SQL["source"], (_being_read(db, path),))
     stored = value(db, "SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM notice)")
     numbered = max(head(db), value(db, "SELECT coalesce(max(last), 0) FROM batch"))
-    found["damage"] = _count(db, SQL["damage"]) if stored != numbered else 0
+    found["damage"] = len(_holes(db)) if stored != numbered else 0
+    return found
+
+
+def _holes(db: apsw.Connection) -> list[tuple[int, int, float | None, float | None]]:
+    """Return the rows of "damage" of which not all events have come again."""
+    holes = {hole: _losses(db, hole[0] + 1, hole[1] - 1) for hole in fetch(db, SQL["damage"])}
+    lost = [loss for losses in holes.values() for loss in losses if loss is not None]
+    last_seen = _last_seen(db, lost)
+
+    def came_again(loss: _Loss | None) -> bool:
+        return loss is not None and all(last_seen.get(sum_, 0) > loss[0] for sum_ in loss[1])
+
+    return [
+        hole for hole, losses in holes.items() if not (losses and all(map(came_again, losses)))
+    ]
+
+
+_Loss = tuple[int, tuple[int, ...]]  # (batch, checks)
+
+
+def _losses(db: apsw.Connection, first: int, last: int) -> list[_Loss | None]:
+    """Return each batch that has lost these seqs, with the checks of the events that it lost.
+
+    None where the batch's own row was damaged, so that they are not known.
+    """
+    found: list[_Loss | None] = []
+    for batch, missing, checks, stored in fetch(db, SQL["batches_with_losses"], (first, last)):
+        lost = numbers_of(checks)[stored:]
+        found.append((batch, lost) if len(lost) == missing else None)
+    return found
+
+
+def _last_seen(db: apsw.Connection, lost: list[_Loss]) -> dict[int, int]:
+    """Return the last batch in which each of the checks occurs."""
+    wanted = {check for _, checks in lost for check in checks}
+    found: dict[int, int] = {}
+    first = min((batch for batch, _ in lost), default=0)
+    sql = "SELECT batch, checks FROM batch WHERE batch > ? ORDER BY batch"
+    for batch, checks in db.execute(sql, (first,)) if wanted else ():
+        found |= dict.fromkeys(wanted.intersection(numbers_of(checks)), batch)
     return found
 
 

@@ -28,7 +28,7 @@ SELECT name, outcome,
        coalesce((SELECT max(committed) FROM batch b WHERE b.source = s.source), started),
        (SELECT min(started) FROM source o WHERE o.source > s.source AND o.name = s.name)
 FROM source s
-WHERE (ended IS NULL OR outcome NOT IN ('done', 'recovered')) AND source != ?;
+WHERE (ended IS NULL OR outcome NOT IN ('done', 'recovered', 'refused')) AND source != ?;
 
 -- name: damage
 -- (stored seq, next stored seq) where there are missing ones in between, with the timestamps
@@ -40,6 +40,19 @@ FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS next
       FROM (SELECT 0 AS seq UNION ALL SELECT seq FROM event UNION ALL SELECT seq FROM notice
             UNION ALL SELECT max(last) + 1 FROM batch)) AS hole
 WHERE next > seq + 1;
+
+-- name: batches_with_losses
+-- (number, seqs that are missing, checks, how many of these are of rows that are stored) of the
+-- batches that have a seq in [?, ?].
+SELECT batch,
+       last - first + 1 - (SELECT count(*) FROM event WHERE seq BETWEEN first AND last)
+                        - (SELECT count(*) FROM notice WHERE seq BETWEEN first AND last),
+       checks,
+       (SELECT count(*) FROM event WHERE seq BETWEEN first AND last)
+       + (SELECT count(*) FROM jobspec WHERE seq BETWEEN first AND last)
+       + (SELECT count(*) FROM R WHERE seq BETWEEN first AND last)
+FROM batch
+WHERE last >= ? AND first <= ?;
 
 -- name: being_read
 -- The newest source, unless it has ended.

@@ -143,6 +143,9 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
                 files.create(str(Path(path).resolve()))
             db = apsw.Connection(path)
             _configure(db)
+            # Without this, INSERT OR REPLACE deletes a row and fires no DELETE trigger
+            # (https://www.sqlite.org/lang_conflict.html), so that triggers.sql missed it.
+            db.execute("PRAGMA recursive_triggers = ON")
             # Until WAL is on, SQLite uses a rollback journal. EXTRA syncs its deletion: a
             # journal that reappears after a power loss would undo what was written since.
             db.execute("PRAGMA synchronous = EXTRA")

@@ -18,7 +18,7 @@ APPLICATION_ID = 0x464A4442  # "FJDB"
 SCHEMA_VERSION = 2
 
 APPEND_ONLY = ("job", "event", "jobspec", "R", "notice", "purged", "gone", "batch", "reject")
-"""Tables whose rows are neither updated nor deleted: triggers.sql refuses both."""
+"""Tables whose rows are never updated, deleted or replaced: triggers.sql refuses it."""
 
 
 def create(db: apsw.Connection) -> None:

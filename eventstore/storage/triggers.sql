@@ -1,6 +1,10 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- The store is append-only, whichever program has the file open: SQLite itself refuses to
--- change or delete a stored row. The one exception is the end of a source, written once.
+-- The store is append-only: SQLite refuses UPDATE and DELETE of a stored row in whichever
+-- program has the file open. Two limits:
+--   * INSERT OR REPLACE fires DELETE triggers only if `PRAGMA recursive_triggers` is on, as it is
+--     in our connections (connection.py). In another program it overwrites a row; `verify` names
+--     the row then.
+--   * A source whose end is not written yet can be changed; its end is written once.
 
 CREATE TRIGGER job_no_update BEFORE UPDATE ON job
 BEGIN SELECT RAISE(ABORT, 'flux-jobdb: job is append-only'); END;

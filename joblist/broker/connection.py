@@ -20,7 +20,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
-from joblist.failures import answering, guarded
+from joblist.callback_guard import answering, guarded
 from joblist.live.routes import PURGES, ROUTES
 from joblist.ports import Log, Message
 from joblist.protocol.errors import RpcError

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Storing lines: a batch at a time, by the Writer of the source that is being read.
 
-A line that cannot be stored, for a fault of this program or of a site's projection, must not
-keep the others from being stored: its batch is repeated line by line, and the one that fails
-is kept as a reject. A store that fails is another matter: StoreError is raised, and nothing
-is rejected for it.
+A line that cannot be stored is set aside (eventstore/ingest/isolation.py), and the log says so.
 """
 
 from __future__ import annotations
@@ -13,13 +10,14 @@ import syslog
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from eventstore.errors import StoreError, Unfit
+from eventstore.errors import StoreError
 from eventstore.events.journal_line import SENTINEL, Response, decode_line
 from eventstore.ingest.counts import Counts
+from eventstore.ingest.isolation import append_isolating
 from eventstore.ingest.unit_of_work import Participant
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
-from joblist.failures import unforeseen
+from joblist.callback_guard import unforeseen
 from joblist.ports import Log
 
 _SENTINEL = b'{"id":-1,'
@@ -43,8 +41,7 @@ class Source:
 class Batches:
     """Stores the lines of one source after another: that of each journal request.
 
-    ``participants`` take part in each batch, in this order. ``total`` is what all sources
-    brought.
+    ``participants`` take part in each batch, in this order.
     """
 
     def __init__(
@@ -55,7 +52,16 @@ class Batches:
         self._source = source
         self._participants = participants
         self._writer: Writer | None = None
-        self.total = Counts()
+        self._ended = Counts()  # of the sources before
+
+    @property
+    def total(self) -> Counts:
+        """What all sources brought."""
+        found = Counts()
+        found.add(self._ended)
+        if self._writer is not None:
+            found.add(self._writer.counts)
+        return found
 
     @property
     def begun(self) -> bool:
@@ -71,6 +77,7 @@ class Batches:
             *self._participants,
             boot=self._source.boot,
             expected=self._source.expected,
+            live=True,
         )
 
     def end(self, outcome: str) -> None:
@@ -78,6 +85,7 @@ class Batches:
         writer, self._writer = self._writer, None
         try:
             if writer is not None:
+                self._ended.add(writer.counts)
                 writer.close(outcome)
         except StoreError as error:
             self._log.log(syslog.LOG_ERR, f"the end of the source is not stored: {error}")
@@ -85,35 +93,16 @@ class Batches:
     def store(self, lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         """Store lines, in one transaction if possible; yields what is stored by then.
 
-        Raises StoreError where the store fails: what was yielded before is stored.
+        A line that cannot be stored is kept as a reject. Raises StoreError where the store
+        fails: what was yielded before is stored.
         """
         assert self._writer is not None
-        try:
-            self.total.add(self._writer.append(lines))
-        except Exception as error:
-            if _store_failed(error):
-                raise
-            if len(lines) == 1:
-                self._reject(self._writer, lines[0], error)
-                yield lines
-                return
-        else:
-            yield lines
-            return
-        for line in lines:
-            yield from self.store([line])
+        return append_isolating(self._writer, lines, self._report)
 
-    def _reject(self, writer: Writer, line: bytes, error: Exception) -> None:
+    def _report(self, line: bytes, error: Exception, kept: bool) -> None:
         unforeseen(self._log, f"storing {line[:_SHOWN]!r}")
-        try:
-            writer.set_aside(line, f"cannot be stored: {error!r:.500}")
-        except Unfit as unfit:
-            self._log.log(syslog.LOG_ERR, f"lost: SQLite does not take it: {unfit}")
-
-
-def _store_failed(error: Exception) -> bool:
-    """Whether to try again later helps: not for what SQLite never takes, nor for a fault."""
-    return isinstance(error, StoreError) and not isinstance(error, Unfit)
+        if not kept:
+            self._log.log(syslog.LOG_ERR, f"lost: SQLite does not take it: {error}")
 
 
 def has_sentinel(lines: Sequence[bytes]) -> bool:

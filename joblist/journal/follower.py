@@ -26,7 +26,7 @@ from eventstore.errors import StoreError
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.unit_of_work import Participant
 from eventstore.storage.connection import Store
-from joblist.failures import unforeseen
+from joblist.callback_guard import unforeseen
 from joblist.journal.batches import Batches, Source, has_sentinel
 from joblist.journal.follower_states import (
     ABLE,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from joblist.failures import answering
+from joblist.callback_guard import answering
 from joblist.ports import Bus, Message
 from joblist.protocol.requests import ListIdRequest
 from joblist.protocol.responses import Facts

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from errno import ENOSYS, EPERM
 from functools import partial
 
+from joblist.callback_guard import answering
 from joblist.config import Config
-from joblist.failures import answering
 from joblist.journal.batches import Source
 from joblist.journal.follower import Follower
 from joblist.journal.pending_lines import LIMITS, Limits

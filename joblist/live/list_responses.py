@@ -20,7 +20,7 @@ import apsw
 
 from eventstore.errors import StoreError, translated
 from eventstore.storage.connection import Store
-from joblist.failures import answering
+from joblist.callback_guard import answering
 from joblist.live.snapshots import Snapshots
 from joblist.ports import Bus, Message
 from joblist.protocol.responses import ListResponses

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The topics: who may send each, whether it waits for the backlog, and what handles it."""
+"""The topics: who may send each, whether it waits for the backlog, and what handles it.
+
+Which *jobs* a sender may see is decided in joblist/visibility.py.
+"""
 
 from __future__ import annotations
 

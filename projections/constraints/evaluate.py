@@ -151,10 +151,10 @@ def _ranks(node: Ranks, job: Job) -> tuple[bool, int]:
 @lru_cache(maxsize=1024)
 def _compare_hosts(hosts: hostlist.Hostlist, nodelist: str) -> tuple[bool, int]:
     """Each host of the constraint is one comparison, up to the first that the job has."""
-    try:
-        index = hostlist_runs.first_common_index(hosts, hostlist.decode(nodelist))
-    except hostlist.HostlistError:
+    offered = hostlist.decode_own(nodelist)
+    if offered is None:
         return False, 0
+    index = hostlist_runs.first_common_index(hosts, offered)
     return (False, hostlist.count(hosts)) if index is None else (True, index + 1)
 
 

@@ -54,5 +54,6 @@ def _intervals(job: Job, times: tuple[float | None, ...]) -> Iterator[interval_i
     # Decoded when R was read, in the same fold as a rule: both come from a cache then.
     if job.ranks:
         yield from interval_index.rank_intervals(idset.decode(job.ranks))
-    if job.nodelist:
-        yield from interval_index.host_intervals(hostlist.decode(job.nodelist))
+    hosts = hostlist.decode_own(job.nodelist) if job.nodelist else None
+    if hosts:
+        yield from interval_index.host_intervals(hosts)

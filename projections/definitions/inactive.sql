@@ -19,6 +19,8 @@ CREATE TABLE inactive (
     nodelist   TEXT,
     answer     TEXT    NOT NULL -- all attributes, packed (job/attributes.py)
 );
+
+-- Which one a question uses: constraints/sql_plan.py.
 CREATE INDEX inactive_by_time ON inactive (t_inactive, jobid);
 CREATE INDEX inactive_by_jobid ON inactive (jobid);
 CREATE INDEX inactive_by_userid ON inactive (userid, t_inactive, jobid);

@@ -31,6 +31,11 @@ class Change(NamedTuple):
     after: Job | None
 
 
+_Changes = dict[int, Change]
+_Step = tuple[int, Job | None, Job | None]  # a job's key, and its state before and after
+_PART = 256  # jobs changed by a notice that are held at once
+
+
 class _BootForm(msgspec.Struct):
     memos: dict[str, list[int]]
 
@@ -75,10 +80,15 @@ class JobStates:
 
     def fold(
         self, db: apsw.Connection, records: Sequence[Record | Notice]
-    ) -> dict[int, Change]:
-        """Fold records, given in the order of seq; returns the changed jobs, by key."""
+    ) -> Iterator[dict[int, Change]]:
+        """Fold records, given in the order of seq; yields the changed jobs, by key.
+
+        They come in parts, because one notice may change a million jobs: a part has all jobs
+        that events changed, or some hundreds that a notice did. Each is to be used before the
+        next one is asked for, which takes its place.
+        """
         self.keep()
-        found: dict[int, Change] = {}
+        found: _Changes = {}
         events: dict[int, list[Record]] = {}
         for record in records:
             if isinstance(record, Record):
@@ -86,23 +96,19 @@ class JobStates:
                 continue
             self._fold_events(db, events, found)
             events = {}
-            if record.kind == "boot":
-                self._fold_boot(db, record, found)
-            elif record.kind == "gone":
-                self._fold_gone(db, record, found)
-            else:
-                self._fold_purge(db, record, found)
+            for key, before, after in _BY_NOTICE[record.kind](self, db, record, found):
+                self._note(found, key, before, after)
+                if len(found) >= _PART:
+                    yield found
+                    found.clear()
         self._fold_events(db, events, found)
-        for key, change in found.items():
-            if change.after is None or change.after.state == INACTIVE:
-                self.unfinished.pop(key, None)
-        return found
+        yield found
 
     def _fold_events(
-        self, db: apsw.Connection, events: dict[int, list[Record]], found: dict[int, Change]
+        self, db: apsw.Connection, events: dict[int, list[Record]], found: _Changes
     ) -> None:
         for key, records in events.items():
-            before = self._state(db, key, records[0].seq - 1)
+            before = self._state(db, key, records[0].seq - 1, found)
             # A missing job reappeared: refold it from all of its stored events. It may be an
             # inactive one.
             was_gone = before is None or bool(before.t_purged)
@@ -113,52 +119,63 @@ class JobStates:
             self._note(found, key, before, after)
             self._last_key = max(self._last_key, key)
 
-    def _fold_boot(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
+    def _by_boot(self, db: apsw.Connection, notice: Notice, _: _Changes) -> Iterator[_Step]:
         memos = _decode_boot(notice.data).memos
         for key, before in list(self.unfinished.items()):
             seqs = memos.get(str(key), [])
-            if before.state != INACTIVE and (before.annotations is not None or seqs):
-                after = rebooted(before, event_log.by_seq(db, seqs))
-                self._note(found, key, before, after)
+            if before.annotations is not None or seqs:
+                yield key, before, rebooted(before, event_log.by_seq(db, seqs))
 
-    def _fold_purge(
-        self, db: apsw.Connection, notice: Notice, found: dict[int, Change]
-    ) -> None:
+    def _by_purge(
+        self, db: apsw.Connection, notice: Notice, found: _Changes
+    ) -> Iterator[_Step]:
         for jobid in _decode_jobs(notice.data).jobs:
             for key in filter(self._mine, event_log.keys(db, jobid)):
                 if value(db, "SELECT seq FROM purged WHERE job = ?", (key,)) != notice.seq:
                     continue
-                before = self._state(db, key, notice.seq - 1)
+                before = self._state(db, key, notice.seq - 1, found)
                 if before is not None and before.state == INACTIVE and not before.t_purged:
-                    self._note(found, key, before, purged(before, notice.time))
+                    yield key, before, purged(before, notice.time)
 
-    def _fold_gone(self, db: apsw.Connection, notice: Notice, found: dict[int, Change]) -> None:
+    def _by_absence(
+        self, db: apsw.Connection, notice: Notice, found: _Changes
+    ) -> Iterator[_Step]:
         for key in filter(self._mine, _decode_jobs(notice.data).jobs):
-            before = self._state(db, key, notice.seq - 1)
+            before = self._state(db, key, notice.seq - 1, found)
             if before is not None:
-                self._note(found, key, before, gone(before, notice.time))
+                yield key, before, gone(before, notice.time)
 
     def _mine(self, key: int) -> bool:
         parts, mine = self._part
         return key % parts == mine
 
-    def _state(self, db: apsw.Connection, key: int, upto: int) -> Job | None:
+    def _state(self, db: apsw.Connection, key: int, upto: int, found: _Changes) -> Job | None:
+        """Return a job's state: as this part has it, else as it was up to a seq."""
+        if key in found:
+            return found[key].after
         state = self.unfinished.get(key)
         if state is None and key <= self._last_key:
             state = refold(db, key, upto)
         return state
 
-    def _note(
-        self, found: dict[int, Change], key: int, before: Job | None, after: Job | None
-    ) -> None:
+    def _note(self, found: _Changes, key: int, before: Job | None, after: Job | None) -> None:
         first = found.get(key)
-        if first is None:
-            self._before[key] = self.unfinished.get(key)
         found[key] = Change(before if first is None else first.before, after)
-        if after is None:
-            self.unfinished.pop(key, None)
-        else:
+        kept = self.unfinished.get(key)
+        if after is not None and after.state != INACTIVE:
+            self._before.setdefault(key, kept)
             self.unfinished[key] = after
+        elif kept is not None:
+            self._before.setdefault(key, kept)
+            del self.unfinished[key]
+
+
+_BY_NOTICE = {
+    "boot": JobStates._by_boot,
+    "gone": JobStates._by_absence,
+    "purge": JobStates._by_purge,
+}
+"""What follows from each kind of notice: functions that yield jobs before and after it."""
 
 
 def refold(

@@ -166,7 +166,7 @@ class Rebuild:
             shard = Shard(db, self._tables.projections, _PREFIX + FOLD, self._done)
         for after, until in self._chunks(last, chunk):
             with self._store.transaction() as db:
-                self._write(db, until, [shard.step(after, until)])
+                self._write(db, until, shard.steps(after, until))
             progress(until, last)
 
     def _fill_together(self, last: int, chunk: int, progress: Progress, count: int) -> None:
@@ -178,9 +178,8 @@ class Rebuild:
             for number, (_, until) in enumerate(chunks, 1):
                 if number < len(chunks):
                     workers.ask(*chunks[number])
-                steps = workers.steps()
                 with self._store.transaction() as db:
-                    self._write(db, until, steps)
+                    self._write(db, until, workers.steps())
                 progress(until, last)
         finally:
             workers.close()
@@ -194,7 +193,7 @@ class Rebuild:
             yield done, until
             done = until
 
-    def _write(self, db: apsw.Connection, until: int, steps: list[Step]) -> None:
+    def _write(self, db: apsw.Connection, until: int, steps: Iterable[Step]) -> None:
         for step in steps:
             for name, reason in step.failures.items():
                 self.failures.setdefault(name, reason)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,7 +34,7 @@ from projections.engine.views import StateChanges, state_changes
 
 
 class Step(Struct, gc=False, array_like=True):
-    """What the events of one chunk change, for one part of the jobs.
+    """What events of one chunk change, for one part of the jobs; a chunk may take several.
 
     ``deltas`` are by projection; ``failures`` says which a site's projections failed, and why.
     """
@@ -65,25 +67,25 @@ class Shard:
         self._states = JobStates(unfinished, last_key, part)
         self._tables = ViewTables(projections)
 
-    def step(self, after: int, until: int) -> Step:
-        """Fold the events with ``after`` < seq <= ``until``."""
+    def steps(self, after: int, until: int) -> Iterator[Step]:
+        """Fold the events with ``after`` < seq <= ``until``; each step must be written."""
         records = list(event_log.records(self._db, after, until, self._part))
-        changes = self._states.fold(self._db, records)
-        deltas = self._tables.deltas(changes)
-        return Step(deltas, state_changes(changes), self._tables.failures)
+        for changes in self._states.fold(self._db, records):
+            deltas = self._tables.deltas(changes)
+            yield Step(deltas, state_changes(changes), self._tables.failures)
 
-    def encoded(self, after: int, until: int) -> bytes:
-        """Fold as `step` does; values that cannot be encoded are the projection's failure."""
-        step = self.step(after, until)
-        try:
-            return _encode(step)
-        except (TypeError, ValueError, OverflowError):
-            for projection in self._tables.projections:
-                with isolated(projection, self._tables.failures):
-                    _encode(step.deltas[projection.name])
-            for name in step.failures:
-                step.deltas.pop(name, None)
-            return _encode(step)
+    def encoded(self, after: int, until: int) -> Iterator[bytes]:
+        """Fold as `steps` does; values that cannot be encoded are the projection's failure."""
+        for step in self.steps(after, until):
+            try:
+                yield _encode(step)
+            except (TypeError, ValueError, OverflowError):
+                for projection in self._tables.projections:
+                    with isolated(projection, self._tables.failures):
+                        _encode(step.deltas[projection.name])
+                for name in step.failures:
+                    step.deltas.pop(name, None)
+                yield _encode(step)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -114,16 +116,15 @@ class Workers:
         for pipe in self._pipes:
             pipe.send((after, until))
 
-    def steps(self) -> list[Step]:
-        """Return what the next chunk changes; raises StoreError where a process failed."""
-        try:
-            answers = [pipe.recv_bytes() for pipe in self._pipes]
-        except EOFError as error:
-            raise StoreError("a process of the rebuild ended; run it again") from error
-        for answer in answers:
-            if answer[:1] == b"!":
-                raise StoreError(answer[1:].decode())
-        return [_decode(answer[1:]) for answer in answers]
+    def steps(self) -> Iterator[Step]:
+        """Yield what the next chunk changes; raises StoreError where a process failed."""
+        # Mostly there is one answer: when it is received, a process can go on.
+        answers = [_received(pipe) for pipe in self._pipes]
+        for pipe, first in zip(self._pipes, answers, strict=True):
+            for answer in chain([first], iter(partial(_received, pipe), b"")):
+                if answer[:1] == b"!":
+                    raise StoreError(answer[1:].decode())
+                yield _decode(answer[1:])
 
     def close(self) -> None:
         """End the processes."""
@@ -131,6 +132,13 @@ class Workers:
             pipe.close()
         for process in self._processes:
             process.join()
+
+
+def _received(pipe: Connection) -> bytes:
+    try:
+        return pipe.recv_bytes()
+    except EOFError as error:
+        raise StoreError("a process of the rebuild ended; run it again") from error
 
 
 def _work(
@@ -141,14 +149,19 @@ def _work(
     done: int,
     part: event_log.Part,
 ) -> None:
-    """Fold chunks until the pipe is closed; sends "=" and a Step, or "!" and an error."""
+    """Fold chunks until the pipe is closed.
+
+    Sends "=" and a Step, for each, and an empty message behind a chunk; "!" and an error.
+    """
     gc.disable()  # records and rows are in no reference cycles
     try:
         with open_readonly(path) as store:
             found = {projection.name: projection for projection in installed()}
             shard = Shard(store.db, [found[name] for name in names], states, done, part)
             while True:
-                pipe.send_bytes(b"=" + shard.encoded(*pipe.recv()))
+                for step in shard.encoded(*pipe.recv()):
+                    pipe.send_bytes(b"=" + step)
+                pipe.send_bytes(b"")
     except (EOFError, BrokenPipeError):
         return
     except (StoreError, apsw.Error) as error:

@@ -88,9 +88,9 @@ def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress
     while done < last:
         until = min(event_log.following(db, done, last) - 1 + _CHUNK, last)
         records = list(event_log.records(db, done, until))
-        changes = job_states.fold(db, records)
-        tables.apply(db, changes)
-        save_states(db, _PREFIX + FOLD, state_changes(changes))
+        for changes in job_states.fold(db, records):
+            tables.apply(db, changes)
+            save_states(db, _PREFIX + FOLD, state_changes(changes))
         done = until
         progress(done, last)
     return tables.failures

@@ -149,11 +149,11 @@ class Views:
                 f"the views in memory are those of seq {self._reached}, the batch begins at "
                 f"seq {records[0].seq}: another Views object advanced them"
             )
-        changes = self._states.fold(db, records)
         self._before_batch = len(self._unsaid)
-        self._tables.apply(db, changes)
+        for changes in self._states.fold(db, records):
+            self._tables.apply(db, changes)
+            save_states(db, FOLD, state_changes(changes))
         self.leave(db, self._tables.failures)
-        save_states(db, FOLD, state_changes(changes))
         names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
             "UPDATE view SET checkpoint = ? WHERE name = ?",

@@ -46,8 +46,6 @@ class HostlistError(ValueError):
 
 DIGITS = "0123456789"
 _ULONG_MAX = 2**64 - 1
-_RANGE_HOSTS = 2**20  # most hosts of one range in a text
-_RANGES = 10240  # most ranges between two brackets
 _TOKEN_SIZE = 1023  # a name without brackets is cut after so many characters
 NAME_SIZE = 270  # characters of the longest name that iteration returns
 _NUMBER_SPACE = 19  # digits that a number before a suffix may have more than the first one
@@ -55,6 +53,17 @@ _SPLIT_DIGITS = 10  # names ending in more are found in f[001-002], but not in f
 
 _STRTOUL = re.compile("[ \t\n\v\f\r]*[+]?([0-9]+)")
 MARK = re.compile(r"[\[\], \t]")  # find() does not find a name that has one of these
+
+
+class _Limits(NamedTuple):
+    """Most ranges between two brackets, and most hosts of one range in a text."""
+
+    ranges: int
+    hosts: int
+
+
+_OF_INPUT = _Limits(10240, 2**20)
+_NONE = _Limits(2**64, 2**64)
 
 
 @cached_by_text(2**20)
@@ -70,7 +79,32 @@ def decode(text: str) -> Hostlist:
     negative number, and, before a suffix, the number 2**64 - 1 or a number of 20 or more digits
     more than the first one.
     """
-    return concat(*map(_decode_token, _tokens(text)))
+    return _decode(text, _OF_INPUT)
+
+
+def decode_own(text: str) -> Hostlist | None:
+    """Parse what `encode` returned, without the limits of `decode`, which are those of input.
+
+    Ranges that were joined may exceed them. None where libhostlist cannot read what it wrote,
+    as for the list ``n[1]a]b``.
+    """
+    try:
+        return decode(text)  # mostly it is the text of R, which is in the cache
+    except HostlistError:
+        pass
+    try:
+        return _decode_unlimited(text)
+    except HostlistError:
+        return None
+
+
+@cached_by_text(2**20)
+def _decode_unlimited(text: str) -> Hostlist:
+    return _decode(text, _NONE)
+
+
+def _decode(text: str, limits: _Limits) -> Hostlist:
+    return concat(*(_decode_token(token, limits) for token in _tokens(text)))
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -90,7 +124,7 @@ def _tokens(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _decode_token(token: str) -> list[HostRange]:
+def _decode_token(token: str, limits: _Limits) -> list[HostRange]:
     prefix, opened, rest = token.partition("[")
     body, closed, suffix = rest.partition("]")
     if not opened and "]" not in token:
@@ -98,9 +132,9 @@ def _decode_token(token: str) -> list[HostRange]:
     if not closed:
         raise HostlistError(f"unmatched bracket in '{token}'")
     items = body.split(",")
-    if len(items) > _RANGES:
-        raise HostlistError(f"more than {_RANGES} ranges between brackets")
-    ranges = [HostRange(prefix, *_decode_item(item), suffix) for item in items]
+    if len(items) > limits.ranges:
+        raise HostlistError(f"more than {limits.ranges} ranges between brackets")
+    ranges = [HostRange(prefix, *_decode_item(item, limits.hosts), suffix) for item in items]
     widest = ranges[0].width + _NUMBER_SPACE
     if suffix and any(part.width > widest or part.hi == _ULONG_MAX for part in ranges):
         raise HostlistError(f"too wide a number before the suffix '{suffix}'")
@@ -114,7 +148,7 @@ def _decode_name(name: str) -> list[HostRange]:
     return [HostRange(prefix, number, number, len(digits))] if number <= _ULONG_MAX else []
 
 
-def _decode_item(item: str) -> tuple[int, int, int]:
+def _decode_item(item: str, most: int) -> tuple[int, int, int]:
     """Parse one number or range between brackets: lo, hi, width."""
     first, _, last = item.partition("-")
     start = _STRTOUL.match(first)
@@ -123,8 +157,8 @@ def _decode_item(item: str) -> tuple[int, int, int]:
     if not (start and end):
         raise HostlistError(f"'{item}' is not a number or range")
     lo, hi = (min(_value(match[1]), _ULONG_MAX) for match in (start, end))
-    if not 0 <= hi - lo < _RANGE_HOSTS:
-        raise HostlistError(f"range '{item}' isn't of 1 to {_RANGE_HOSTS} hosts")
+    if not 0 <= hi - lo < most:
+        raise HostlistError(f"range '{item}' isn't of 1 to {most} hosts")
     return lo, hi, len(first)
 
 

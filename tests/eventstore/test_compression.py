@@ -6,7 +6,9 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,7 +60,8 @@ def again(data: bytes) -> Entry:
         (b'{"timestamp":1.0,"name":"x","context":{},"more":1}', WHOLE),
         (b'{"timestamp":1.0,"name":"x","name":"y"}', WHOLE),
         ('{"timestamp":1.0,"name":"ƒ","context":{"ƒ":1}}'.encode(), DIGITS),
-        (b'{"timestamp":1.0,"name":"%b"}' % (b"n" * 1000), WHOLE),
+        (b'{"timestamp":1.0,"name":"%b"}' % (b"n" * 64), DIGITS),
+        (b'{"timestamp":1.0,"name":"%b"}' % (b"n" * 65), WHOLE),
     ],
 )
 def test_an_events_text_comes_back(data: bytes, form: int) -> None:
@@ -104,6 +107,47 @@ def test_payloads_of_any_size_come_back(size: int) -> None:
     for key, payload in enumerate((base, same, base, base[::-1], base + same)):
         _, of, kept = deflater.keep(key, payload)
         assert payload == inflate(kept, None if of is None else base)
+
+
+def test_a_base_has_255_followers() -> None:
+    deflater = Deflater()
+    bases = [deflater.keep(key, b"payload %d" % key)[1] for key in range(7, 600)]
+    first, second, third = [None] + [7] * 255, [None] + [263] * 255, [None] + [519] * 80
+    assert first + second + third == bases
+
+
+def test_payloads_of_more_than_256_kib_are_not_deflated() -> None:
+    deflater = Deflater()
+    deflater.keep(1, b"base")
+    assert 1 == deflater.keep(2, bytes(2**18))[1]
+    assert (3, None, bytes(2**18 + 1)) == deflater.keep(3, bytes(2**18 + 1))
+    assert 1 == deflater.keep(4, b"base")[1]  # the base is not replaced by it
+    too_long = zlib.compressobj(1, zlib.DEFLATED, -13)
+    data = too_long.compress(bytes(2**18 + 1)) + too_long.flush()
+    with pytest.raises(ValueError, match=r"^not deflated with this base$"):
+        inflate(data, b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "base", "reason"),
+    [
+        ("text", None, "not bytes"),
+        (5, None, "not bytes"),
+        ("text", b"base", "bytes-like object is required"),
+        (None, b"base", "bytes-like object is required"),
+        (b"\xff" * 9, b"base", "invalid block type"),
+        (b"", b"base", "not deflated with this base"),
+    ],
+)
+def test_why_a_payload_cannot_be_inflated(data: Any, base: bytes | None, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        inflate(data, base)
+
+
+def test_a_payload_that_is_none_stays_none() -> None:
+    absent: Any = None
+    assert inflate(absent, None) is None
+    assert b"" == inflate(b"", None)
 
 
 def test_a_damaged_payload_is_refused_and_a_large_one_is_kept_as_it_came() -> None:

@@ -53,6 +53,57 @@ def test_stored_rows_cannot_be_changed(path: str, table: str, verb: str) -> None
     db.close()
 
 
+@pytest.mark.parametrize("table", [*APPEND_ONLY, "source"])
+def test_stored_rows_cannot_be_replaced_by_our_connections(path: str, table: str) -> None:
+    with create_or_open(path) as store:
+        before = fetch(store.db, f"SELECT * FROM {table}")
+        assert before
+        with pytest.raises(apsw.ConstraintError, match="append-only"):
+            store.db.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+        assert before == fetch(store.db, f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "new", "named"),
+    [
+        ("job", "stream", "stream + 1", "batch 1"),
+        ("event", "name", "'stats'", "event 1"),
+        ("jobspec", "data", "'{}'", "jobspec of event 1"),
+        ("R", "data", "'{}'", "R of event 82"),
+        ("notice", "time", "time + 1", "batch 2"),
+        ("purged", "seq", "seq + 1", "notice 221"),
+        ("batch", "committed", "committed + 1", "batch 1"),
+        ("reject", "reason", "'none'", "batch 2"),
+        # A row of `gone` is its key: there is nothing to replace in it.
+    ],
+)
+def test_a_row_that_another_program_replaces_is_named(
+    path: str, table: str, column: str, new: str, named: str
+) -> None:
+    db = apsw.Connection(path)
+    names = [name for (name,) in fetch(db, f"SELECT name FROM pragma_table_info('{table}')")]
+    values = ", ".join(new if name == column else name for name in names)
+    rows = fetch(db, f"SELECT * FROM {table}")
+    db.execute(f"INSERT OR REPLACE INTO {table} SELECT {values} FROM {table} LIMIT 1")
+    after = fetch(db, f"SELECT * FROM {table}")
+    assert len(rows) == len(after)
+    assert rows != after
+    db.close()
+    with open_readonly(path) as store:
+        fault = verify_chain(store).fault
+    assert fault is not None
+    assert named in fault
+
+
+def test_an_ended_source_cannot_be_changed_but_an_open_one(path: str) -> None:
+    with create_or_open(path) as store:
+        with pytest.raises(apsw.ConstraintError, match="a source ends once"):
+            store.db.execute("UPDATE source SET ended = 1")
+        store.db.execute("INSERT INTO source (name, started) VALUES ('open', 1.0)")
+        store.db.execute("UPDATE source SET name = 'other' WHERE ended IS NULL")
+        assert [("other",)] == fetch(store.db, "SELECT name FROM source WHERE ended IS NULL")
+
+
 def unguarded(path: str) -> apsw.Connection:
     """Open the file as somebody would who means harm: without its triggers."""
     db = apsw.Connection(path)

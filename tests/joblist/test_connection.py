@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from eventstore.errors import StoreError
-from joblist import failures
+from joblist import callback_guard
 from joblist.broker import connection
 from joblist.broker.connection import Link
 from joblist.live.routes import PURGES, ROUTES
@@ -167,4 +167,4 @@ def test_no_callback_is_registered_unguarded() -> None:
     for call in calls:
         last = call.args[-1]
         assert isinstance(last, ast.Call), ast.unparse(call)
-        assert ast.unparse(last.func) == failures.guarded.__name__, ast.unparse(call)
+        assert ast.unparse(last.func) == callback_guard.guarded.__name__, ast.unparse(call)

@@ -148,56 +148,6 @@ def test_the_first_error_is_reported(payload: bytes, expected: object) -> None:
     assert expected == outcome(list_request, payload)
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ({}, b"{}"),
-        ([], b"[]"),
-        (
-            {"b": [1, -2, None, True], "a": {"c": []}},
-            b'{"b":[1,-2,null,true],"a":{"c":[]}}',
-        ),
-        ([2**63 - 1, -(2**63)], b"[9223372036854775807,-9223372036854775808]"),
-        ((0.1, [0.3]), b"[0.10000000000000001,[0.29999999999999999]]"),
-        ([0.0, -0.0, 300.0, 0.1], b"[0.0,-0.0,300.0,0.10000000000000001]"),
-        ([333.333, 1795384081.968684], b"[333.33300000000003,1795384081.968684]"),
-        (
-            [1e16, 1e17, 123456789012345680.0],
-            b"[10000000000000000.0,1e17,1.2345678901234568e17]",
-        ),
-        (
-            [1e300, 1e5, 1e-4, 1e-5],
-            b"[1.0000000000000001e300,100000.0,0.0001,1.0000000000000001e-5]",
-        ),
-        ([5e-324, 1.5e-7], b"[4.9406564584124654e-324,1.4999999999999999e-7]"),
-        (['"\\/', "\b\f\n\r\t"], rb'["\"\\/","\b\f\n\r\t"]'),
-        (["\0\x01\x0b\x1f", "\\u001f\x1f"], rb'["\u0000\u0001\u000B\u001F","\\u001f\u001F"]'),
-        (
-            {"\x1a": "\x7f\x85é\u2028\U0001f600"},
-            '{"\\u001A":"\x7f\x85é\u2028\U0001f600"}'.encode(),
-        ),
-        ({"a": msgspec.Raw(b'{"b": 1}'), "c": 1.0}, b'{"a":{"b": 1},"c":1.0}'),
-    ],
-)
-def test_dumps(value: object, expected: bytes) -> None:
-    assert expected == dumps(value)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), "\ud800"])
-def test_dumps_refuses(value: object) -> None:
-    with pytest.raises(ValueError, match=r"cannot be written|surrogates not allowed"):
-        dumps({"a": [value]})
-
-
-def test_dumps_of_deep_values_is_the_same() -> None:
-    member = {"a": [1.0, (), {}, "x\x1f"], "é": None, "z": []}
-    value: object = member
-    for _ in range(5000):
-        value = (0, value, {"d": 1e300})
-    expected = b"[0," * 5000 + dumps(member) + b',{"d":1.0000000000000001e300}]' * 5000
-    assert expected == dumps(value)
-
-
 # Few characters, but all that matter; the first use of all of Unicode would take seconds.
 LETTERS = 'ab0"\\/\b\n\x01\x0b\x1f\x7f\x85é\u2028\ud7ff\ue000\uffff\U0001f600\U0010ffff'
 texts = st.text(LETTERS + "\0", max_size=12)

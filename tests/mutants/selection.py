@@ -131,7 +131,8 @@ def measured(
     for number, status in enumerate(statuses):
         if status:
             log = out / f"coverage-{number}.log"
-            raise RuntimeError(f"without a mutant, tests fail with status {status}: see {log}")
+            named = [line for line in log.read_text("utf-8").splitlines() if "FAILED " in line]
+            raise RuntimeError("\n".join([f"tests fail without a mutant: see {log}", *named]))
         parts.append(json.loads((out / f"coverage-{number}.json").read_text("utf-8")))
     return _joined(parts)
 

@@ -89,11 +89,11 @@ def _payload(text: str | None) -> bytes | None:
 
 
 def _answer_batch(store: Store, path: str, tables: dict[str, Any], as_of: float | None) -> None:
-    from cli.journal_files import JournalFile  # noqa: PLC0415
+    from cli.input.line_files import LineFile  # noqa: PLC0415
 
     out = sys.stdout.buffer
     number = 0
-    for lines in JournalFile(path).batches():
+    for lines in LineFile(path, patience=0.0).batches():
         for line in lines:
             number += 1
             question = _question(line, f"{path}: request {number}")
@@ -106,6 +106,7 @@ def _answer_batch(store: Store, path: str, tables: dict[str, Any], as_of: float 
             texts = b",".join(json.dumps(r.decode()).encode() for r in responses)
             tail = b"" if error is None else b',"error":' + error
             out.write(b'{"responses":[%b]%b}\n' % (texts, tail))
+        out.flush()
 
 
 def _question(line: bytes, where: str) -> _Question:

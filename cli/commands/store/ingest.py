@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 
 from cli.database import writing
@@ -10,48 +13,119 @@ from cli.main import REJECTED
 from cli.options import db_option
 from cli.progress import progress
 
+if TYPE_CHECKING:
+    from cli.input.journal_files import JournalFile
+    from cli.input.stop_signals import StopSignals
+    from eventstore.ingest.writer import Writer
+
 __all__ = ["command"]
+
+_SHOWN = 60  # bytes of a line that a message shows
 
 
 @click.command(epilog="Example: flux-jobdb --db jobs.sqlite ingest --boot 2 journal-2.jsonl.gz")
 @db_option
 @click.option("--boot", metavar="ID", help="The broker's boot that the files come from.")
+@click.option("--force", is_flag=True, help="Store files that look like no journal, too.")
 @click.argument("files", nargs=-1, metavar="[FILE]...")
-def command(boot: str | None, files: tuple[str, ...]) -> int:
+def command(boot: str | None, force: bool, files: tuple[str, ...]) -> int:
     """Store recorded journals: one response of job-manager.events-journal a line.
 
     Without a FILE, records the journal of the enclosing instance until it ends or a signal
     arrives; Flux's own job-list may stay loaded.
 
-    A line may also be the payload of a job-purge-inactive event. FILE may be gzipped; - is
+    A line may also be the payload of a job-purge-inactive event. FILE may be compressed (gzip,
+    bzip2, xz; zstd with Python 3.14) or a pipe, whose lines are stored as they come; - is
     standard input. Ingest is idempotent: events that are stored already are skipped, so files
     may be given again, and in any order. Lines that cannot be read are kept as rejects, and
-    the exit status is 3.
+    the exit status is 3. A FILE of which no line is a journal's is refused.
+
+    SIGINT, SIGTERM and SIGHUP end it: what came is stored.
     """
     if not files:
         return _record(boot)
-    from cli.journal_files import JournalFile  # noqa: PLC0415
-    from eventstore.ingest.counts import Counts  # noqa: PLC0415
-    from eventstore.ingest.writer import Writer  # noqa: PLC0415
+    from cli.input.journal_files import JournalFile  # noqa: PLC0415
+    from cli.input.stop_signals import StopSignals  # noqa: PLC0415
 
-    inputs = [JournalFile(path) for path in files]
-    total = Counts()
-    with writing() as (store, views):
+    stop = StopSignals()
+    inputs = [JournalFile(path, force=force, stop=stop) for path in files]
+    done = _Ingest(stop)
+    inputs = [source for source in inputs if done.attempt(source.check)]
+    try:
+        if inputs:
+            done.store(inputs, boot)
+    finally:
+        click.echo(_summary(done.total), err=True)
+    return done.status()
+
+
+class _Ingest:
+    """What several files brought. One that cannot be read does not keep others from it."""
+
+    def __init__(self, stop: StopSignals) -> None:
+        from eventstore.errors import InputError  # noqa: PLC0415
+        from eventstore.ingest.counts import Counts  # noqa: PLC0415
+
+        self.total = Counts()
+        self._stop = stop
+        self._unreadable = InputError
+        self._failures: list[InputError] = []
+        self._lost = 0  # lines that could not even be kept as rejects
+
+    def attempt(self, work: Callable[[], object]) -> bool:
+        """Do some work on an input; returns whether it could be read."""
         try:
+            work()
+        except self._unreadable as error:
+            self._failures.append(error)
+            return False
+        return True
+
+    def store(self, inputs: list[JournalFile], boot: str | None) -> None:
+        """Store what inputs hold, until a signal comes."""
+        from eventstore.ingest.writer import Writer  # noqa: PLC0415
+
+        with writing() as (store, views), self._stop:
             for source in inputs:
                 writer = Writer(store, source.name, views, boot=boot)
-                outcome = "stopped"
-                try:
-                    with progress(source.name) as advance:
-                        for batch in source.batches():
-                            total.add(writer.append(batch))
-                            advance(source.position, source.size)
-                    outcome = "done"
-                finally:
-                    writer.close(outcome)
+                self.attempt(lambda: self._store(source, writer))  # noqa: B023 - called here
+                if self._stop.number:
+                    return
+
+    def _store(self, source: JournalFile, writer: Writer) -> None:
+        from cli.input.journal_files import NoJournalError  # noqa: PLC0415
+        from eventstore.ingest.isolation import append_isolating  # noqa: PLC0415
+
+        outcome = "stopped"
+        try:
+            with progress(source.name) as advance:
+                for batch in source.batches():
+                    for _ in append_isolating(writer, batch, self._report):
+                        pass
+                    advance(source.position, source.size)
+            outcome = "interrupted" if self._stop.number else "done"
+        except NoJournalError:
+            outcome = "refused"
+            raise
         finally:
-            click.echo(_summary(total), err=True)
-    return REJECTED if total.rejected else 0
+            self.total.add(writer.counts)
+            writer.close(outcome)
+
+    def _report(self, line: bytes, error: Exception, kept: bool) -> None:
+        where = "kept as a reject" if kept else "lost: SQLite does not take it"
+        text = f"flux-jobdb: please report: {error!r:.200} at {line[:_SHOWN]!r}…; {where}"
+        click.echo(text, err=True)
+        self._lost += not kept
+
+    def status(self) -> int:
+        """Return the exit status; raises the last InputError, and names the others."""
+        for error in self._failures[:-1]:
+            click.echo(f"flux-jobdb: {error}", err=True)
+        if self._failures:
+            raise self._failures[-1]
+        if self._stop.number:
+            return 128 + self._stop.number
+        return REJECTED if self.total.rejected or self._lost else 0
 
 
 def _record(boot: str | None) -> int:

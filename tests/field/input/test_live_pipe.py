@@ -17,7 +17,6 @@ from tests.support.command import Command, eventually, running, write
 from tests.support.field_jobs import job, recorded
 
 CASE = recorded("odd-clocks")  # eight jobs, and the sentinel
-FAILS = pytest.mark.xfail(strict=True, reason="a batch of ingest has no limit of time")
 
 
 @contextmanager
@@ -39,7 +38,6 @@ def left(process: subprocess.Popen[bytes]) -> bytes:
     return err
 
 
-@FAILS
 def test_what_came_is_stored_when_the_input_falls_silent(jobdb: Command) -> None:
     with reading(jobdb) as process:
         write(process.stdin, *CASE)
@@ -50,7 +48,6 @@ def test_what_came_is_stored_when_the_input_falls_silent(jobdb: Command) -> None
         assert process.returncode == 0
 
 
-@FAILS
 def test_input_that_never_falls_silent_is_stored_meanwhile(jobdb: Command) -> None:
     lines = [line for number in range(1, 9) for line in job(number)]
     with reading(jobdb) as process:
@@ -60,7 +57,6 @@ def test_input_that_never_falls_silent_is_stored_meanwhile(jobdb: Command) -> No
         assert jobdb.stats()["events"] > 0
 
 
-@FAILS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("after", [0.2, 2.0])
 def test_a_signal_stores_what_came(jobdb: Command, number: int, after: float) -> None:
@@ -74,7 +70,6 @@ def test_a_signal_stores_what_came(jobdb: Command, number: int, after: float) ->
     jobdb("verify")
 
 
-@FAILS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_the_middle_of_a_line_stores_the_whole_ones(
     jobdb: Command, number: int
@@ -113,7 +108,6 @@ def test_a_line_that_comes_in_two_parts_is_one(jobdb: Command) -> None:
         assert b"10 events new, 0 already stored; 0 rejects" in left(process)
 
 
-@FAILS
 @pytest.mark.parametrize("whole", [True, False], ids=["a whole member", "a flushed part"])
 def test_a_zipped_pipe_is_stored_when_it_falls_silent(jobdb: Command, whole: bool) -> None:
     data = b"".join(line + b"\n" for line in CASE)
@@ -126,7 +120,6 @@ def test_a_zipped_pipe_is_stored_when_it_falls_silent(jobdb: Command, whole: boo
         assert has(jobdb, 80)
 
 
-@FAILS
 def test_a_named_pipe_is_read_as_it_comes(jobdb: Command) -> None:
     fifo = jobdb.folder / "fifo"
     os.mkfifo(fifo)
@@ -135,7 +128,6 @@ def test_a_named_pipe_is_read_as_it_comes(jobdb: Command) -> None:
         assert eventually(lambda: jobdb.stats().get("events") == 80)
 
 
-@FAILS
 def test_a_file_and_then_the_pipe_are_both_stored(jobdb: Command) -> None:
     path = jobdb.folder / "journal"
     path.write_bytes(b"".join(line + b"\n" for line in CASE))
@@ -161,7 +153,6 @@ def test_a_signal_while_a_large_file_is_read_keeps_whole_batches(jobdb: Command)
     assert f"{55_000 - stored} events new, {stored} already stored" in done.err
 
 
-@FAILS
 def test_a_batch_of_requests_is_answered_one_by_one(jobdb: Command) -> None:
     jobdb.ingest(CASE)
     request = b'{"topic":"job-list.list-attrs"}'

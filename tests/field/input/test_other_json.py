@@ -12,7 +12,6 @@ from tests.support.command import Command
 from tests.support.fake_bus import SENTINEL, Module
 from tests.support.field_jobs import EPOCH, backlog, event, job, recorded
 
-FAILS = pytest.mark.xfail(strict=True, reason="live events are told apart by their bytes")
 LATER = "1790000009.5"
 HEAD = f'"timestamp":{LATER},"name":"annotations"'
 
@@ -88,8 +87,6 @@ PAIRS = {
     name: (f'{{{HEAD},"context":{one}}}', f'{{{HEAD},"context":{two}}}', same)
     for name, (one, two, same) in CONTEXTS.items()
 } | EVENTS
-# Told apart by values or by bytes, these two mean different things.
-DIFFER = {name for name, pair in PAIRS.items() if not pair[2]}
 
 
 def live(number: int, text: str) -> bytes:
@@ -110,15 +107,12 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     return {name: words.count(names[number << 24]) for name, number in numbers.items()}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in DIFFER else FAILS) for name in PAIRS]
-)
+@pytest.mark.parametrize("name", PAIRS)
 def test_a_live_event_is_told_by_its_values(stored: dict[str, int], name: str) -> None:
     first = 4  # submit to priority
     assert first + (1 if PAIRS[name][2] else 2) == stored[name]
 
 
-@FAILS
 @pytest.mark.parametrize("first", ["orig", "reformatted"])
 def test_a_journal_of_another_writer_brings_nothing_new(jobdb: Command, first: str) -> None:
     second = {"orig": "reformatted", "reformatted": "orig"}[first]
@@ -131,13 +125,11 @@ def test_a_journal_of_another_writer_brings_nothing_new(jobdb: Command, first: s
     jobdb("verify")
 
 
-@FAILS
 def test_both_journals_in_one_file_are_one(jobdb: Command) -> None:
     both = recorded("reserialised-orig") + recorded("reserialised-reformatted")[1:]
     assert "10 events new, 10 already stored; 0 rejects" in jobdb.ingest(both).err
 
 
-@FAILS
 def test_the_module_recognises_another_writers_events(module: Module) -> None:
     for name in ("reserialised-orig", "reserialised-reformatted"):
         module.feed(*recorded(name)[1:])
@@ -158,7 +150,6 @@ def test_lines_that_end_as_in_windows_are_the_same(jobdb: Command) -> None:
     assert "0 events new, 10 already stored; 0 rejects" in done.err
 
 
-@pytest.mark.xfail(strict=True, reason="a purge is recognised by its bytes")
 @pytest.mark.parametrize(
     "again", [b'{"jobs": [16777216, 33554432]}', b'{ "jobs":[16777216,33554432] }\r']
 )

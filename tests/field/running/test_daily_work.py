@@ -104,7 +104,6 @@ _NO_DBSTAT = pytest.mark.skipif(
 
 
 @_NO_DBSTAT
-@pytest.mark.xfail(strict=True, reason="what came again has other numbers")
 def test_a_gap_of_damage_goes_when_its_events_have_come_again(jobdb: Command) -> None:
     path = damaged(jobdb)
     kinds = [row["kind"] for row in jobdb("--db", path, "gaps", "--json").objects]
@@ -179,7 +178,6 @@ def _can_mount() -> bool:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the full disk is said to be the database's")
 @pytest.mark.skipif(not _can_mount(), reason="no file system can be mounted here")
 def test_a_backup_on_a_full_disk_says_so(jobdb: Command) -> None:
     jobdb.ingest(list(journal(300)))
@@ -219,7 +217,6 @@ def notices(module: Module) -> list[tuple[str, float]]:
     return fetch(db, "SELECT kind, time FROM notice ORDER BY seq")
 
 
-@pytest.mark.xfail(strict=True, reason="its time is that of the event before it")
 def test_a_purge_that_is_seen_live_has_the_time_at_which_it_was_seen(module: Module) -> None:
     module.feed(*life(16777216, 1000.0))
     module.bus.pass_time(1)
@@ -231,7 +228,6 @@ def test_a_purge_that_is_seen_live_has_the_time_at_which_it_was_seen(module: Mod
     assert before <= seen <= time.time()
 
 
-@pytest.mark.xfail(strict=True, reason="its time is that of the event before it")
 def test_an_absence_that_is_seen_live_has_the_time_at_which_it_was_seen() -> None:
     _, views = new_store()
     Module(views).feed(SENTINEL)

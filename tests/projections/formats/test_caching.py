@@ -83,6 +83,22 @@ def test_the_cache_is_bounded_and_keeps_the_newer_half() -> None:
     assert 900 == len(calls) == len(set(calls))
 
 
+def test_the_older_half_is_dropped_when_the_bound_is_exceeded() -> None:
+    length, calls = counted(20 * (ENTRY + 3))
+    texts = [str(number) for number in range(100, 122)]
+    for text in texts[:21]:
+        length(text)
+    assert 21 == len(length)  # the last one exceeds the bound
+    length(texts[21])
+    assert 12 == len(length)
+    before = len(calls)
+    for text in texts[10:]:
+        length(text)
+    assert before == len(calls)
+    length(texts[9])
+    assert before + 1 == len(calls)
+
+
 RANGES = st.sets(st.integers(0, 40), min_size=1).map(
     lambda ids: idset.encode(idset.union(*(((n, n),) for n in ids)), brackets=False)
 )

@@ -63,6 +63,7 @@ from projections.formats.hostlist_runs import NameInterval as Interval
         ("foo[5x-7]", "foo[05-07]", 3),
         ("foo[1, 2]", "foo[1,02]", 2),
         ("foo[+1-3]", "foo[01-03]", 3),
+        ("foo[" + " " * 20 + "12]", "foo" + "0" * 20 + "12", 1),
         ("foo[5- 7]", "foo[5-7]", 3),
         # Numbers of 64 bits and more.
         ("foo18446744073709551615", "foo18446744073709551615", 1),
@@ -143,6 +144,8 @@ def test_long_names() -> None:
     short = hostlist.decode("foo,n[1-2]," + "a" * 269 + "[8-11],bar")
     assert list(hostlist.hosts(short)) == ["foo", "n1", "n2", "a" * 269 + "8", "a" * 269 + "9"]
     assert hostlist_runs.first_common_index(short, hostlist.decode("bar")) is None
+    longest = hostlist.decode("a" * 269 + "9,bar")
+    assert hostlist_runs.first_common_index(longest, hostlist.decode("bar")) == 1
     assert (
         hostlist_runs.first_common_index(short, hostlist.decode("a" * 269 + "[09,9-10]")) == 4
     )
@@ -158,6 +161,8 @@ def test_long_names() -> None:
         ("foo[1-5]-eth0", "foo3-eth0", 2),
         ("foo[1-5]-eth0", "foo03-eth0", -1),
         ("foo[1-5]-eth0", "foo-eth0", -1),
+        ("foo[1-5]-eth0", "foo3-eth1", -1),
+        ("foo[1-5]-eth0", "fox3-eth0", -1),
         ("foo[1-5]", "foo3-eth0", -1),
         ("[0-5]", "3", 3),
         ("[0-5]i", "0", -1),

@@ -5,6 +5,9 @@ An exception that leaves a callback would leave the reactor, too, and the broker
 instance when one of its modules ends by an error. So each callback is wrapped by `guarded`
 where it is registered: the exception is logged and the module goes on. While a request is
 being answered, `answering` is inside of that: the requester gets an error response.
+
+A store that fails while the journal is followed (a full disk, an I/O error) does not come here:
+journal/follower.py keeps the lines and tries again.
 """
 
 from __future__ import annotations

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Rejects: what came and could not be stored as an event, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import apsw
+
+
+class StoredReject(NamedTuple):
+    """A reject; ``jobid`` is None where the bytes do not tell it.
+
+    ``batch`` is the number of the batch that stored it. Bytes that came again with the same
+    reason are stored once.
+    """
+
+    jobid: int | None
+    reason: str
+    batch: int
+    data: bytes
+
+
+def rejects(db: apsw.Connection) -> Iterator[StoredReject]:
+    """Yield all rejects, in the order in which they came."""
+    for row in db.execute("SELECT jobid, reason, batch, data FROM reject ORDER BY reject"):
+        yield StoredReject(*row)

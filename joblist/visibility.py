@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Which jobs the sender of a request may see.
+
+In private mode (`access.private-mode`), a guest sees no jobs but the guest's own. The owner of
+the instance and administrators see all jobs; so does everybody without private mode (flux-core
+0.88, list.c and stats.c). Which requests a sender may make is decided in `live/routes.py`.
+"""
+
+from __future__ import annotations
+
+from errno import ENOENT, EPERM
+
+from joblist.config import Config
+from joblist.protocol.errors import RpcError
+from joblist.protocol.requests import Credential
+from projections.constraints.tree import And, Constraint, Userid
+from projections.job.state import USERID_UNKNOWN
+
+
+class Visibility:
+    """What one sender may see under a configuration."""
+
+    def __init__(self, config: Config, sender: Credential) -> None:
+        self._restricted = config.private and not sender.privileged
+        self._own = _own(sender)
+
+    def of_user(self, userid: int) -> bool:
+        """Whether the jobs of a user are visible."""
+        return not self._restricted or userid in self._own
+
+    def within(self, constraint: Constraint) -> Constraint:
+        """Return the constraint that selects the visible jobs among those of ``constraint``."""
+        if not self._restricted:
+            return constraint
+        return And((constraint, Userid(self._own)))
+
+    def check_user(self, userid: int) -> None:
+        """Raise RpcError if the jobs of a user are not visible."""
+        if not self.of_user(userid):
+            # The same errno as for an unknown id; but job-list sends an empty text with it.
+            raise RpcError(ENOENT, "")
+
+    def check_all(self) -> None:
+        """Raise RpcError unless all jobs are visible: statistics count all of them."""
+        if self._restricted:
+            raise RpcError(EPERM)
+
+
+def _own(sender: Credential) -> tuple[int, ...]:
+    """Return the user ids whose jobs a guest may see: the guest's own.
+
+    FLUX_USERID_UNKNOWN stands for all users in a constraint, so that a sender of this id, which
+    no user has, sees no job.
+    """
+    own = sender.userid & USERID_UNKNOWN
+    return () if own == USERID_UNKNOWN else (own,)

@@ -62,7 +62,7 @@ class Unread(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """How far a consumer has come: it has read rows up to ``seq``; ``behind`` came since."""
+    """How far a consumer has come: up to ``seq``; ``behind`` seqs were given out since."""
 
     name: str
     seq: int
@@ -76,7 +76,7 @@ def cursors(path: str, db: apsw.Connection) -> list[Cursor]:
     """
     head = event_log.head(db)
     found = []
-    for name, position in _saved(f"{Path(path).resolve()}-consumers"):
+    for name, position in _saved(f"{Path(path).resolve()}-consumers").items():
         seq = _seq_of(db, position)
         found.append(Cursor(name, seq, head - seq))
     return found
@@ -158,7 +158,7 @@ class Consumer:
         self.position = position
 
     def _load(self, path: str) -> Position:
-        return dict(_saved(path)).get(self.name or "", START)
+        return _saved(path).get(self.name or "", START)
 
     def _save(self, path: str, position: Position) -> None:
         with reachable(path):
@@ -176,15 +176,15 @@ class Consumer:
             db.execute("COMMIT")
 
 
-def _saved(path: str) -> list[tuple[str, Position]]:
-    """Return all cursors of a file, by name; none if there is no such file."""
+def _saved(path: str) -> dict[str, Position]:
+    """Return what a file of cursors has, by name; nothing where there is no such file."""
     if not Path(path).exists():
-        return []
+        return {}
     # Writable, so that SQLite can roll back what a crash left.
     with _opened(path) as db:
         sql = "SELECT name, batch, digest, note FROM consumer ORDER BY name"
         rows = fetch(db, sql) if _has_cursors(db) else []
-        return [(name, Position(batch, digest, note)) for name, batch, digest, note in rows]
+    return {name: Position(*position) for name, *position in rows}
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import flux_jobdb
 from flux_jobdb import FOLDERS, Consumer
 from tests.support.wheel import ROOT, build, packages
 
+UNITS = sorted((ROOT / "etc").glob("*.service"))
 JOURNAL = ROOT / "tests" / "data" / "basic" / "journal.jsonl.gz"
 KINDS = (".py", ".sql", ".typed")
 
@@ -87,7 +88,11 @@ def foreign(folder: Path, name: str = "cli") -> Path:
 def test_the_wheel_has_one_name_and_all_of_the_sources(site: Site) -> None:
     with zipfile.ZipFile(site.wheel) as file:
         names = set(file.namelist())
-    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == {n.split("/")[0] for n in names}
+    units = {f"flux_jobdb-0.1.0.data/data/share/flux-jobdb/{path.name}" for path in UNITS}
+    assert 3 == len(units)
+    assert units == {name for name in names if name.startswith("flux_jobdb-0.1.0.data/")}
+    others = {name.split("/")[0] for name in names - units}
+    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == others
 
     found = {name for name in names if name.startswith("flux_jobdb/")}
     expected = sources("flux_jobdb") | {f"flux_jobdb/{name}" for name in sources(*FOLDERS)}

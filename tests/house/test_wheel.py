@@ -88,7 +88,8 @@ def foreign(folder: Path, name: str = "cli") -> Path:
 def test_the_wheel_has_one_name_and_all_of_the_sources(site: Site) -> None:
     with zipfile.ZipFile(site.wheel) as file:
         names = set(file.namelist())
-    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == {name.split("/")[0] for name in names}
+    roots = {name.split("/")[0] for name in names}
+    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == roots
     units = {f"flux_jobdb/etc/{path.name}" for path in UNITS}
     assert 3 == len(units)
 

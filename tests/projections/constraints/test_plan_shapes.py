@@ -231,6 +231,19 @@ def test_an_or_with_an_and_of_times() -> None:
     assert 7 == found.depth
 
 
+def test_windows_are_joined_one_after_the_other() -> None:
+    ends = [(0, 1), (3, 9), (4, 7), (8, 10), (10, 11), (20, 21)]
+    some = [{"and": [{"t_run": [f">={a}"]}, {"t_run": [f"<{b}"]}]} for a, b in reversed(ends)]
+    joined = (TimeRange(0.0, 1.0), TimeRange(3.0, 11.0), TimeRange(20.0, 21.0))
+    assert joined == planned({"or": some}).access_paths
+
+
+def test_a_window_counts_more_than_its_ends_where_costs_are_not_told_apart() -> None:
+    """What estimates a cost may stop counting at a limit."""
+    found = plan(parse({"and": [RUN, END]}), lambda _: 7)
+    assert (TimeRange(10.0, 30.0),) == found.access_paths
+
+
 # -- limits
 
 

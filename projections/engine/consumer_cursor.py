@@ -62,7 +62,7 @@ class Unread(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """How far a consumer has come: it has read rows up to ``seq``; ``behind`` came since."""
+    """How far a consumer has come: up to ``seq``; ``behind`` seqs were given out since."""
 
     name: str
     seq: int
@@ -76,8 +76,8 @@ def cursors(path: str, db: apsw.Connection) -> list[Cursor]:
     """
     head = event_log.head(db)
     found = []
-    for name, *position in _saved(f"{Path(path).resolve()}-consumers"):
-        seq = _seq_of(db, Position(*position))
+    for name, position in _saved(f"{Path(path).resolve()}-consumers").items():
+        seq = _seq_of(db, position)
         found.append(Cursor(name, seq, head - seq))
     return found
 
@@ -133,7 +133,7 @@ class Consumer:
     def unread(self, db: apsw.Connection, projection: Projection) -> Unread:
         """Return the rows of the projection's view to read next; called inside a snapshot.
 
-        Raises BeingRebuilt where another version of the projection made the view.
+        Raises BeingRebuilt if another version of the projection made the view.
         """
         view = stored_views(db).get(projection.name)
         if view is None or view.version != version_of(projection):
@@ -158,8 +158,7 @@ class Consumer:
         self.position = position
 
     def _load(self, path: str) -> Position:
-        found = {name: Position(*position) for name, *position in _saved(path)}
-        return found.get(self.name or "", START)
+        return _saved(path).get(self.name or "", START)
 
     def _save(self, path: str, position: Position) -> None:
         with reachable(path):
@@ -177,14 +176,15 @@ class Consumer:
             db.execute("COMMIT")
 
 
-def _saved(path: str) -> list[tuple[str, int, bytes, str]]:
-    """Return all rows of a file of cursors, by name; none where there is no such file."""
+def _saved(path: str) -> dict[str, Position]:
+    """Return what a file of cursors has, by name; nothing where there is no such file."""
     if not Path(path).exists():
-        return []
+        return {}
     # Writable, so that SQLite can roll back what a crash left.
     with _opened(path) as db:
         sql = "SELECT name, batch, digest, note FROM consumer ORDER BY name"
-        return fetch(db, sql) if _has_cursors(db) else []
+        rows = fetch(db, sql) if _has_cursors(db) else []
+    return {name: Position(*position) for name, *position in rows}
 
 
 @contextmanager

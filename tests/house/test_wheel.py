@@ -18,6 +18,7 @@ import flux_jobdb
 from flux_jobdb import FOLDERS, Consumer
 from tests.support.wheel import ROOT, build, packages
 
+UNITS = sorted((ROOT / "etc").glob("*.service"))
 JOURNAL = ROOT / "tests" / "data" / "basic" / "journal.jsonl.gz"
 KINDS = (".py", ".sql", ".typed")
 
@@ -87,11 +88,14 @@ def foreign(folder: Path, name: str = "cli") -> Path:
 def test_the_wheel_has_one_name_and_all_of_the_sources(site: Site) -> None:
     with zipfile.ZipFile(site.wheel) as file:
         names = set(file.namelist())
-    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == {n.split("/")[0] for n in names}
+    roots = {name.split("/")[0] for name in names}
+    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == roots
+    units = {f"flux_jobdb/etc/{path.name}" for path in UNITS}
+    assert 3 == len(units)
 
     found = {name for name in names if name.startswith("flux_jobdb/")}
     expected = sources("flux_jobdb") | {f"flux_jobdb/{name}" for name in sources(*FOLDERS)}
-    assert expected | {"flux_jobdb/__init__.pyi"} == found
+    assert expected | units | {"flux_jobdb/__init__.pyi"} == found
     assert {"flux_jobdb/py.typed", "flux_jobdb/eventstore/storage/schema.sql"} <= found
 
 

@@ -131,8 +131,8 @@ def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 - cli
         return 1
     _print(jobs, table, options)
     if cut and not options["no_header"]:
-        text = f"warning: output truncated at {options['count']} jobs: raise --count, or filter"
-        say(text, err=True)
+        cut_at = f"warning: output truncated at {options['count']} jobs"
+        say(f"{cut_at}: raise --count, or narrow the filter", err=True)
     return 0
 
 

@@ -61,7 +61,9 @@ def command(as_json: bool, quick: bool, head: str | None) -> int:
         }
         say(json.dumps(result))
     elif fault is None:
-        say(f"{path}: {found.events} events in {found.batches} batches are as they came")
+        batches = "1 batch" if found.batches == 1 else f"{found.batches} batches"
+        unchanged = "unchanged since they were stored"
+        say(f"{path}: {found.events} events in {batches}: {unchanged}")
         say(f"head {found.head.hex()}")
     if fault is not None:
         say(f"flux-jobdb: {path}: {fault}", err=True)

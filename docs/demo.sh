@@ -6,6 +6,7 @@ set -eu
 rm -rf "$DEMO"
 mkdir -p "$DEMO"
 export FLUX_JOBDB="$DEMO/jobdb.sqlite"
+printf '\n$ export FLUX_JOBDB=%s\n' "$FLUX_JOBDB"
 PATH="$(cd "$BIN" && pwd):$PATH"
 
 run() {

@@ -3,7 +3,7 @@
 
     python docs/draw_states.py
 
-A test fails where the page says anything else than this writes.
+A test fails if the page differs from what this writes.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ def machine(title: str, table: Table[Any], states: type[Enum], first: Enum) -> I
 
 
 def meanings(kind: str, members: type[Enum]) -> Iterator[str]:
-    """Yield the lines of a table of what each member means."""
+    """Yield the lines of a table that says what each member means."""
     yield f"| {kind} | meaning |\n| --- | --- |\n"
     for member in members:
         yield f"| `{member.name}` | {member.value} |\n"
 
 
 def drawing() -> str:
-    """Return what stands between the marks of the page."""
+    """Return the text between the marks of the page."""
     return "".join(
         (
-            *machine("Where we stand with the journal", PLACE, Place, Place.CONNECTING),
-            *machine("Whether what came can be stored", STORING, Storing, Storing.STORING),
+            *machine("First machine: the journal", PLACE, Place, Place.CONNECTING),
+            *machine("Second machine: storing", STORING, Storing, Storing.WORKING),
             "## Events\n\n",
             *meanings("event", Event),
             "\n## Actions\n\n",

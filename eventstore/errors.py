@@ -44,7 +44,7 @@ class BeingRebuilt(StoreError):  # noqa: N818
 
 
 class Unfit(StoreError):  # noqa: N818
-    """What is to be stored is too large, or breaks a constraint: repeating it is in vain."""
+    """A row is too large, or breaks a constraint: another attempt would fail, too."""
 
 
 class InputError(JobdbError):
@@ -81,7 +81,7 @@ def translated(path: str) -> Iterator[None]:
     except apsw.NotADBError as error:
         raise NotOurs(f"{path}: not an SQLite database; name another file") from error
     except UnicodeDecodeError as error:
-        # What was stored was UTF-8.
+        # All stored text was UTF-8.
         raise StoreError(
             f"{path}: it is damaged; `flux-jobdb recover` saves what can be saved ({error})"
         ) from error

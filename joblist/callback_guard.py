@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What happens to an exception: the one place where those of reactor callbacks end.
+"""Catches the exceptions of reactor callbacks: the only place that does.
 
 An exception that leaves a callback would leave the reactor, too, and the broker ends the
 instance when one of its modules ends by an error. So each callback is wrapped by `guarded`

@@ -64,7 +64,7 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
 
 
 def read_tables(path: str) -> dict[str, Any]:
-    """Read a TOML file; raises ConfigError where it cannot be read, or is not TOML."""
+    """Read a TOML file; raises ConfigError if it cannot be read, or is not TOML."""
     try:
         tables: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -30,7 +30,7 @@ if (_HOME / "__main__.py").is_file():  # installed: this is the package flux_job
 
 
 def mod_main(handle: Any, *arguments: str) -> None:  # noqa: ANN401 - flux.Flux
-    """Run the module until it is removed; raises OSError where it cannot be run."""
+    """Run the module until it is removed; raises OSError if it cannot be run."""
     from joblist.broker import connection, entry  # noqa: PLC0415 - found only now
 
     entry.run(connection.module(handle), arguments)

@@ -2,7 +2,7 @@
 """What the service needs of Flux, as protocols: messages, timers, the journal.
 
 ``broker/connection.py`` implements them for a broker, ``tests/support/fake_bus.py`` for tests.
-Whoever implements a Bus lets no exception of a callback out of it (callback_guard.py).
+An implementation of Bus lets no exception of a callback out of it (callback_guard.py).
 """
 
 from __future__ import annotations

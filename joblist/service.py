@@ -54,7 +54,7 @@ class NotYet(RpcError):  # noqa: N818 - the request is right, and may wait
 
 
 class Request(NamedTuple):
-    """A request, as its message has it; ``text`` is the payload, None where there is none."""
+    """A request, as its message has it; ``text`` is the payload, None if there is none."""
 
     topic: str
     text: bytes | None

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Lossless compression of events, jobspecs and Rs: pure.
 
-*Events.* An event's text repeats timestamp and name, which its row has as columns. Where the
-text can be composed of these and the context, to the byte, the context alone is kept; that is
-tried before anything is stored. Other texts are kept whole.
+*Events.* An event's text repeats timestamp and name, which its row has as columns. If the
+text can be composed of these and the context, byte for byte, only the context is stored; this
+is tried for each event. Other texts are stored whole.
 
-*jobspec and R.* Those of different jobs resemble each other. One is kept as it came, as a base;
-the next ones are deflated with it as the dictionary (RFC 1951). Damage to a base concerns these
-only.
+*jobspec and R.* Payloads of different jobs are similar. One is stored uncompressed, as a base;
+the next ones are deflated with it as the dictionary (RFC 1951). Damage to a base concerns only
+the payloads that refer to it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 
 FORMS = range(3)
 WHOLE, DIGITS, SHORTEST = FORMS
-"""How an event's text is kept: as it came; or its context, with the timestamp in the text
+"""How an event's text is stored: whole; or its context only, with the timestamp in the text
 written in 17 significant digits, as the job manager does (jansson), or in the fewest that give
 the same number."""
 
 _NAME_MOST = 64  # characters; longer ones are not cached
-_DEFLATED_MOST = 2**18  # bytes; longer payloads are kept as they came
+_DEFLATED_MOST = 2**18  # bytes; longer payloads are stored uncompressed
 _FOLLOWERS = 255  # payloads that share a base, at the most
 # A window of 8 KiB: the compressor's state is copied for each payload.
 _WINDOW, _MEMORY, _LEVEL = -13, 6, 1
@@ -33,7 +33,7 @@ _WINDOW, _MEMORY, _LEVEL = -13, 6, 1
 def shorten(
     data: bytes, timestamp: float, name: str, context: bytes | None
 ) -> tuple[int, bytes]:
-    """Return how an event is kept, and the bytes to keep."""
+    """Return the form in which an event is stored, and the bytes to store."""
     if len(name) > _NAME_MOST:
         return WHOLE, data
     middle, end = _after_timestamp(name, context is None)
@@ -103,9 +103,9 @@ class Deflater:
 
 
 def inflate(data: bytes, base: bytes | None) -> bytes:
-    """Return a payload as it came; ``base`` is its base's bytes, None where it has none.
+    """Return a payload's bytes as received; ``base``: its base's bytes, None if it has none.
 
-    Raises ValueError where the bytes are not what was kept.
+    Raises ValueError if the bytes are not those that were stored.
     """
     if base is None:
         if not isinstance(data, bytes | None):

@@ -18,7 +18,7 @@ from eventstore.events.json_values import same_values
 
 
 class Known(NamedTuple):
-    """A stored event of one job; ``data`` is None where only a backlog showed it.
+    """A stored event of one job; ``data`` is None if only a backlog showed it.
 
     Two live events of the same name and time are the same event if their values are the
     same. A backlog may show other values, so that against it only name and time count.
@@ -35,9 +35,9 @@ def place(
 ) -> tuple[bool, int]:
     """Find ``entry`` in a job's stored events, which are in the job's order.
 
-    ``start`` is the index behind the last event that the same source brought: what comes next
-    is there or later, unless the source repeats itself. Returns (True, index) of the same
-    event, or (False, index) where it belongs.
+    ``start`` is the index after the last event of the same source: its next event is there or
+    later, unless the source repeats itself. Returns (True, index) of the same event, or
+    (False, index), the place where it belongs.
     """
     for index in range(start, len(known)):
         if _same(known[index], entry, replayed=replayed):
@@ -65,14 +65,14 @@ def _same(known: Known, entry: Entry, *, replayed: bool) -> bool:
 
 
 LIVE_ONLY = frozenset(("annotations", "memo", "invalidate", "priority"))
-"""What a job manager may post without writing it to the KVS (flux-core, job-manager's
+"""Events that a job manager may post without writing it to the KVS (flux-core, job-manager's
 annotate.c, submit.c, prioritize.c)."""
 
 
 def taken_back(known: Sequence[Known], backlog: Sequence[Entry]) -> bool:
     """Whether stored events of a job are missing from its backlog: the KVS was rolled back.
 
-    A broker that crashed starts from the last checkpoint of its KVS. What happened to a job
+    A broker that crashed starts from its last KVS checkpoint. What happened to a job
     after that is lost there, and the job goes on from that state: it may run once more.
     """
     said = {(entry.timestamp, entry.name) for entry in backlog}
@@ -86,7 +86,7 @@ def anchored(rows: Sequence[tuple[int, int | None]]) -> list[int]:
     """Indexes of a job's rows (seq, anchor), given in the order of seq, in the job's order.
 
     A row with an anchor was read late: it belongs behind the row whose seq is its anchor, and
-    at the beginning where that is 0.
+    at the beginning if that is 0.
     """
     first: list[int] = []  # those without an anchor
     behind: dict[int, list[int]] = {0: []}  # by anchor

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from eventstore.events.records import Notice, Record
 
 GENESIS = bytes(32)
-"""What stands for the digest before the first batch."""
+"""Stands for the previous digest in the first batch."""
 
 
 class Contents(NamedTuple):
@@ -37,7 +37,7 @@ class Contents(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """What proves a batch: a CRC-32 a row, and the digest."""
+    """The proof of a batch: a CRC-32 for each row, and the digest."""
 
     checks: bytes
     digest: bytes
@@ -103,7 +103,7 @@ def numbers_of(checks: bytes) -> tuple[int, ...]:
 
 
 def content_digest(data: bytes) -> bytes:
-    """Sixteen bytes by which a purge or a reject is recognised when it comes again."""
+    """Sixteen bytes by which a purge or a reject is recognised when it is received again."""
     return hashlib.sha256(data).digest()[:16]
 
 

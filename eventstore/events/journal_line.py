@@ -7,7 +7,7 @@ A line is the payload of one ``job-manager.events-journal`` response,
 cuts the bytes of each event, jobspec and R out of the line, so that what is stored is what
 came, to the byte.
 
-What does not have these forms becomes a Reject, with the reason, and does not stop the reader.
+A line of another form becomes a Reject, with the reason, and does not stop the reader.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _HIGHEST = 2**63 - 1
 
 
 class Entry(Struct, gc=False):
-    """One event: RFC 18's members, and the bytes they came in.
+    """One event: RFC 18's members, and the bytes received.
 
     ``timestamp`` is in seconds since the epoch (UTC); ``context`` is JSON text or None.
-    ``text`` is the event's text, or None where ``form`` and ``kept`` make it (compression.py).
+    ``text`` is the event's text, or None if ``form`` and ``kept`` make it (compression.py).
     """
 
     timestamp: float
@@ -42,7 +42,7 @@ class Entry(Struct, gc=False):
 
     @property
     def data(self) -> bytes:
-        """The event's text, to the byte as it came."""
+        """The event's text, byte for byte as received."""
         text = self.text
         return (
             lengthen(self.form, self.timestamp, self.name, self.kept) if text is None else text
@@ -50,7 +50,7 @@ class Entry(Struct, gc=False):
 
 
 class Reject(NamedTuple):
-    """Bytes that cannot be stored as an event, and why; ``jobid`` where it is known."""
+    """Bytes that cannot be stored as an event, and why; ``jobid`` if it is known."""
 
     reason: str
     data: bytes
@@ -71,7 +71,7 @@ class Response(NamedTuple):
 
     @property
     def replayed(self) -> bool:
-        """Whether this came from a backlog: live responses have one event.
+        """Whether this is from a backlog: live responses have one event.
 
         A backlog response with a single event is the same as the live one: the job manager
         changes contexts only when later events come.
@@ -120,8 +120,8 @@ def decode_line(line: bytes) -> Response | Purge | Reject:
 def decode_live(line: bytes) -> tuple[int, Entry] | None:
     """Decode the most frequent line: one event, without jobspec and R, as jansson writes it.
 
-    Returns job id and event, None where the line is anything else. The event's text is what
-    stands between the brackets; where there are several events, that text does not decode.
+    Returns job id and event, None if the line is anything else. The event's text is what
+    stands between the brackets; if there are several events, that text does not decode.
     """
     if line[:6] != b'{"id":' or line[-3:] != b"}]}" or not line.isascii():
         return None
@@ -158,9 +158,9 @@ _decode_glimpse = msgspec.json.Decoder(Glimpse).decode
 
 
 def glimpse(line: bytes) -> Glimpse | None:
-    """Decode timestamps and names of a backlog response; None where it is anything else.
+    """Decode timestamps and names of a backlog response; None if it is anything else.
 
-    Also None where `decode_any` would reject a part of it.
+    Also None if `decode_any` would reject a part of it.
     """
     try:
         found = _decode_glimpse(line)

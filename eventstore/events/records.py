@@ -14,7 +14,7 @@ from eventstore.events.journal_line import Entry, decode_purge
 
 
 class Record(Struct, gc=False):
-    """A stored event, with the jobspec or R that came with it.
+    """A stored event, with the jobspec or R of the same response.
 
     ``seq`` is the order of arrival; ``job`` the store's own key of the job. ``replayed``:
     only a backlog showed it, so that its context may have been edited. ``anchor`` is set
@@ -38,7 +38,7 @@ class Record(Struct, gc=False):
 
 
 class Notice(NamedTuple):
-    """What concerns several jobs at once.
+    """A message that concerns several jobs at once, and is not an event of one of them.
 
     ``seq`` counts on with the events'; ``time`` is in seconds since the epoch. ``data`` is
     JSON, whose form depends on ``kind``:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A batch is a unit of work: its rows, and all that it changes in memory, are kept or dropped.
+"""A batch is a unit of work: its rows and its changes in memory are committed, or rolled back.
 
-Whatever remembers something of stored rows takes part. It works on copies, or notes how to
-undo what it does, until it is told how the transaction ended: ``committed`` or
+Every object that remembers something of stored rows takes part. It works on copies, or notes
+how to undo its changes, until it is told how the transaction ended: ``committed`` or
 ``rolled_back``. Nothing else repairs memory after a batch that failed.
 
     begin                 the transaction is open (BEGIN IMMEDIATE)
     lines are read        the writer's own memory changes, rows are gathered
     apply                 each participant is given the batch's records, and writes its rows
     COMMIT or ROLLBACK
-    committed, or rolled_back, of everything that takes part, even where one of them raises
+    then committed or rolled_back is called on every participant, even if one of them raises
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from eventstore.storage.sql import value
 
 
 class Remembering(Protocol):
-    """What remembers something of stored rows.
+    """An object that remembers something of stored rows.
 
     Each batch ends with one call of one of these. Neither reads or writes the database.
     """
@@ -39,13 +39,13 @@ class Remembering(Protocol):
 
 
 class Participant(Remembering, Protocol):
-    """What derives something of the events in the transaction that appends them."""
+    """An object that derives rows from the events, in the transaction that appends them."""
 
     def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        """Write what follows from a batch, given in the order of seq; may be none.
+        """Write the rows that follow from a batch, given in the order of seq; may be none.
 
-        Called inside the transaction, behind the batch's own rows. What it raises rolls the
-        batch back.
+        Called inside the transaction, after the batch's own rows. An exception rolls the batch
+        back.
         """
 
 
@@ -62,9 +62,9 @@ class UnitOfWork:
 
     @contextmanager
     def batch(self) -> Iterator[apsw.Connection]:
-        """Open the transaction of a batch; raises what rolled it back.
+        """Open the transaction of a batch; raises the exception that rolled it back.
 
-        Errors of SQLite come out as StoreError.
+        Errors of SQLite are raised as StoreError.
         """
         self._batch = 0
         try:
@@ -81,13 +81,13 @@ class UnitOfWork:
     def apply(
         self, db: apsw.Connection, batch: int, records: Sequence[Record | Notice]
     ) -> None:
-        """Let the participants follow; ``batch`` is the number of the batch's row."""
+        """Call the participants; ``batch`` is the number of the batch's row."""
         self._batch = batch
         for participant in self._participants:
             participant.apply(db, records)
 
     def _is_stored(self) -> bool:
-        """Whether the batch was committed, and what was raised came behind that.
+        """Whether the batch was committed, and the exception was raised after that.
 
         An interrupt (KeyboardInterrupt) may come at any time.
         """

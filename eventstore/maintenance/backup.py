@@ -34,7 +34,7 @@ class Backup(NamedTuple):
 def backup(store: Store, to: str, progress: Progress = lambda done, total: None) -> Backup:
     """Copy the store as it is now into the new file ``to``; a writer may go on meanwhile.
 
-    Raises StoreError where ``to`` exists, cannot be written, or the copy fails verification:
+    Raises StoreError if ``to`` exists, cannot be written, or the copy fails verification:
     ``to`` is not made then.
     """
     if Path(to).exists():
@@ -100,7 +100,7 @@ def _of_the_copy(part: str) -> Iterator[None]:
 
 
 def _publish(part: str, to: str) -> None:
-    """Give the file its name, and sync both; raises StoreError where the name is taken."""
+    """Give the file its name, and sync both; raises StoreError if the name is taken."""
     _sync(part)
     try:
         os.link(part, to)

@@ -29,7 +29,7 @@ def read_contents(
 ) -> digest_chain.Contents:
     """Return the rows of a batch, which has the seqs ``first`` to ``last``.
 
-    Raises BatchFault where they cannot be read, or cannot be what was appended.
+    Raises BatchFault if they cannot be read, or cannot be what was appended.
     """
     try:
         return digest_chain.Contents(

@@ -6,7 +6,7 @@
     digest           of purges and rejects: a digest of what they say, to recognise them
     reject           numbers of rejects: 1, 2, 3 …, batch after batch
 
-Each function returns one line that names the first fault, None where there is none.
+Each function returns one line that names the first fault, None if there is none.
 
 Rows of ``source`` follow from nothing, and no digest covers them: of these only the form is
 checked, and that a batch's source is there.

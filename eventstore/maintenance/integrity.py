@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The file's own structure: SQLite's integrity check, and the schema.
 
-Each function returns one line that names the first fault, None where there is none.
+Each function returns one line that names the first fault, None if there is none.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Recovering a damaged database: save what can be read, name what cannot.
+"""Recovering a damaged database: copy the rows that can be read, name those that cannot.
 
-Events keep their bytes, their seq, their batches and their sources. What is missing leaves a
-gap, which the same journal, given again, or the next backlog fills. Bytes that are not those
-that were appended (their checksum tells) become rejects. Where nothing is missing, the new
-database has the head digest of the old one.
+Events keep their bytes, their seq, their batches and their sources. Missing events leave a gap,
+which is filled when the same journal is ingested again, or by the next backlog. Bytes whose
+checksum differs from the stored one become rejects. If nothing is missing, the new database has
+the head digest of the old one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NUMBERED = ("event", "notice", "jobspec", "R")  # tables that have a seq
 
 @dataclass
 class Recovered:
-    """What was saved, and what was not: each of ``losses`` is a line that names it."""
+    """What was copied; each of ``losses`` is a line that names what could not be."""
 
     events: int = 0
     head: bytes = digest_chain.GENESIS
@@ -53,10 +53,10 @@ def recover(
 ) -> Recovered:
     """Make the new database ``to`` from what can be read of ``path``, which stays as it is.
 
-    ``job_ids`` are queries for (key, job id) of tables that the caller keeps in the same file:
-    where the table job is damaged, they tell which job a key stands for.
+    ``job_ids``: SQL queries returning (job.key, job id) from the caller's own tables (the
+    views). They are used if the table job is damaged.
 
-    Raises StoreError where ``to`` exists already, or where nothing at all can be read.
+    Raises StoreError if ``to`` exists already, or if nothing at all can be read.
     """
     if not Path(path).exists():
         raise StoreError(f"{path}: there is no such database")

@@ -2,7 +2,7 @@
 """Reading what can still be read of a damaged database.
 
 A damaged page ends a query with an error. So ranges of rows are halved until the rows that can
-be read are separated from those that cannot. Where there is a write-ahead log, the database is
+be read are separated from those that cannot. If there is a write-ahead log, the database is
 read with it and without it: either may be the damaged part. Reading is done on copies; the
 damaged files stay as they are.
 """
@@ -57,7 +57,7 @@ class Salvage:
         return dict(sorted(found.items()))
 
     def every(self, sql: str) -> set[Row]:
-        """Return what can be read of a query, as far as it goes; nothing where it fails."""
+        """Return what can be read of a query, as far as it goes; nothing if it fails."""
         found: set[Row] = set()
         for db in self.readings:
             with suppress(*_UNREADABLE):
@@ -66,7 +66,7 @@ class Salvage:
         return found
 
     def highest(self, table: str) -> int:
-        """Return the highest rowid that can be reached, 0 where none can."""
+        """Return the highest rowid that can be reached, 0 if none can."""
         found = 0
         for db in self.readings:
             try:

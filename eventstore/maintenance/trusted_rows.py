@@ -27,9 +27,9 @@ _EVENT = "job, timestamp, name, replayed, anchor, form, data"
 
 
 class Batch(NamedTuple):
-    """A batch as its row says; where the row is lost, ``checks`` and ``digest`` are empty.
+    """A batch as its row says; if the row is lost, ``checks`` and ``digest`` are empty.
 
-    ``previous`` is the digest of the batch before, where that is known.
+    ``previous`` is the digest of the batch before, if that is known.
     """
 
     number: int
@@ -120,7 +120,7 @@ class TrustedRows:
         )
 
     def _inflated(self, table: str, first: int, last: int) -> dict[int, list[bytes]]:
-        """Return jobspecs or Rs by seq: each as it may have come, nothing where none can."""
+        """Return jobspecs or Rs by seq: all bytes that may be those received, if any may."""
         return {
             seq: [data for _, base, kept in copies for data in self._copies(table, base, kept)]
             for seq, copies in self._found.rows(table, "base, data", first, last).items()

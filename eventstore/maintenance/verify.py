@@ -2,7 +2,7 @@
 """Proof that what is stored is what was appended.
 
 Recomputes the digest chain batch by batch, so that memory use does not grow with the store,
-and names the first fault: the row, where its own columns or its checksum tell, else the batch.
+and names the first fault: the row, if its own columns or its checksum tell, else the batch.
 What the chain leaves out is checked by ``integrity.py`` and ``derived_rows.py``.
 """
 
@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) batches."""
 
 NO_EVENT = "no event is concerned"
-"""How a fault ends that leaves all events as they came."""
+"""How the text of a fault ends that leaves all events unchanged."""
 
 
 class Verified(NamedTuple):

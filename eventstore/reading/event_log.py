@@ -19,20 +19,20 @@ SQL = statements(__file__)
 
 
 def head(db: apsw.Connection) -> int:
-    """The highest seq that was given out; 0 where nothing is stored."""
+    """The highest seq that was given out; 0 if nothing is stored."""
     sql = "SELECT last FROM batch WHERE batch = (SELECT max(batch) FROM batch)"
     return number_of(value(db, sql) or 0)
 
 
 def number_of(stored: object) -> int:
-    """Return a sequence number, validated; raises CorruptError where it cannot be one."""
+    """Return a sequence number, validated; raises CorruptError if it cannot be one."""
     if isinstance(stored, int) and -1 <= stored < 2**62:
         return stored
     raise apsw.CorruptError(f"{stored!r:.50} is no sequence number")
 
 
 def latest(db: apsw.Connection) -> float:
-    """The highest timestamp, 0.0 where there are no events.
+    """The highest timestamp, 0.0 if there are no events.
 
     Of the last 10,000 events only: timestamps are monotonic but for small differences, as
     events of different jobs are not stored in the order of their times.
@@ -49,7 +49,7 @@ def time_of(stored: object) -> float | None:
 
 
 def knows_boot(db: apsw.Connection, boot: str) -> bool:
-    """Whether a source came from this boot of the broker."""
+    """Whether there is a source of this boot of the broker."""
     return value(db, "SELECT 1 FROM source WHERE boot = ? LIMIT 1", (boot,)) is not None
 
 
@@ -77,7 +77,7 @@ def records(
 ) -> Iterator[Record | Notice]:
     """Events and notices with ``after`` < seq <= ``upto``, in the order of seq.
 
-    Without ``upto``, all. Of the events, those of the jobs of ``part``.
+    Without ``upto``, all. ``part`` selects the events of a part of the jobs.
     """
     last = head(db) if upto is None else upto
     while (after := max(after, following(db, after, last) - 1)) < last:
@@ -109,7 +109,7 @@ def _chunk(
 
 
 def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None
-    """Return a jobspec or R as it came; raises CorruptError where it cannot be inflated."""
+    """Return a jobspec or R as received; raises CorruptError if it cannot be inflated."""
     try:
         return inflate(data, base)
     except ValueError as error:
@@ -157,7 +157,7 @@ def _based(
     data: bytes,
     base: int | None,
 ) -> bytes:
-    """Return a payload as it came; ``bases`` caches those that payloads are deflated with."""
+    """Return a payload as received; ``bases`` caches the bases of deflated payloads."""
     if base is None:
         return data
     if (table, base) not in bases:
@@ -220,7 +220,7 @@ def boots(db: apsw.Connection) -> list[Notice]:
 
 
 def keys(db: apsw.Connection, jobid: int) -> list[int]:
-    """Keys of the jobs with this id, the newest stream first; empty where there is none."""
+    """Keys of the jobs with this id, the newest stream first; empty if there is none."""
     rows = fetch(db, "SELECT key FROM job WHERE jobid = ? ORDER BY stream DESC", (jobid,))
     return [key for (key,) in rows]
 
@@ -245,7 +245,7 @@ _TYPES = (float, str, bytes)
 
 
 def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:
-    """Return a stored event; raises CorruptError where no event has such columns."""
+    """Return a stored event; raises CorruptError if no event has such columns."""
     if (type(timestamp), type(name), type(kept)) != _TYPES or form not in FORMS:
         raise apsw.CorruptError("a stored event has columns of other types")
     if form != WHOLE:

@@ -8,7 +8,7 @@ WHERE e.seq > ? AND e.seq <= ? AND e.job % ? = ?
 ORDER BY e.seq;
 
 -- name: jobspecs_between
--- Each with the bytes of its base, NULL where it has none.
+-- Each with the bytes of its base, NULL if it has none.
 SELECT p.seq, p.data, b.data
 FROM jobspec p LEFT JOIN jobspec b ON b.seq = p.base
 WHERE p.seq > ? AND p.seq <= ?

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Gaps: what may be missing from the store, from when to when, and why.
 
-beginning  a job whose ``submit`` is not stored: what came before was never seen
+beginning  a job whose ``submit`` is not stored: earlier events were never seen
 backlog    a job that was first seen in a backlog: what was posted live only (annotations,
            volatile memos) and the jobspec as it was submitted are not known
 gone       a job that a complete backlog did not have any more: how it ended is not known
 source     a source that was never closed, or closed before its end: what was posted live
            only, between its last batch and the next source of its name, may be missing
 damage     missing sequence numbers: `flux-jobdb recover` could not read these events, and
-           they have not come again since, as their checks tell
+           they have not been ingested again since, as their checksums tell
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _count(db: apsw.Connection, sql: str, bindings: tuple[int, ...] = ()) -> int
 
 
 def _being_read(db: apsw.Connection, path: str) -> int:
-    """Return the source that a running writer reads, 0 where there is none."""
+    """Return the source that a running writer reads, 0 if there is none."""
     if path == MEMORY or not is_being_written(path):
         return 0
     return sum(source for (source,) in fetch(db, SQL["being_read"]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Rejects: what came and could not be stored as an event, with the reason."""
+"""Rejects: lines that could not be stored as events, with the reason."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import apsw
 
 
 class StoredReject(NamedTuple):
-    """A reject; ``jobid`` is None where the bytes do not tell it.
+    """A reject; ``jobid`` is None if the bytes do not tell it.
 
-    ``batch`` is the number of the batch that stored it. Bytes that came again with the same
-    reason are stored once.
+    ``batch`` is the number of the batch that stored it. Bytes that are rejected again for the
+    same reason are stored once.
     """
 
     jobid: int | None

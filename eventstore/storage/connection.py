@@ -28,12 +28,12 @@ committed since the write-ahead log was last synced. The journal's next backlog 
 
 MOST_LOG = 64 * 2**20
 """Bytes of write-ahead log beyond which it is truncated, once readers let go of it. SQLite's
-own checkpoints do not wait for readers: where there always is one, the log would grow without
-bound."""
+own log checkpoints do not wait for readers: while readers overlap without a break, the log
+would grow without bound."""
 LOG_PATIENCE = 250
 """Milliseconds to wait for readers."""
 LOG_PAUSE = 2.5
-"""Seconds until the next attempt, where a reader held its snapshot for longer."""
+"""Seconds until the next attempt, if a reader held its snapshot for longer."""
 
 
 class Store:
@@ -91,7 +91,7 @@ class Store:
         self._bound_log()
 
     def _bound_log(self) -> None:
-        """Truncate the write-ahead log where it has grown too large."""
+        """Truncate the write-ahead log if it has grown too large."""
         if self._log is None or _size(self._log) <= MOST_LOG:
             return
         if time.monotonic() < self._next_try:
@@ -117,15 +117,15 @@ class Store:
             try:
                 yield self.db
             finally:
-                # Nothing was written; COMMIT would fail once more where the file is damaged.
+                # Nothing was written; COMMIT would fail once more if the file is damaged.
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
 
 
 def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
-    """Open ``path`` for appending: a new database where there is none; migrates an old one.
+    """Open ``path`` for appending: a new database if there is none; migrates an old one.
 
-    Raises StoreError where that is not possible, Locked where another process writes.
+    Raises StoreError if that is not possible, Locked if another process writes.
     """
     if synchronous not in SYNCHRONOUS:
         raise StoreError(
@@ -164,7 +164,7 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
 
 
 def open_readonly(path: str) -> Store:
-    """Open ``path`` for reading; raises StoreError where there is no database.
+    """Open ``path`` for reading; raises StoreError if there is no database.
 
     One with an older schema is migrated first, for which it must be writable.
     """
@@ -176,7 +176,7 @@ def open_readonly(path: str) -> Store:
             _configure(db)
             schema.check(path, db)
         except (apsw.CantOpenError, apsw.ReadOnlyError):
-            # WAL's shared memory is a file: it cannot be made in a read-only folder. Where the
+            # WAL's shared memory is a file: it cannot be made in a read-only folder. If the
             # log is empty, the database file alone is complete, and needs no shared memory.
             wal = Path(path + "-wal")
             if wal.exists() and wal.stat().st_size:
@@ -194,7 +194,7 @@ def open_readonly(path: str) -> Store:
 
 
 def _size(path: str) -> int:
-    """Return a file's size in bytes, 0 where there is none."""
+    """Return a file's size in bytes, 0 if there is none."""
     try:
         return os.stat(path).st_size
     except OSError:

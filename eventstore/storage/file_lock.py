@@ -24,7 +24,7 @@ class Held(Exception):  # noqa: N818 - the name is clearer without Error
 def acquire_writer(path: str) -> int:
     """Take the writer's lock of a database; returns a file descriptor, closing it gives it up.
 
-    Raises Locked where another process has it, StoreError where it cannot be made.
+    Raises Locked if another process has it, StoreError if it cannot be made.
     """
     try:
         return acquire(_writer_path(path), path)

@@ -57,7 +57,7 @@ def check(path: str, db: apsw.Connection) -> None:
 def check_header(path: str) -> None:
     """Refuse another program's file by its first bytes, before a lock is left beside it.
 
-    The header has the application id (https://www.sqlite.org/fileformat.html). Where there is
+    The header has the application id (https://www.sqlite.org/fileformat.html). If there is
     a rollback journal, the header may be one that SQLite has yet to roll back: `check` decides
     then.
     """

@@ -27,14 +27,14 @@ CREATE TABLE event (
 );
 CREATE INDEX event_by_job ON event (job);
 
--- The jobspec that came with an event (submit), and the R (alloc), verbatim: as it came, or
+-- The jobspec of a response with `submit`, and the R of one with `alloc`: uncompressed, or
 -- deflated with the one of seq `base` as dictionary (events/compression.py).
 CREATE TABLE jobspec (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER);
 CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER);
 
--- What concerns several jobs and is no event of theirs, by kind: 'purge' (the payload of a
--- job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),
--- 'gone' (a complete backlog did not have these: {"jobs":[KEY,…]}).
+-- Messages that concern several jobs and are not events of them, by kind: 'purge' (the payload
+-- of a job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),
+-- 'gone' (jobs that a complete backlog did not have: {"jobs":[KEY,…]}).
 CREATE TABLE notice (
     seq    INTEGER PRIMARY KEY,
     time   REAL NOT NULL,        -- seconds since the epoch
@@ -68,7 +68,7 @@ CREATE TABLE source (
     outcome TEXT                 -- how it ended
 );
 
--- What one transaction appended, as a link of the digest chain: see events/digest_chain.py.
+-- The rows that one transaction appended, as a link of the digest chain: see events/digest_chain.py.
 CREATE TABLE batch (
     batch     INTEGER PRIMARY KEY,
     source    INTEGER NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE batch (
     digest    BLOB    NOT NULL
 );
 
--- What could not be decoded, verbatim, with the reason.
+-- Lines that could not be stored as events, verbatim, with the reason.
 CREATE TABLE reject (
     reject INTEGER PRIMARY KEY,
     batch  INTEGER NOT NULL,

@@ -32,7 +32,7 @@ def fetch(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> list[A
 
 
 def value(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> Any:  # noqa: ANN401
-    """Return the one value of a query, None where there is no row."""
+    """Return the one value of a query, None if there is no row."""
     return db.execute(sql, bindings).get
 
 

@@ -65,7 +65,7 @@ class Link:
         self._register = register
         self._watchers: list[Any] = []
         self._flux = handle.handle
-        # Where the library writes what it returns; made once, since each request needs them.
+        # Where the library writes results; made once, since each request needs them.
         self._number = self._ffi.new("uint32_t *")
         self._data, self._size = self._ffi.new("void **"), self._ffi.new("size_t *")
         self._failed = False
@@ -73,7 +73,7 @@ class Link:
     # -- the instance
 
     def attribute(self, name: str) -> str | None:
-        """Return a broker attribute, None where it is not set."""
+        """Return a broker attribute, None if it is not set."""
         try:
             return cast("str", self._handle.attr_get(name)) or None
         except OSError as error:
@@ -101,7 +101,7 @@ class Link:
     def listen(self, handle: Callable[[Message], None]) -> None:
         """Have ``handle`` called with each request; raises OSError.
 
-        Where this is no broker module, the service's name is registered first.
+        If this is no broker module, the service's name is registered first.
         """
         if self._register:
             self._handle.service_register(self.service).get()
@@ -169,7 +169,7 @@ class Link:
         return Message(Request(topic, None, asker, streaming), sender, raw)
 
     def _payload(self, raw: Any) -> bytes | None:  # noqa: ANN401
-        """Return the payload's text, None where there is no payload; raises PayloadError."""
+        """Return the payload's text, None if there is no payload; raises PayloadError."""
         if not self._lib.flux_msg_has_payload(raw):
             return None
         self._lib.flux_msg_get_payload(raw, self._data, self._size)
@@ -235,7 +235,7 @@ class Link:
         self._watchers.append(watcher)
 
     def run(self) -> None:
-        """Run the reactor until told to stop; raises OSError where that was for a failure."""
+        """Run the reactor until told to stop; raises OSError if the reason was a failure."""
         self.on_signal(signal.SIGTERM, self.stop)
         try:
             self._handle.reactor_run()

@@ -64,7 +64,7 @@ def _serve(instance: Instance, views: Views, config: Config, settings: Settings)
 
 
 def _reread(instance: Instance, live: Live, settings: Settings) -> None:
-    """Read the configuration again; where that is wrong, the settings stay as they are."""
+    """Read the configuration again; if it is wrong, the settings stay as they are."""
     try:
         live.reconfigure(settings.now())
     except (JobdbError, OSError) as error:
@@ -74,8 +74,8 @@ def _reread(instance: Instance, live: Live, settings: Settings) -> None:
 def record(instance: Instance, views: Views, boot: str | None = None) -> Counts:
     """Store what the journal says until it ends, answering nothing; returns what it brought.
 
-    ``boot`` names the broker's boot where the instance's attribute is not to be used. Raises
-    OSError, or StoreError where the store cannot take a source.
+    ``boot`` names the broker's boot if the instance's attribute is not to be used. Raises
+    OSError, or StoreError if the store cannot take a source.
     """
     source = Source(
         _name(instance),

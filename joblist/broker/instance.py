@@ -13,7 +13,7 @@ class Instance(Bus, Protocol):
     """A bus that is connected to an instance."""
 
     def attribute(self, name: str) -> str | None:
-        """Return a broker attribute, None where it is not set."""
+        """Return a broker attribute, None if it is not set."""
 
     def tables(self) -> dict[str, Any]:
         """Return the instance's configuration, as it is now."""

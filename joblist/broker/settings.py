@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The settings in force: what Flux's configuration says, and what was given as an argument.
 
-Where no ``dbpath`` is set, the database is `jobdb.sqlite` in the instance's ``statedir``,
+If no ``dbpath`` is set, the database is `jobdb.sqlite` in the instance's ``statedir``,
 which outlives it, else in its ``rundir``, which is removed with it.
 """
 
@@ -39,7 +39,7 @@ class Settings:
     def read(self, payload: bytes | None) -> Config:
         """Return the settings that a config-reload request brings.
 
-        Raises ConfigError, or RpcError where the payload is no configuration.
+        Raises ConfigError, or RpcError if the payload is no configuration.
         """
         if payload is None:
             return self.now()
@@ -68,9 +68,9 @@ def _argument(text: str) -> tuple[str, object]:
 
 
 def database(config: Config, attribute: Callable[[str], str | None]) -> str:
-    """Return the path of the database; raises ConfigError where no folder is known for it.
+    """Return the path of the database; raises ConfigError if no folder is known for it.
 
-    ``attribute`` returns a broker attribute, None where it is not set.
+    ``attribute`` returns a broker attribute, None if it is not set.
     """
     if config.dbpath is not None:
         return config.dbpath

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Follows the job manager's journal. docs/follower.md has the drawing.
 
-    follower_states.py  every state, event and transition, and what is done at each
-    follower.py         carries that out: takes lines, asks for journals, sets timers
-    pending_lines.py    lines that came and are not stored yet, bounded
-    batches.py          stores them, by the Writer of the source, and isolates a bad line
+    follower_states.py  every state, event and transition, and the actions of each
+    follower.py         carries them out: accepts lines, requests journals, sets timers
+    pending_lines.py    the pending queue: lines that are not stored yet, bounded
+    batches.py          stores lines, by the Writer of the source, and isolates a bad one
 
-Nothing here knows who asks, nor of Flux.
+Nothing here depends on who sends requests, nor on Flux.
 """
 
 __all__ = ["batches", "follower", "follower_states", "pending_lines"]

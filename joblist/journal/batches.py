@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Storing lines: a batch at a time, by the Writer of the source that is being read.
 
-A line that cannot be stored is set aside (eventstore/ingest/isolation.py), and the log says so.
+A line that cannot be stored is kept as a reject (eventstore/ingest/isolation.py), and the log
+says so. If the store itself fails (full disk), StoreError is raised and nothing becomes a
+reject.
 """
 
 from __future__ import annotations
@@ -26,10 +28,10 @@ _SHOWN = 1000  # bytes of a line that the log shows
 
 @dataclass(frozen=True)
 class Source:
-    """What a Follower reads: the name and the boot that its events are stored under.
+    """The source that a Follower reads: the name and the boot that it is stored under.
 
     ``expected`` returns the keys of the jobs that a complete backlog must have;
-    ``reconnect``: whether a journal that has ended is asked for again.
+    ``reconnect``: whether a journal that has ended is requested again.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Source:
 
 
 class Batches:
-    """Stores the lines of one source after another: that of each journal request.
+    """Stores the lines of one source after another; each journal request is a source.
 
     ``participants`` take part in each batch, in this order.
     """
@@ -56,7 +58,7 @@ class Batches:
 
     @property
     def total(self) -> Counts:
-        """What all sources brought."""
+        """The counts of all sources together."""
         found = Counts()
         found.add(self._ended)
         if self._writer is not None:
@@ -69,7 +71,7 @@ class Batches:
         return self._writer is not None
 
     def begin(self, outcome: str) -> None:
-        """Begin a new source; raises StoreError. ``outcome`` says how the one before ended."""
+        """Begin a new source; raises StoreError. ``outcome``: how the previous one ended."""
         self.end(outcome)
         self._writer = Writer(
             self._store,
@@ -91,10 +93,10 @@ class Batches:
             self._log.log(syslog.LOG_ERR, f"the end of the source is not stored: {error}")
 
     def store(self, lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-        """Store lines, in one transaction if possible; yields what is stored by then.
+        """Store lines, in one transaction if possible; yields the lines that are stored.
 
-        A line that cannot be stored is kept as a reject. Raises StoreError where the store
-        fails: what was yielded before is stored.
+        A line that cannot be stored is kept as a reject. Raises StoreError if the store
+        fails; the lines that were yielded before are stored.
         """
         assert self._writer is not None
         return append_isolating(self._writer, lines, self._report)
@@ -106,7 +108,7 @@ class Batches:
 
 
 def has_sentinel(lines: Sequence[bytes]) -> bool:
-    """Whether the response is among these that ends a backlog."""
+    """Whether one of the lines is the sentinel, the response that ends a backlog."""
     return any(line.startswith(_SENTINEL) and _is_sentinel(line) for line in lines)
 
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Follows the job manager's journal: what it says is stored, a batch at a time.
+"""Follows the job manager's journal: its responses are stored, a batch at a time.
 
-What the Follower does when is written in follower_states.py, as two tables, and drawn in
-docs/follower.md. Here is how each action is carried out: lines wait in a queue of bounded size
-(pending_lines.py), and are stored by the Writer of the current source (batches.py).
+What the Follower does in which state is written in follower_states.py, as two tables, and drawn
+in docs/follower.md. This module carries out each action: lines wait in the pending queue
+(pending_lines.py), which is bounded, and are stored by the Writer of the current source
+(batches.py).
 
-Lines are collected for a moment and stored together. Whoever answers a request calls ``flush``
-first, so that the answer shows all that came before the request.
+Lines are collected for a moment and stored together. Before a request is answered, ``flush`` is
+called, so that the answer shows every event that arrived before the request.
 
-Where the store fails (a full disk), lines are kept in memory and tried again. Beyond a bound,
-responses are dropped, and the journal is asked for again when the store works: its backlog has
-them. Until all of that is stored, ``behind`` says so.
+If the store fails (a full disk), lines stay in the pending queue and are tried again. Beyond a
+bound, responses are dropped, and the journal is requested again when the store works: its
+backlog has them. Until all of them are stored, ``behind`` says so.
 """
 
 from __future__ import annotations
@@ -44,18 +45,18 @@ from joblist.ports import Bus, Journal
 
 COLLECT = 0.05
 """Seconds for which lines are collected."""
-PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between attempts, of storing as of asking; the last one is repeated."""
+DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds between attempts to store, or to request the journal; the last one is repeated."""
 
 _FINAL = frozenset((EPERM, EPROTO))  # another request would be refused, too
 _UNFINISHED = "not stored to its end"
 
 
 class Behind(NamedTuple):
-    """What is missing in the store, and so in all answers.
+    """That responses are missing in the store, and so in all answers.
 
-    ``since``: seconds since the epoch; ``responses`` and ``bytes``: what is kept in memory;
-    ``dropped``: more came than can be kept, and the job manager is asked for it again.
+    ``since``: seconds since the epoch; ``responses`` and ``bytes``: size of the pending queue;
+    ``dropped``: the queue overflowed, and the dropped responses are requested again.
     """
 
     since: float
@@ -66,11 +67,11 @@ class Behind(NamedTuple):
 
 
 class Follower:
-    """Stores what the journal says.
+    """Stores the responses of the journal.
 
     ``participants`` take part in each batch, in this order. Each of ``ready`` is called when
-    the backlog is complete, and when the store fails: then, answers are made from what is
-    stored.
+    the backlog is complete, and when the store fails: answers then come from the events that
+    are stored.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Follower:
         self._outcome = _UNFINISHED  # of the source, once its journal has ended
         self._failure: tuple[float, str] | None = None  # since when, and why
         self._attempts = 0  # at storing, since that last worked
-        self._pauses = 0  # before asking, since a backlog was last complete
+        self._delays = 0  # before requests, since a backlog was last complete
         self._collecting = bus.timer(self._collect)
         self._retrying = bus.timer(self._retry)
         self._asking = bus.timer(self.start)
@@ -111,21 +112,21 @@ class Follower:
             Do.STORE_ALL: self.flush,
         }
         self._place = Machine(PLACE, Place.CONNECTING, lambda action: actions[action]())
-        self._storing = Machine(STORING, Storing.STORING, lambda action: actions[action]())
+        self._storing = Machine(STORING, Storing.WORKING, lambda action: actions[action]())
 
     @property
     def total(self) -> Counts:
-        """What all sources brought."""
+        """The counts of all sources together."""
         return self._batches.total
 
     @property
     def state(self) -> tuple[Place, Storing]:
-        """Where we stand with the journal, and whether what came can be stored."""
+        """The states of the two machines."""
         return self._place.state, self._storing.state
 
     @property
     def behind(self) -> Behind | None:
-        """What is missing in the store; None where nothing is."""
+        """What is missing in the store; None if nothing is."""
         if self._failure is None:
             return None
         pending = self._pending
@@ -134,11 +135,11 @@ class Follower:
     # -- what others do
 
     def start(self) -> None:
-        """Ask for the journal, again and again where the store fails.
+        """Request the journal, again and again if the store fails.
 
-        Raises StoreError, or OSError, where the source is one that is not asked again.
+        Raises StoreError, or OSError, if the source is one that is not requested again.
         """
-        self._place.fire(Event.PAUSE_OVER)
+        self._place.fire(Event.DELAY_OVER)
 
     def take(self, line: bytes) -> None:
         """Take a response of the journal, or the payload of a purge event."""
@@ -157,7 +158,7 @@ class Follower:
             self._collect_soon()
 
     def flush(self) -> None:
-        """Store all that came; where the store fails, that has to wait."""
+        """Store the pending queue; while the store fails, it has to wait."""
         while self._able and self._store_some():
             pass
 
@@ -166,11 +167,11 @@ class Follower:
         self._storing.fire(Event.PAUSE)
 
     def unpause(self) -> None:
-        """Store what came meanwhile, and go on."""
+        """Store the responses that arrived meanwhile, and go on."""
         self._storing.fire(Event.UNPAUSE)
 
     def close(self, outcome: str = "done") -> None:
-        """Store what came, and end the source."""
+        """Store the pending queue, and end the source."""
         for timer in (self._collecting, self._retrying, self._asking):
             timer.stop()
         self._storing.fire(Event.CLOSE)
@@ -184,9 +185,9 @@ class Follower:
     # -- the journal
 
     def _ask_if_due(self) -> None:
-        if self.state == (Place.DUE, Storing.STORING):
+        if self.state == (Place.DUE, Storing.WORKING):
             self.flush()
-        if self.state == (Place.DUE, Storing.STORING):  # storing did not fail
+        if self.state == (Place.DUE, Storing.WORKING):  # storing did not fail
             self._ask()
 
     def _ask(self) -> None:
@@ -205,11 +206,11 @@ class Follower:
             self._place.fire(Event.ASKED)
 
     def _ask_later(self) -> None:
-        self._asking.start(_pause(self._pauses))
-        self._pauses += 1
+        self._asking.start(_delay(self._delays))
+        self._delays += 1
 
     def _ask_soon_again(self) -> None:
-        self._pauses = 0
+        self._delays = 0
 
     def _ended(self, errno: int, text: str) -> None:
         """Take note that the journal ended."""
@@ -225,8 +226,8 @@ class Follower:
             self._bus.log(level, f"journal: {reason}: leaving; {left}")
             self._place.fire(Event.JOURNAL_REFUSED)
             return
-        pause = _pause(self._pauses)
-        self._bus.log(syslog.LOG_WARNING, f"journal: {reason}: asking again in {pause:g} s")
+        delay = _delay(self._delays)
+        self._bus.log(syslog.LOG_WARNING, f"journal: {reason}: asking again in {delay:g} s")
         self._place.fire(Event.JOURNAL_ENDED)
 
     def _leave_journal(self) -> None:
@@ -244,7 +245,7 @@ class Follower:
         return self._storing.state in ABLE and self._batches.begun
 
     def _store_some(self) -> bool:
-        """Store a batch of what came; returns whether there was one, and it is stored."""
+        """Store a batch of the queue; returns whether there was one, and it is stored."""
         lines = self._pending.batch()
         if not lines:
             return False
@@ -256,7 +257,7 @@ class Follower:
                 complete = complete or has_sentinel(stored)
         except StoreError as error:
             failure = error
-        except Exception as error:  # noqa: BLE001 - what came must be tried again
+        except Exception as error:  # noqa: BLE001 - the lines must be tried again
             unforeseen(self._bus, "storing")
             failure = StoreError(f"a fault of this program: {error!r:.500}")
         if failure is not None:
@@ -269,11 +270,11 @@ class Follower:
         return failure is None
 
     def _collect(self) -> None:
-        """Store a batch of what came, so that others have a turn before the next one."""
+        """Store one batch, so that other callbacks have a turn before the next one."""
         try:
             if self._able:
                 self._store_some()
-        finally:  # whatever is raised, what came must be stored
+        finally:  # whatever is raised, the other lines must be stored
             self._collect_soon(0.0)
 
     def _collect_soon(self, after: float = COLLECT) -> None:
@@ -287,11 +288,11 @@ class Follower:
         self._storing.fire(Event.STORE_FAILED)
 
     def _retry_later(self) -> None:
-        self._retrying.start(_pause(self._attempts))
+        self._retrying.start(_delay(self._attempts))
         self._attempts += 1
 
     def _retry(self) -> None:
-        """Try again to store; goes on only where that works."""
+        """Try again to store; goes on only if that works."""
         if self._pending and self._batches.begun and not self._store_some():
             return
         self._attempts = 0
@@ -304,18 +305,18 @@ class Follower:
         self._failure = since, reason
 
     def _catch_up(self) -> None:
-        """See whether all that came is stored again."""
+        """See whether all responses are stored again."""
         pending = self._pending
         complete = self._place.state not in {Place.DUE, Place.BACKLOG}
         if self._failure is not None and complete and not (pending or pending.dropped):
             self._failure = None
-            self._bus.log(syslog.LOG_NOTICE, "no longer behind: what came is stored again")
+            self._bus.log(syslog.LOG_NOTICE, "no longer behind: all responses are stored again")
 
     def _drop(self) -> None:
-        text = "too much to keep: the journal is left until it can be stored"
+        text = "too much to keep in memory: the journal is left until it can be stored"
         self._bus.log(syslog.LOG_ERR, text)
         if self._failure is None:
-            self._fall_behind("more came than is kept while nothing is stored")
+            self._fall_behind("the pending queue overflowed while nothing could be stored")
         self._pending.drop()
 
     def _tell_ready(self) -> None:
@@ -323,5 +324,5 @@ class Follower:
             callback()
 
 
-def _pause(attempts: int) -> float:
-    return PAUSES[min(attempts, len(PAUSES) - 1)]
+def _delay(attempts: int) -> float:
+    return DELAYS[min(attempts, len(DELAYS) - 1)]

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The states of the Follower: every state, event and transition, and what is done at each.
 
-Rule: whatever decides what the Follower does next stands in the two tables below, and the
+Rule: everything that decides what the Follower does next is in the two tables below, and the
 Follower carries out what they say. docs/follower.md is made from them (docs/draw_states.py).
 
 There are two machines, since either may change without the other:
 
-    PLACE     where we stand with the job manager's journal
-    STORING   whether what came can be stored
+    PLACE     the connection to the job manager's journal
+    STORING   whether responses can be stored
 
-They meet in one action, ASK_IF_DUE: a journal is asked for only when all that came before is
-stored. So nothing in memory is ever given up for a new backlog, except on overflow.
+They meet in one action, ASK_IF_DUE: a journal is requested only when the pending queue is
+stored. So no response in memory is dropped for a new backlog, except on overflow.
 """
 
 from __future__ import annotations
@@ -21,35 +21,41 @@ from typing import Generic, NamedTuple, TypeVar
 
 
 class Place(Enum):
-    """Where we stand with the journal."""
+    """The connection to the journal."""
 
-    CONNECTING = "no journal; it is asked for when the pause is over"
-    DUE = "no journal; it is asked for as soon as all that came is stored"
-    BACKLOG = "asked for; the end of the backlog is not stored yet"
-    FOLLOWING = "the whole backlog is stored; live events come"
-    ENDED = "no journal, and none is asked for"
+    CONNECTING = "no journal; it is requested when the delay is over"
+    DUE = "no journal; it is requested as soon as the pending queue is stored"
+    BACKLOG = "requested; the end of the backlog is not stored yet"
+    FOLLOWING = "the whole backlog is stored; live events arrive"
+    ENDED = "no journal, and none is requested again"
 
 
 class Storing(Enum):
-    """Whether what came can be stored."""
+    """Whether responses can be stored."""
 
-    STORING = "what comes is stored"
-    FAILING = "the store failed; what comes is kept, and tried again after a pause"
-    PAUSED = "what comes is kept, by request (job-state-pause)"
-    HELD = "paused, and the store failed before that"
-    CLOSING = "one last attempt, also where paused or failing"
+    WORKING = "responses are stored, a batch at a time"
+    FAILING = (
+        "the store failed (full disk, I/O error): responses stay in the pending queue, "
+        "and are tried again after a delay"
+    )
+    PAUSED = "responses stay in the pending queue, by request (job-state-pause)"
+    HELD = "paused while FAILING"
+    CLOSING = "one last attempt to store, even if paused or failing"
 
 
 class Event(Enum):
     """What happens to the Follower."""
 
-    PAUSE_OVER = "start, or the pause before asking is over"
-    ASKED = "the journal was asked for"
-    NOT_ASKED = "the store does not take the new source, or the message cannot be sent"
-    COMPLETE = "the sentinel is stored: the backlog is complete"
-    OVERFLOW = "more came than may be kept in memory"
-    JOURNAL_ENDED = "the journal ended with an errno after which it may be asked for again"
-    JOURNAL_REFUSED = "the journal ended with EPERM or EPROTO, or is not asked for again"
+    DELAY_OVER = "start, or the delay before a request is over"
+    ASKED = "the journal was requested"
+    NOT_ASKED = "the store does not take the new source, or the request cannot be sent"
+    COMPLETE = (
+        "the sentinel is stored: the backlog is complete "
+        "(also without a journal: the sentinel was in memory when the journal ended)"
+    )
+    OVERFLOW = "the pending queue exceeds its bound"
+    JOURNAL_ENDED = "the journal ended with an errno after which it may be requested again"
+    JOURNAL_REFUSED = "the journal ended with EPERM or EPROTO, or is not requested again"
     CLOSE = "the module is removed"
     STORE_FAILED = "a batch could not be stored"
     STORED = "a batch was stored after a failure"
@@ -60,25 +66,28 @@ class Event(Enum):
 class Do(Enum):
     """What the Follower does at a transition, in the order given there."""
 
-    ASK_IF_DUE = "where DUE and STORING meet: store what is kept, then ask for the journal"
-    ASK_LATER = "start the pause before asking, longer each time"
-    ASK_SOON_AGAIN = "let the next pause before asking be the shortest"
+    ASK_IF_DUE = (
+        "if the first machine is in DUE and the second in WORKING: "
+        "store the pending queue, then request the journal"
+    )
+    ASK_LATER = "start the delay before a request, longer each time"
+    ASK_SOON_AGAIN = "let the next delay before a request be the shortest"
     LEAVE_JOURNAL = "tell the job manager to send no more"
-    DROP = "drop the responses that are kept; keep purges"
-    READY = "answer what waited for the backlog"
+    DROP = "drop the responses in the pending queue; keep purges"
+    READY = "answer the requests that waited for the backlog"
     STOP = "leave the reactor"
-    RETRY_LATER = "start the pause before storing again, longer each time"
-    RETRY_NOW = "store again in the next turn of the reactor"
-    HOLD = "stop the pause before storing again"
-    COLLECT = "store what is kept, soon"
-    STORE_ALL = "store what is kept, now"
+    RETRY_LATER = "start the delay before storing is tried again, longer each time"
+    RETRY_NOW = "try again to store, in the next turn of the reactor"
+    HOLD = "stop the delay before storing is tried again"
+    COLLECT = "store the pending queue soon"
+    STORE_ALL = "store the pending queue now"
 
 
 _State = TypeVar("_State", bound=Enum)
 
 
 class Step(NamedTuple, Generic[_State]):
-    """Where an event leads, and what is done then."""
+    """The state that an event leads to, and the actions of that transition."""
 
     to: _State
     do: tuple[Do, ...] = ()
@@ -94,9 +103,9 @@ _WITH_JOURNAL: Mapping[Event, Step[Place]] = {
 }
 
 PLACE: Table[Place] = {
-    # A backlog that ended while the store failed may be stored when its journal has ended.
+    # COMPLETE without a journal: the sentinel was in the pending queue when the journal ended.
     Place.CONNECTING: {
-        Event.PAUSE_OVER: Step(Place.DUE, (Do.ASK_IF_DUE,)),
+        Event.DELAY_OVER: Step(Place.DUE, (Do.ASK_IF_DUE,)),
         Event.COMPLETE: Step(Place.CONNECTING, (Do.READY,)),
         Event.OVERFLOW: Step(Place.CONNECTING, (Do.DROP,)),
         Event.CLOSE: Step(Place.ENDED),
@@ -124,22 +133,22 @@ PLACE: Table[Place] = {
 }
 
 STORING: Table[Storing] = {
-    Storing.STORING: {
+    Storing.WORKING: {
         Event.STORE_FAILED: Step(Storing.FAILING, (Do.RETRY_LATER, Do.READY)),
         Event.PAUSE: Step(Storing.PAUSED),
-        Event.UNPAUSE: Step(Storing.STORING),
+        Event.UNPAUSE: Step(Storing.WORKING),
         Event.CLOSE: Step(Storing.CLOSING),
     },
     Storing.FAILING: {
         Event.STORE_FAILED: Step(Storing.FAILING, (Do.RETRY_LATER, Do.READY)),
-        Event.STORED: Step(Storing.STORING, (Do.COLLECT, Do.ASK_IF_DUE)),
+        Event.STORED: Step(Storing.WORKING, (Do.COLLECT, Do.ASK_IF_DUE)),
         Event.PAUSE: Step(Storing.HELD, (Do.HOLD,)),
         Event.UNPAUSE: Step(Storing.FAILING),
         Event.CLOSE: Step(Storing.CLOSING),
     },
     Storing.PAUSED: {
         Event.PAUSE: Step(Storing.PAUSED),
-        Event.UNPAUSE: Step(Storing.STORING, (Do.STORE_ALL, Do.ASK_IF_DUE)),
+        Event.UNPAUSE: Step(Storing.WORKING, (Do.STORE_ALL, Do.ASK_IF_DUE)),
         Event.CLOSE: Step(Storing.CLOSING),
     },
     # The retry that stores the backlog lets deferred requests through: one may be a pause.
@@ -156,13 +165,13 @@ STORING: Table[Storing] = {
 }
 
 WITH_JOURNAL = frozenset((Place.BACKLOG, Place.FOLLOWING))
-"""Where responses of the journal are taken. Elsewhere, the next backlog has them."""
-ABLE = frozenset((Storing.STORING, Storing.CLOSING))
-"""Where a batch may be stored without waiting for a pause to be over."""
+"""States in which responses are accepted. In others, the next backlog brings them."""
+ABLE = frozenset((Storing.WORKING, Storing.CLOSING))
+"""States in which a batch may be stored at once, without waiting for a delay."""
 
 
 class IllegalTransitionError(Exception):
-    """An event came in a state that has no transition for it: a fault of this program."""
+    """An event was fired in a state that has no transition for it: a fault of this program."""
 
 
 class Machine(Generic[_State]):
@@ -176,7 +185,7 @@ class Machine(Generic[_State]):
     def fire(self, event: Event) -> None:
         """Change the state, then do what the table says.
 
-        Raises IllegalTransitionError, and changes nothing, where the table has no such event.
+        Raises IllegalTransitionError, and changes nothing, if the table has no such event.
         """
         step = self._table[self.state].get(event)
         if step is None:

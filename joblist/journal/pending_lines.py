@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Lines of the journal that came and are not stored yet: a queue of bounded size.
+"""The pending queue: lines of the journal that are not stored yet, bounded in size.
 
-What is dropped on overflow are responses: the backlog of a new journal request has them, but
-for live-only events (annotations). No backlog has a purge, so that purges stay as long as they
-themselves do not exceed the bound.
+On overflow, responses are dropped: the backlog of a new journal request has them, except for
+live-only events (annotations, volatile memos). Purges are in no backlog, so they stay in the
+queue unless they alone exceed the bound.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _PURGE = b'{"jobs":'
 class Limits(NamedTuple):
     """Bounds of memory and of a transaction's length.
 
-    ``lines`` and ``bytes``: of one batch, unless it is a single line. ``kept``: bytes of lines
-    that are kept while nothing can be stored.
+    ``lines`` and ``bytes``: of one batch, unless it is a single line. ``kept``: bytes of the
+    whole queue.
     """
 
     lines: int = 2000
@@ -52,7 +52,7 @@ class PendingLines:
         return len(self._lines)
 
     def add(self, line: bytes) -> None:
-        """Append a line, whatever the size is then."""
+        """Append a line, also beyond the bound."""
         self._lines.append(line)
         self.size += len(line)
 
@@ -83,7 +83,7 @@ class PendingLines:
             self.size -= len(self._lines.popleft())
 
     def drop(self) -> None:
-        """Drop all responses; and all purges too, where these alone exceed the bound."""
+        """Drop all responses; and all purges too, if these alone exceed the bound."""
         kept = deque(filter(is_purge, self._lines))
         self.dropped = self.dropped or len(kept) < len(self._lines)
         self._lines, self.size = kept, sum(map(len, kept))

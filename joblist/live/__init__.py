@@ -4,15 +4,15 @@
     dispatcher.py       a request comes in: who may ask, whether it waits, what handles it;
                         and how all parts of the running module are put together
     routes.py           the topics: who may send each, when it is answered, its handler
-    backlog_gate.py     requests that came before the backlog is complete
+    backlog_gate.py     requests that arrive before the backlog is complete
     handlers.py         what is done with each request, topic by topic
     answers.py          answers of one response
     list_responses.py   answers to `list`, sent in slices, turn by turn
-    snapshots.py        the connections that these are read by
+    snapshots.py        the connections that these answers are read by
     waiting_list_id.py  `list-id` requests that wait for a job's event or state
     stats_watchers.py   streams of `job-stats`
 
-What follows the journal is in `joblist/journal`; nothing here knows of Flux.
+The journal is followed in `joblist/journal`; nothing here depends on Flux.
 """
 
 __all__ = [

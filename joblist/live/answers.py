@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Sends the service's answers, where one response is the whole answer."""
+"""Sends answers that consist of one response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from projections.job.state import Job
 
 
 class Answers:
-    """Sends answers by ``bus``; what ``service`` raises becomes an error response."""
+    """Sends answers by ``bus``; exceptions of ``service`` become error responses."""
 
     def __init__(self, bus: Bus, service: Service) -> None:
         self._bus = bus
@@ -35,7 +35,7 @@ class Answers:
             self._bus.respond(message, self._service.of_job(job, wanted, asker))
 
     def try_job(self, message: Message) -> NotYet | None:
-        """Answer a ``list-id``; returns why not, where there is nothing to be sent yet."""
+        """Answer a ``list-id``; returns why not, if there is nothing to be sent yet."""
         with answering(self._bus, message):
             try:
                 (payload,) = self._service.answer(message.request)

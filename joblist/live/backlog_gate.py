@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Requests that came before the backlog is complete: they wait, or can be answered before.
+"""Requests that arrive before the backlog is complete: some wait, some are answered at once.
 
 flux-core's module defers requests in the same way (job-list.c, `requests_defer`).
 """
@@ -29,8 +29,8 @@ class Early(Enum):
 class BacklogGate:
     """Keeps requests until the backlog is complete.
 
-    ``boot`` names the broker's boot that we follow. Where the store has no events of it, this
-    may be another instance, whose ids are those of other jobs.
+    ``boot`` names the broker's boot that we follow. If the store has no events of it, this
+    may be another instance, in which the same ids are other jobs.
     """
 
     def __init__(self, bus: Bus, store: Store, boot: str) -> None:
@@ -42,14 +42,14 @@ class BacklogGate:
             self._known_boot = knows_boot(db, boot)
 
     def lets_pass(self, message: Message, early: Early, *, follow_purges: bool) -> bool:
-        """Whether a request can be answered now; raises RpcError where it is malformed."""
+        """Whether a request can be answered now; raises RpcError if it is malformed."""
         if self.is_open or early is Early.ALL:
             return True
         if early is Early.NONE or follow_purges or not self._known_boot:
             return False
         wanted = read_list_id(message.request.text)
-        # What the job manager still has, it may tell otherwise: flux-core's own tests
-        # (t2260-job-list.t) rewrite an eventlog in the KVS and reload it.
+        # The backlog may show a job that is not purged in another form: flux-core's own
+        # tests (t2260-job-list.t) rewrite an eventlog in the KVS and reload it.
         with self._store.snapshot() as db:
             return newest_is_purged(db, wanted.id)
 

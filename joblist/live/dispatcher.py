@@ -123,7 +123,7 @@ class Live:
         self._handlers.reconfigure(config)
 
     def close(self) -> None:
-        """Store what came, and answer what waits with an error."""
+        """Store the pending queue, and answer waiting requests with an error."""
         self.follower.close()
         self.requests.close(_GONE)
 

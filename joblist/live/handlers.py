@@ -65,7 +65,7 @@ class Handlers:
 
     def list_jobs(self, message: Message) -> None:
         """``list``."""
-        # Only a limit of comparisons is an error that comes behind the first job.
+        # Only exceeding the limit of comparisons is an error after the first job.
         self.requests.lists.begin(
             message,
             lambda db: self.service.jobs(db, message.request),
@@ -99,7 +99,7 @@ class Handlers:
         self.answers.send(message, facts)
 
     def pause(self, message: Message) -> None:
-        """``job-state-pause``: store nothing that comes from now on."""
+        """``job-state-pause``: store nothing that arrives from now on."""
         self.follower.pause()
         self.answers.done(message)
 

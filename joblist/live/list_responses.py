@@ -3,8 +3,8 @@
 
 Flux's own clients extend their lists by the ``jobs`` of each response (flux-core,
 flux/job/list.py, joblist_pane.c, cmd/job/list.c), so that one response can carry many. Each
-answer is made from a snapshot of the moment when its request came: what is stored meanwhile
-is not in it.
+answer is made from a snapshot of the moment when its request arrived: events stored meanwhile
+are not in it.
 """
 
 from __future__ import annotations

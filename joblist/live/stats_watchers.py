@@ -48,7 +48,7 @@ class Watching:
         )
 
     def committed(self) -> None:
-        """Tell the watchers soon, where the batch changed something."""
+        """Notify the watchers soon, if the batch changed something."""
         if self._changed:
             self._due, self._changed = True, False
             self._timer.start(DELAY)

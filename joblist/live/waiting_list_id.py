@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """``list-id`` requests that wait: for a job's first event, or for a state (idsync.c).
 
-An id of which no event came is looked up in the KVS, as flux-core's module does it: where
+An id without any stored event is looked up in the KVS, as flux-core's module does it: if
 there is no such job, the answer is ENOENT at once. No data of the job is read there.
 """
 
@@ -65,7 +65,7 @@ class Waiting:
         return len(self._waits)
 
     def look_up(self, waiter: Waiter) -> None:
-        """Wait for an id of which no event came, if there is such a job."""
+        """Wait for an id without any stored event, if there is such a job."""
         self._lookups.append(waiter)
         self._bus.job_exists(waiter.wanted.id, partial(self._looked_up, waiter))
 
@@ -155,7 +155,7 @@ class Waiting:
 
 
 class _Batch:
-    """What a batch that is not committed yet brings to those who wait."""
+    """The answers that a batch gives to waiting requests; it is not committed yet."""
 
     def __init__(self) -> None:
         self.states: dict[int, Job | None] = {}  # of the jobs in this batch, by key

@@ -10,7 +10,7 @@ _MOST = 159  # bytes of text that a flux_error_t holds
 
 
 class RpcError(Exception):
-    """An error response. ``text`` is None where the response has none, which "" is not."""
+    """An error response. ``text`` is None if the response has no text; "" is an empty text."""
 
     def __init__(self, errno: int, text: str | None = None) -> None:
         super().__init__(errno, text)
@@ -19,7 +19,7 @@ class RpcError(Exception):
 
 
 def cut(text: str) -> str:
-    """Shorten a text as flux_error_t does: to 159 bytes, the last a '+' where more was cut.
+    """Shorten a text as flux_error_t does: to 159 bytes, the last a '+' if more was cut.
 
     Bytes that are not UTF-8, such as half of a character that was cut, are kept in the form
     of Python's ``surrogateescape``.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Payloads of Flux messages: JSON read and written as flux-core does it, with jansson.
 
-`loads` and `unpack` do together what `flux_request_unpack` does (src/common/libflux/request.c
-and message.c of flux-core 0.88), and raise `PayloadError` with the text that
-`flux_msg_last_error` has then.
-The texts are those of jansson 2.14; from 2.15 on, some of `unpack` say more.
+`loads` followed by `unpack` does the same as `flux_request_unpack` (flux-core 0.88:
+src/common/libflux/request.c and message.c). The text of a `PayloadError` is the text that
+`flux_msg_last_error` returns after the same error, with jansson 2.14; from jansson 2.15 on,
+some errors of `unpack` have longer texts.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,10 +61,10 @@ def text_of(wire: bytes | None) -> bytes | None:
 def loads(payload: bytes | None) -> dict[str, object]:
     """Return the object that the text of a request holds.
 
-    `payload` is the text without the NUL that ends it on the wire (see `text_of`); it ends
-    early if there is a NUL in it.  `None` is a request without a payload.  Integers are of 64
-    bits, signed; strings may have U+0000 in them, names may not; of equal names the last one
-    counts.  Raises `PayloadError`.
+    `payload` is the text without the NUL that ends it on the wire (see `text_of`); text after a
+    NUL is ignored.  `None` is a request without a payload.  Integers are of 64 bits, signed;
+    strings may contain U+0000, names may not; of equal names the last one counts.  Raises
+    `PayloadError`.
     """
     if payload is None:
         raise PayloadError("message does not have a string payload")

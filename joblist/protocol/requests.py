@@ -54,7 +54,7 @@ class ListRequest(msgspec.Struct, frozen=True):
     max_entries: int
     attrs: list[object]
     since: float
-    constraint: object  # JSON, or UNSET where there is none
+    constraint: object  # JSON, or UNSET if there is none
 
 
 class ListIdRequest(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def read_list(text: bytes | None) -> ListRequest:
 def _legacy_constraint(members: dict[str, object]) -> object:
     """Return the constraint that a request of the old form stands for.
 
-    Where a member of that form is missing or ill-typed, the request is not of that form.
+    If a member of that form is missing or ill-typed, the request is not of that form.
     """
     try:
         userid = unpack(members, "userid", int32)

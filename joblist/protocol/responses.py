@@ -20,7 +20,7 @@ VERSION = 1
 class ListResponses:
     """Cuts a list of jobs into the payloads of its responses.
 
-    A request that does not stream gets one response, also where no job matches. A stream has
+    A request that does not stream gets one response, even if no job matches. A stream has
     at most ``most`` jobs in a response, none without a job, and ends with ENODATA, which is
     no payload. Add the JSON texts of jobs to ``collected``, and send what ``take`` returns.
     """
@@ -60,10 +60,10 @@ def job_stats(stats: Mapping[str, object]) -> bytes:
 
 
 class Facts(NamedTuple):
-    """What ``stats-get`` tells of a running module, and the database does not know.
+    """Members of ``stats-get`` about the running module, which are not in the database.
 
     ``lookups``: ids that are being looked up in the KVS; ``waits``: ids that are waited for;
-    ``watchers``: streams of job-stats; ``behind``: what the store lacks, None where it lacks
+    ``watchers``: streams of job-stats; ``behind``: what the store lacks, None if it lacks
     nothing.
     """
 

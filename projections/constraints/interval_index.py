@@ -64,12 +64,13 @@ def rank_intervals(ranks: idset.Ranges) -> Iterator[Interval]:
 
 
 def host_intervals(hosts: hostlist.Hostlist) -> tuple[Interval, ...]:
-    """Return the intervals of a hostlist: two lists that share a host have some that overlap.
+    """Return the intervals of a hostlist.
 
-    The reverse does not hold (see above). Names with a suffix after the number take an interval
-    each. A list that would take more than 4096 becomes one interval of the kind UNNAMED
-    instead: a search for hosts has to include that kind, and a search for a list that is
-    UNNAMED itself cannot use the index.
+    If two lists share a host, an interval of one overlaps an interval of the other. The reverse
+    does not hold, since kinds are checksums. A name with a suffix after the number takes an
+    interval of its own. A list that would take more than 4096 intervals becomes one interval of
+    the kind UNNAMED instead: every search for hosts has to include that kind, and a search for
+    such a list cannot use the index.
     """
     found = tuple(islice(_host_intervals(hosts), _MOST_INTERVALS + 1))
     return found if len(found) <= _MOST_INTERVALS else (interval_of(UNNAMED, 0, 0),)

@@ -133,7 +133,7 @@ class Consumer:
     def unread(self, db: apsw.Connection, projection: Projection) -> Unread:
         """Return the rows of the projection's view to read next; called inside a snapshot.
 
-        Raises BeingRebuilt where another version of the projection made the view.
+        Raises BeingRebuilt if another version of the projection made the view.
         """
         view = stored_views(db).get(projection.name)
         if view is None or view.version != version_of(projection):

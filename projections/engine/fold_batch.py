@@ -25,7 +25,7 @@ from projections.job.state import INACTIVE, Job
 
 
 class Change(NamedTuple):
-    """A job's state before and after a batch; None where there is no job (see `fold`)."""
+    """A job's state before and after a batch; None if there is no job (see `fold`)."""
 
     before: Job | None
     after: Job | None

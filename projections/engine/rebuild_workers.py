@@ -117,7 +117,7 @@ class Workers:
             pipe.send((after, until))
 
     def steps(self) -> Iterator[Step]:
-        """Yield what the next chunk changes; raises StoreError where a process failed."""
+        """Yield what the next chunk changes; raises StoreError if a process failed."""
         # Mostly there is one answer: when it is received, a process can go on.
         answers = [_received(pipe) for pipe in self._pipes]
         for pipe, first in zip(self._pipes, answers, strict=True):

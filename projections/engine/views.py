@@ -303,7 +303,7 @@ def drop_view(db: apsw.Connection, name: str) -> None:
 
 
 def first_fault(db: apsw.Connection) -> str | None:
-    """Return the first fault of the views' checkpoints; None where there is none."""
+    """Return the first fault of the views' checkpoints; None if there is none."""
     head = event_log.head(db)
     for view in stored_views(db).values():
         if view.checkpoint > head:

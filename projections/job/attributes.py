@@ -21,7 +21,7 @@ _Value = Callable[[Job], Any]
 
 
 def _known(name: str) -> _Value:
-    """Return a function for this member, None where it is negative: not known."""
+    """Return a function for this member, None if it is negative: not known."""
 
     def value(job: Job) -> Any:  # noqa: ANN401 - any JSON
         found = getattr(job, name)

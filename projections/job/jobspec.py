@@ -108,7 +108,7 @@ def _command_name(spec: dict[str, Any]) -> str:
 
 
 class _ResourceCounts(NamedTuple):
-    """What the resource section requests; ``nodes`` is 0 where it names none."""
+    """What the resource section requests; ``nodes`` is 0 if it names none."""
 
     nodes: int
     slots: int

@@ -100,7 +100,7 @@ _INT32 = range(-(2**31), 2**31)
 
 
 def fold(job: Job | None, records: Iterable[Record]) -> Job | None:
-    """Apply a job's events, given in the job's order; None where there is no job.
+    """Apply a job's events, given in the job's order; None if there is no job.
 
     A job exists from its ``submit`` on, and no longer once it is ``invalidate``d.
     """

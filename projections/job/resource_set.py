@@ -38,7 +38,7 @@ class _R(msgspec.Struct, gc=False):
 
 
 class Allocation(NamedTuple):
-    """What an R allocates: ``cores`` over all ranks; ``hosts`` is None where R names none."""
+    """What an R allocates: ``cores`` over all ranks; ``hosts`` is None if R names none."""
 
     ranks: idset.Ranges
     hosts: hostlist.Hostlist | None
@@ -87,7 +87,7 @@ def update_r(job: Job, updates: dict[str, Any]) -> None:
 
 
 def parse_r(text: bytes) -> Allocation | None:
-    """Parse an R; None where it is not of RFC 20's form."""
+    """Parse an R; None if it is not of RFC 20's form."""
     try:
         form = _decode_r(text)
         if form.version != 1:

@@ -160,9 +160,9 @@ class Job(Struct, gc=False, array_like=True, omit_defaults=True):
 
     # Where the job's events are stored.
     seq: int = 0  # the highest one of the events that were folded
-    jobspec_seq: int = 0  # of the event that came with `jobspec`, as it was before updates
-    jobspec_updates: tuple[bytes, ...] = ()  # contexts of the updates, as they came
-    R_seq: int = 0  # of the event that came with `R`; 0 once it was updated
+    jobspec_seq: int = 0  # of the event whose response had `jobspec`, as it was before updates
+    jobspec_updates: tuple[bytes, ...] = ()  # contexts of the updates, as received
+    R_seq: int = 0  # of the event whose response had `R`; 0 once it was updated
 
     # What job-list keeps beside its jobs.
     queues: tuple[str, ...] = ()  # every queue the job was counted in

@@ -26,7 +26,7 @@ class JobRecord(NamedTuple):
     """A row for flux-accounting, with its names of the columns.
 
     Times are in seconds since the epoch, durations in seconds. ``ranks``, ``R`` and ``jobspec``
-    are None where they were never received or are not JSON; flux-accounting has no such row.
+    are None if they were never received or are not JSON; flux-accounting has no such row.
     """
 
     id: int

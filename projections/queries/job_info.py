@@ -23,7 +23,7 @@ class Lookup(NamedTuple):
     job: Job | None
 
     def text(self, key: str, *, original: bool = False) -> bytes | None:
-        """Return eventlog, jobspec or R; None where it was never received.
+        """Return eventlog, jobspec or R; None if it was never received.
 
         jobspec and R have the job's updates applied, unless ``original`` is set.
         """
@@ -46,7 +46,7 @@ class Lookup(NamedTuple):
 
 
 def find(db: apsw.Connection, jobid: int) -> Lookup | None:
-    """Return the newest job of this id; None where there is none."""
+    """Return the newest job of this id; None if there is none."""
     for key in event_log.keys(db, jobid):
         records = event_log.job_records(db, key)
         if records:

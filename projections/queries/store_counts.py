@@ -16,7 +16,7 @@ class StoreCounts(NamedTuple):
     """Numbers of what is stored, in the order in which ``flux-jobdb stats`` shows them.
 
     ``first_event`` and ``last_event`` are timestamps in the order of arrival (seconds since
-    the epoch), None where no event is stored.
+    the epoch), None if no event is stored.
     """
 
     jobs: int

@@ -128,6 +128,20 @@ def test_payloads_of_more_than_256_kib_are_not_deflated() -> None:
         inflate(data, b"")
 
 
+def test_the_window_is_8_kib_in_both_directions() -> None:
+    """Databases last: what was deflated once is read later, by this version and others."""
+    base = random.Random(1).randbytes(2**14)
+    deflater = Deflater()
+    deflater.keep(1, base)
+    for payload in (base[: 2**13], base[2**13 :]):
+        _, _, kept = deflater.keep(2, payload)
+        assert payload == zlib.decompressobj(-13, base).decompress(kept)
+    far = zlib.compressobj(9, zlib.DEFLATED, -13, 9, zdict=base)
+    data = far.compress(base[2**13 + 300 :][:100]) + far.flush()
+    assert len(data) < 20
+    assert base[2**13 + 300 :][:100] == inflate(data, base)
+
+
 @pytest.mark.parametrize(
     ("data", "base", "reason"),
     [

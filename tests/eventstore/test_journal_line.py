@@ -104,7 +104,7 @@ def test_a_backlog_response_with_jobspec_and_r() -> None:
     assert (b'{"version": 1}', b'{"b":"\xc3\xa9"}') == (found.jobspec, found.R)
     assert found.replayed
     sentinel = response(decode_line(line(SENTINEL)))
-    assert (-1, [], None, None, []) == sentinel
+    assert (-1, []) == (sentinel.jobid, sentinel.entries)
     assert not sentinel.replayed
 
 

@@ -200,6 +200,8 @@ ELSEWHERE = {
     "list.c", "job_state.c",
     # written where flux-jobdb is used
     "modprobe.d/flux-jobdb.toml", "PATH/job-list.py", "registry.py",
+    # in the wheel only (test_wheel.py)
+    "flux_jobdb/etc",
 }  # fmt: skip
 
 
@@ -211,7 +213,7 @@ def exists(name: str, page: str) -> bool:
     return "/" not in name and any(
         any(place.glob(f"{folder}/**/{name}"))
         for place in (ROOT, PACKAGES)
-        for folder in (*flux_jobdb.FOLDERS, "tests", "bench", "docs", "examples")
+        for folder in (*flux_jobdb.FOLDERS, "tests", "bench", "docs", "etc", "examples")
     )
 
 

@@ -88,15 +88,14 @@ def foreign(folder: Path, name: str = "cli") -> Path:
 def test_the_wheel_has_one_name_and_all_of_the_sources(site: Site) -> None:
     with zipfile.ZipFile(site.wheel) as file:
         names = set(file.namelist())
-    units = {f"flux_jobdb-0.1.0.data/data/share/flux-jobdb/{path.name}" for path in UNITS}
+    roots = {name.split("/")[0] for name in names}
+    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == roots
+    units = {f"flux_jobdb/etc/{path.name}" for path in UNITS}
     assert 3 == len(units)
-    assert units == {name for name in names if name.startswith("flux_jobdb-0.1.0.data/")}
-    others = {name.split("/")[0] for name in names - units}
-    assert {"flux_jobdb", "flux_jobdb-0.1.0.dist-info"} == others
 
     found = {name for name in names if name.startswith("flux_jobdb/")}
     expected = sources("flux_jobdb") | {f"flux_jobdb/{name}" for name in sources(*FOLDERS)}
-    assert expected | {"flux_jobdb/__init__.pyi"} == found
+    assert expected | units | {"flux_jobdb/__init__.pyi"} == found
     assert {"flux_jobdb/py.typed", "flux_jobdb/eventstore/storage/schema.sql"} <= found
 
 

@@ -55,7 +55,7 @@ def test_stats_get_says_that_it_is_behind_for_as_long_as_it_is(
     assert since == module.answer("stats-get")["behind"]["since"]
     assert 1 == sum("behind: not stored" in line for line in module.bus.logged)
     disk.broken = False
-    module.bus.pass_time(follower.PAUSES[-1])
+    module.bus.pass_time(follower.DELAYS[-1])
     assert {**IDLE, "jobs": {**IDLE["jobs"], "inactive": 2}} == module.answer("stats-get")
     assert 1 == sum("no longer behind" in line for line in module.bus.logged)
 
@@ -114,7 +114,7 @@ def test_who_cannot_begin_answers_from_what_is_stored(monkeypatch: pytest.Monkey
     again.bus.pass_time(100)
     assert [] == again.bus.journals
     broken = False
-    again.bus.pass_time(follower.PAUSES[-1])
+    again.bus.pass_time(follower.DELAYS[-1])
     again.feed(backlog(life(1)), backlog(life(2, 2000.0)), SENTINEL)
     again.bus.pass_time(1)
     assert [2, 1] == again.ids()

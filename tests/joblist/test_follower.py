@@ -74,7 +74,7 @@ def test_a_full_disk_does_not_stop_answers(
     assert [1] == module.ids()
     assert 1 == sum("no space left" in line for line in module.bus.logged)
     disk.broken = False
-    module.bus.pass_time(follower.PAUSES[-1])
+    module.bus.pass_time(follower.DELAYS[-1])
     assert [3, 2, 1] == module.ids()
     assert "stored again" in module.bus.logged[-1]
 
@@ -134,14 +134,14 @@ def test_a_journal_that_ends_is_asked_for_again(module: Module, errno: int) -> N
     module.bus.ended(errno, "")
     assert [1] == module.ids()
     pauses = []
-    for _ in range(len(follower.PAUSES) + 1):
+    for _ in range(len(follower.DELAYS) + 1):
         begun, count = module.bus.now, len(module.bus.journals)
         while count == len(module.bus.journals):
             module.bus.pass_time(0.05)
         pauses.append(round(module.bus.now - begun, 1))
         module.bus.ended(ENOSYS, "")
-    assert [*follower.PAUSES, follower.PAUSES[-1]] == pauses
-    module.bus.pass_time(follower.PAUSES[-1])
+    assert [*follower.DELAYS, follower.DELAYS[-1]] == pauses
+    module.bus.pass_time(follower.DELAYS[-1])
     module.feed(backlog(life(1)), SENTINEL)
     module.bus.pass_time(1)
     assert 1 == module.answer("job-stats")["successful"]

@@ -157,7 +157,7 @@ class Following(RuleBasedStateMachine):
             self.pass_time(100)
             self.deliver(1000)
         self.follower.flush()
-        assert (Place.FOLLOWING, Storing.STORING) == self.follower.state
+        assert (Place.FOLLOWING, Storing.WORKING) == self.follower.state
         assert self.follower.behind is None
         assert self.manager.committed() <= self.stored()
         assert self.taken - self.forgotten <= self.stored()

@@ -31,7 +31,7 @@ from tests.support.recordings import new_store
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TABLES: list[tuple[Table[Any], type[Enum], Enum]] = [
     (PLACE, Place, Place.CONNECTING),
-    (STORING, Storing, Storing.STORING),
+    (STORING, Storing, Storing.WORKING),
 ]
 both = pytest.mark.parametrize(("table", "states", "first"), TABLES, ids=["place", "storing"])
 
@@ -98,9 +98,9 @@ def test_the_state_is_the_new_one_when_its_actions_are_carried_out() -> None:
 
 def test_the_follower_refuses_what_its_tables_do() -> None:
     module = started()
-    with pytest.raises(IllegalTransitionError, match="PAUSE_OVER in Place"):
+    with pytest.raises(IllegalTransitionError, match="DELAY_OVER in Place"):
         module.live.start()
-    assert (Place.FOLLOWING, Storing.STORING) == module.live.follower.state
+    assert (Place.FOLLOWING, Storing.WORKING) == module.live.follower.state
     assert 1 == len(module.bus.journals)
 
 

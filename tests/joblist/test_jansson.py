@@ -48,6 +48,8 @@ def outcome(function: Callable[..., object], *args: object) -> object:
         (b"{1:2}", "string or '}' expected near '1'"),
         (b'{"a":1,}', "string or '}' expected near '}'"),
         (b'{"a":1,,', "string or '}' expected near ','"),
+        (b'{"a":"b",,', "string or '}' expected near ','"),
+        (b'{"a":"b",:1}', "string or '}' expected near ':'"),
         (b'{"a"', "':' expected near end of file"),
         (b'{"a" 1}', "':' expected near '1'"),
         (b'{"a":', "unexpected token near end of file"),

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -52,12 +53,18 @@ def main(words: list[str] | None = None) -> int:
     _say(f"{len(found)} mutants of {len(files)} files; running the tests without them")
     held = measured(root, files, paths, out, given.workers)
     _say(f"{len(held.seconds)} tests pass ({time.monotonic() - started:.0f} s)")
-    results = list(_results(root, found, map_, held, accepted, given))
+    results: list[Result] = []
+    try:
+        results.extend(_results(root, found, map_, held, accepted, given))
+    finally:
+        _write(out, results)
     minutes = (time.monotonic() - started) / 60
-    _write(out, results)
     print(table(results))
-    rate = len(results) / minutes
-    print(f"\n{len(results)} mutants in {minutes:.1f} minutes: {rate:.0f} a minute")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"\n{len(results)} mutants in {minutes:.1f} minutes, with {len(held.seconds)} tests; "
+        f"{(used.ru_utime + used.ru_stime) / 60:.1f} minutes of processor time"
+    )
     return int(share(results) < LEAST)
 
 

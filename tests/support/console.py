@@ -38,7 +38,7 @@ def output(command: str, folder: Path) -> list[str]:
         cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     text = done.stdout.decode("utf-8")
-    return [steady(line) for line in text.rstrip("\n").split("\n")]
+    return [steady(line) for line in text.rstrip("\n").split("\n")] if text else []
 
 
 def matches(shown: list[str], printed: list[str]) -> bool:

@@ -110,8 +110,8 @@ def command(**options: Any) -> int:  # noqa: ANN401 - click's options, by name
         return 1
     _print(jobs, table, now, header=not options["no_header"])
     if cut and not options["no_header"]:
-        text = f"warning: output truncated at {options['count']} jobs: raise --count, or filter"
-        click.echo(text, err=True)
+        cut_at = f"warning: output truncated at {options['count']} jobs"
+        click.echo(f"{cut_at}: raise --count, or narrow the filter", err=True)
     return 0
 
 

@@ -60,7 +60,9 @@ def command(as_json: bool, quick: bool, head: str | None) -> int:
         }
         click.echo(json.dumps(result))
     elif fault is None:
-        click.echo(f"{path}: {found.events} events in {found.batches} batches are as they came")
+        batches = "1 batch" if found.batches == 1 else f"{found.batches} batches"
+        unchanged = "unchanged since they were stored"
+        click.echo(f"{path}: {found.events} events in {batches}: {unchanged}")
         click.echo(f"head {found.head.hex()}")
     if fault is not None:
         click.echo(f"flux-jobdb: {path}: {fault}", err=True)

@@ -197,3 +197,24 @@ def test_a_job_takes_few_rows_however_many_hosts_it_has(store: Store) -> None:
     counts = fetch(store.db, "SELECT job, count(*) FROM span GROUP BY job ORDER BY job")
     # A lifetime, a span of ranks, and one for each number of digits or odd name.
     assert [3, 3, 3, 4, 7, 3] == [count for _, count in counts]
+
+
+def test_kinds_that_are_stored_stay_what_they_are() -> None:
+    """Below 0, where no checksum of a prefix is."""
+    assert (-1, -2, -3, -4) == (RANKS, LIFETIME, interval_index.DISORDERED, UNNAMED)
+
+
+@pytest.mark.parametrize(
+    ("level", "lo", "hi", "expected"),
+    [
+        (0, 5, 5, (4, 5)),
+        (3, 16, 31, (1, 3)),
+        (3, 15, 32, (0, 4)),
+        (4, 0, 0, (-1, 0)),
+        (4, -1, 16, (-2, 1)),
+    ],
+)
+def test_no_more_buckets_are_read_than_what_overlaps_may_be_in(
+    level: int, lo: int, hi: int, expected: tuple[int, int]
+) -> None:
+    assert expected == buckets(level, lo, hi)

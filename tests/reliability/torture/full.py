@@ -22,7 +22,7 @@ from pathlib import Path
 
 from eventstore.errors import JobdbError
 from eventstore.storage.connection import create_or_open
-from joblist.journal.follower import PAUSES
+from joblist.journal.follower import DELAYS
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
 from tests.reliability.torture.report import Line, report
@@ -82,7 +82,7 @@ def catches_up(folder: Path, ballast: Ballast, lines: list[bytes]) -> int:
         assert "no space left" in module.answer("stats-get")["behind"]["reason"]
         assert sum("behind" in line for line in module.bus.logged) == 1, module.bus.logged
         ballast.drop()
-        module.bus.pass_time(2 * PAUSES[-1])
+        module.bus.pass_time(2 * DELAYS[-1])
         assert "behind" not in module.answer("stats-get")
         assert "no longer behind" in module.bus.logged[-1]
         module.live.close()

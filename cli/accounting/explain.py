@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from eventstore.events.records import Record
 from projections.formats import idset
 from projections.job.clock import Step, steps
 from projections.job.reducers import fold
-from projections.job.resource_set import parse_r
+from projections.job.resource_set import gpus, parse_r
 from projections.job.state import INACTIVE, LISTED_STATES, RUN, Job
 from projections.queries.accounting_feed import requested
 
@@ -114,17 +112,8 @@ def _facts(job: Job | None) -> dict[str, Any]:
         "ended": job.t_inactive or None,
         "nodes": idset.count(r.ranks) if r is not None else None,
         "cores": r.cores if r is not None else None,
-        "gpus": _gpus(job.R) if job.R is not None and r is not None else None,
+        "gpus": gpus(job.R) if job.R is not None and r is not None else None,
     }
-
-
-def _gpus(r: bytes) -> int:
-    entries = msgspec.json.decode(r)["execution"]["R_lite"]
-    return sum(
-        idset.count(idset.decode(entry["rank"]))
-        * idset.count(idset.decode(entry["children"].get("gpu", "")))
-        for entry in entries
-    )
 
 
 def _why_not(job: Job | None, records: Sequence[Record], *, gone: bool) -> str | None:

@@ -97,6 +97,14 @@ def parse_r(text: bytes) -> Allocation | None:
         return None
 
 
+def gpus(text: bytes) -> int:
+    """Return how many GPUs an R allocates, 0 where `parse_r` returns None."""
+    if parse_r(text) is None:
+        return 0
+    parts = _parts(_decode_r(text).execution.R_lite)
+    return sum(idset.count(part) * idset.count(ids.get("gpu", ())) for part, ids in parts)
+
+
 def _allocation(execution: _Execution) -> Allocation:
     ranks, cores = _ranks_and_cores(execution.R_lite)
     hosts = None if ranks else hostlist.concat()
@@ -124,13 +132,17 @@ _Children = dict[str, idset.Ranges]
 
 
 def _ranks_and_cores(r_lite: object) -> tuple[idset.Ranges, int]:
-    entries: list[_Lite] = r_lite if isinstance(r_lite, list) else []
-    parts = [(idset.decode(e.rank), _children(e.children)) for e in entries]
+    parts = _parts(r_lite)
     ranks = parts[0][0] if len(parts) == 1 else idset.union(*(part for part, _ in parts))
     if idset.count(ranks) != sum(idset.count(part) for part, _ in parts):
         _check_overlaps(parts)
     cores = (idset.count(part) * idset.count(ids.get("core", ())) for part, ids in parts)
     return ranks, sum(cores)
+
+
+def _parts(r_lite: object) -> list[tuple[idset.Ranges, _Children]]:
+    entries: list[_Lite] = r_lite if isinstance(r_lite, list) else []
+    return [(idset.decode(e.rank), _children(e.children)) for e in entries]
 
 
 def _check_overlaps(parts: list[tuple[idset.Ranges, _Children]]) -> None:

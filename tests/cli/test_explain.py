@@ -146,6 +146,26 @@ def test_a_job_that_the_job_manager_lost(run: Run) -> None:
     assert "the job manager lost it" in told(run, [])[0]
 
 
+@pytest.mark.parametrize(
+    "r_lite",
+    [
+        [{"rank": "0-2", "children": None}],
+        [{"rank": "0-2", "children": "0"}],
+        [{"rank": "0", "children": {"gpu": "x"}}],
+        [{"rank": "0-2"}],
+        {"rank": "0"},
+        "0-2",
+        None,
+    ],
+)
+def test_an_odd_allocation_is_explained(run: Run, r_lite: object) -> None:
+    odd = R | {"execution": R["execution"] | {"R_lite": r_lite}}  # type: ignore[operator]
+    without = R | {"execution": {"R_lite": r_lite, "starttime": 10.0, "expiration": 70.0}}
+    for r in (odd, without):
+        alloc = line({"timestamp": 10.0, "name": "alloc", "context": {"annotations": {}}}, R=r)
+        assert told(run, [*PENDING, alloc, *ENDED])[0].startswith(encode(JOB))
+
+
 def test_unknown_jobs(run: Run) -> None:
     told(run, PENDING)
     with pytest.raises(StoreError, match="no such job here"):

@@ -54,6 +54,8 @@ def canonical(value: Any) -> str:
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
+        (b"true", b"1", False),
+        (b"[false]", b"[0.0]", False),
         (b"1e400", b"1e401", False),
         (b"1e400", b"10e399", True),
         (b"-1e400", b"1e400", False),

@@ -150,9 +150,10 @@ class Views:
                 f"seq {records[0].seq}: another Views object advanced them"
             )
         self._before_batch = len(self._unsaid)
-        for changes in self._states.fold(db, records):
-            self._tables.apply(db, changes)
-            save_states(db, FOLD, state_changes(changes))
+        if any(isinstance(record, Notice) for record in records):
+            self._apply_parts(db, records)
+        else:
+            self._apply_part(db, *self._states.fold(db, records))
         self.leave(db, self._tables.failures)
         names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
@@ -160,6 +161,29 @@ class Views:
             [(records[-1].seq, name) for name in names],
         )
         self._advanced = records[-1].seq
+
+    def _apply_part(self, db: apsw.Connection, changes: dict[int, Change]) -> None:
+        self._tables.apply(db, changes)
+        save_states(db, FOLD, state_changes(changes))
+
+    def _apply_parts(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Apply records that may change more jobs than are held at once.
+
+        Where a projection fails after a part of them was written, its view is to stay as it was
+        before them all: everything is undone, and done again without that projection.
+        """
+        db.execute("SAVEPOINT parts")
+        for number, changes in enumerate(self._states.fold(db, records)):
+            failures = len(self._tables.failures)
+            self._apply_part(db, changes)
+            if number and len(self._tables.failures) > failures:
+                db.execute("ROLLBACK TO parts")
+                db.execute("RELEASE parts")
+                self._states.undo()
+                self._tables.forget()
+                self._apply_parts(db, records)
+                return
+        db.execute("RELEASE parts")
 
     def committed(self) -> None:
         """Keep the states that the last batch made."""

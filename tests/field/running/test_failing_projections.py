@@ -4,22 +4,11 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
-import apsw
 import pytest
 
-from eventstore.errors import StoreError
-from eventstore.ingest.writer import Writer
-from eventstore.storage.sql import fetch
-from projections.definitions.interface import Put
-from projections.definitions.registry import BUILTIN
-from projections.engine.views import Views
-from projections.job.state import Job
 from tests.support.command import ROOT, Command
-from tests.support.fake_bus import Module
-from tests.support.field_jobs import SENTINEL, job, recorded
-from tests.support.recordings import new_store
+from tests.support.field_jobs import job, recorded
 
 CASE = recorded("odd-clocks")
 _WHOLE = '''
@@ -211,44 +200,6 @@ def test_one_that_was_uninstalled_can_be_dropped(site: Site) -> None:
     site("verify")
 
 
-class Raising:
-    """A projection that raises at the n-th row that it is asked for."""
-
-    name = "raising"
-    version = 1
-    schema = "CREATE TABLE raising (job INTEGER PRIMARY KEY);\n"
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    def rows(self, of: Job) -> list[Put]:
-        self.left -= 1
-        if self.left < 0:
-            raise ZeroDivisionError("boom")
-        return [Put("raising", (of.key,))]
-
-
-@pytest.mark.parametrize("after", [0, 1, 7])
-def test_the_module_goes_on(after: int) -> None:
-    store, _ = new_store()
-    module = Module(Views(store, [*BUILTIN, Raising(after)]))
-    module.feed(SENTINEL, *(line for line in CASE[1:]))
-    module.bus.pass_time(1)
-    assert len(module.ids()) == 8
-    assert sum("raising" in line and "boom" in line for line in module.bus.logged) == 1
-    assert module.live.follower.total.rejected == 0
-
-
-def test_a_writer_goes_on(tmp_path: Path) -> None:
-    del tmp_path
-    store, _ = new_store()
-    views = Views(store, [*BUILTIN, Raising(3)])
-    writer = Writer(store, "test", views)
-    assert [line for part in (CASE[:40], CASE[40:]) for line in [writer.append(part).new]] == [
-        39, 41,
-    ]  # fmt: skip
-
-
 _SMALL_CHUNKS = """
 from projections.engine import rebuild
 rebuild.rebuild.__kwdefaults__["chunk"] = 20
@@ -275,63 +226,6 @@ def test_one_that_fails_in_other_processes_is_left_behind(site: Site, kind: str)
     assert (1, True) == (done.err.count("projection"), "projection site:" in done.err)
     assert ["failed"] == [s["state"] for s in site.states().values() if s["state"] != "current"]
     site("verify")
-
-
-class Faulty(Raising):
-    """A projection in which something raises that is not its own fault."""
-
-    def rows(self, of: Job) -> list[Put]:
-        raise apsw.FullError("the disk is full")
-
-
-def test_a_full_disk_is_no_fault_of_a_projection() -> None:
-    store, _ = new_store()
-    views = Views(store, [*BUILTIN, Faulty(0)])
-    with pytest.raises(StoreError, match="no space left"):
-        Writer(store, "test", views).append(CASE[:40])
-    assert [] == fetch(store.db, "SELECT name FROM view_failure")
-    assert [(0,)] == fetch(store.db, "SELECT count(*) FROM event")
-
-
-class Once:
-    """A participant behind the views that raises in the first batch."""
-
-    def __init__(self) -> None:
-        self.raised = False
-
-    def apply(self, *_: object) -> None:
-        if not self.raised:
-            self.raised = True
-            raise apsw.IOError("not today")
-
-    def committed(self) -> None: ...
-
-    def rolled_back(self) -> None: ...
-
-
-def test_a_failure_that_is_rolled_back_is_tried_again() -> None:
-    """Whether its batch is stored decides whether it is left behind."""
-    store, _ = new_store()
-    views = Views(store, [*BUILTIN, Raising(0)])
-    said: list[str] = []
-    views.tell(said.append)
-    writer = Writer(store, "test", views, Once())
-    with pytest.raises(StoreError, match="reading or writing failed"):
-        writer.append(CASE[:40])
-    assert ([], []) == (said, fetch(store.db, "SELECT name FROM view_failure"))
-    writer.append(CASE[:40])
-    writer.append(CASE[40:])
-    assert 1 == len(said)
-    assert "projection raising: left behind: ZeroDivisionError: boom" in said[0]
-
-
-def test_a_failure_of_ours_is_none_of_a_site() -> None:
-    """Those that are built in raise: a fault of the program is not left behind."""
-    store, views = new_store()
-    store.db.execute("DROP TABLE active")
-    with pytest.raises(StoreError, match="no such table"):
-        Writer(store, "test", views).append(CASE[:40])
-    assert [] == fetch(store.db, "SELECT name FROM view_failure")
 
 
 def test_verify_names_one_that_fails_now(site: Site) -> None:

@@ -345,7 +345,7 @@ def _percentage(fraction: float) -> str:
 _CONVERSIONS: dict[str, Callable[[Any], int | float | str]] = {
     "": _plain,
     "s": lambda value: shown(str(value)),
-    "r": lambda value: shown(repr(value)),
+    "r": repr,  # escapes what is not printable
     "a": ascii,
     "D": partial(_strftime, _ISO_8601),
     "F": format_duration,

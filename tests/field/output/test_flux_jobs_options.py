@@ -283,6 +283,8 @@ def test_jobs_that_lived_between_two_times(stored: Command) -> None:
     assert set() == names(stored, "-A", "-a", "--until", repr(EPOCH - 1))
     everybody = {"app", "bad", "cut", "late", "batch", "wait", "other"}
     assert everybody == between(EPOCH - 10, EPOCH + 1)
+    assert everybody == names(stored, "-A", "--until", repr(EPOCH))
+    assert set() == names(stored, "-A", "--until", repr(EPOCH - 0.5))
     assert everybody == names(stored, "-A", "--until", repr(EPOCH + 3))
     assert (
         "--until"

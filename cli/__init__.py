@@ -2,10 +2,11 @@
 """The command line, ``flux-jobdb``: one command a file.
 
     main.py           the program: finds the command by its name, turns errors into exit codes
-    options.py        the option ``--db`` and the argument types JOBID and TIME
+    options.py        options of all commands, and the argument types JOBID and TIME
     database.py       which database a command works on, and opening it with current views
     instance.py       the Flux instance that the process runs in
-    progress.py       progress bars
+    progress.py       progress of work that takes long
+    output/           what is shown, and the streams that it goes to
     commands/         the commands
     input/            reading files and pipes, line by line
     flux_jobs/        options, fields, formats and texts of `flux jobs`
@@ -24,5 +25,6 @@ __all__ = [
     "instance",
     "main",
     "options",
+    "output",
     "progress",
 ]

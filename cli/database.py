@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.options import Invocation
+from cli.output.streams import say
 from cli.progress import progress
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ def database_path() -> str:
     """Return the path: --db, else $FLUX_JOBDB, else the instance's, else ./jobdb.sqlite."""
     from cli.instance import database_of_instance  # noqa: PLC0415
 
-    given: str | None = click.get_current_context().obj
+    invocation = click.get_current_context().find_object(Invocation)
+    given = invocation.db if invocation is not None else None
     named = given or os.environ.get("FLUX_JOBDB")
     return named or database_of_instance() or "jobdb.sqlite"
 
@@ -38,7 +41,7 @@ def being_rebuilt(path: str) -> str:
 @cache
 def tell_once(message: str) -> None:
     """Print a message on standard error, once: who follows meets the same again and again."""
-    click.echo(f"flux-jobdb: {message}", err=True)
+    say(f"flux-jobdb: {message}", err=True)
 
 
 @contextmanager

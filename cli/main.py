@@ -2,17 +2,21 @@
 """The program ``flux-jobdb``: finds the command, and turns errors into exit codes.
 
 Exit status: 0 done; 1 could not be done (one line on standard error: what, where, what to
-do); 2 wrong usage; 3 done, but some input was rejected.
+do); 2 wrong usage; 3 done, but some input was rejected; 130 interrupted. Where the reader of
+the output has gone (head, less), that is no error: 0.
 """
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from importlib import import_module
 from typing import NamedTuple, cast
 
 import click
+
+from cli.options import Invocation, db_option
+from cli.output.streams import OutputFailed, abandon_output, guard, say
 
 __all__ = ["COMMANDS", "REJECTED", "Command", "cli", "main"]
 
@@ -66,43 +70,76 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--db", metavar="PATH", help="The database [$FLUX_JOBDB, else ./jobdb.sqlite].")
+@db_option
 @click.version_option(package_name="flux-jobdb", prog_name="flux-jobdb")
-@click.pass_context
-def cli(ctx: click.Context, db: str | None) -> None:
+def cli() -> None:
     """An event-sourced job database for Flux.
 
     Every event of the job manager's journal is kept verbatim; lists, stats and accounting
     are derived from them.
     """
-    ctx.obj = db
 
 
 def main() -> None:
     """Run the program, and exit."""
-    # eventstore is imported only when there is an error: --help does without it.
+    guard()
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("flux-jobdb: interrupted; what was committed is stored", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of the output (head, less) has gone. Python would report it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        from eventstore.errors import JobdbError  # noqa: PLC0415
+        status = _run()
+        sys.stdout.flush()
+    except OutputFailed as error:
+        abandon_output()
+        status = 0 if error.reader_is_gone else 1
+        if status:
+            say(f"flux-jobdb: {error}", err=True)
+    sys.exit(status)
 
-        if not isinstance(error, JobdbError):
-            raise
-        click.echo(f"flux-jobdb: {error}", err=True)
-        sys.exit(1)
+
+def _run() -> int:
+    """Run the command; returns the exit status. Raises OutputFailed, and nothing else."""
+    invocation = Invocation()
+    try:
+        return int(cli.main(standalone_mode=False, obj=invocation) or 0)
+    except OutputFailed:
+        raise
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stdout.write(error.format_message() + "\n")
+        return error.exit_code
+    except click.ClickException as error:
+        _say_usage(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("flux-jobdb: interrupted; what was committed is stored", err=True)
+        return 130
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes one line
+        _say_failure(error, debug=invocation.debug)
+        return 1
+
+
+def _say_usage(error: click.ClickException) -> None:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        for line in context.get_usage().splitlines():
+            say(line, err=True)
+        option = context.help_option_names[-1]
+        say(f"Try '{context.command_path} {option}' for help.", err=True)
+        say("", err=True)
+    # click lists choices on lines of their own.
+    say(f"Error: {error.format_message()}".replace("\n\t", " "), err=True)
+
+
+def _say_failure(error: Exception, *, debug: bool) -> None:
+    # Imported only when there is an error: --help does without it.
+    from eventstore.errors import JobdbError  # noqa: PLC0415
+
+    if debug:
+        for part in traceback.format_exception(error):
+            for line in part.rstrip("\n").split("\n"):
+                say(line, err=True)
+    elif isinstance(error, JobdbError):
+        say(f"flux-jobdb: {error}", err=True)
+    else:
+        found = f"unforeseen {type(error).__name__}: {error}"
+        say(f"flux-jobdb: {found}; --debug shows where", err=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.support.fake_bus import Module, started
 from tests.support.flux.instance import Instances, program
 from tests.support.needs import counted
+
+# Texts of job ids depend on it. Processes get it from tests/support/command.py.
+locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

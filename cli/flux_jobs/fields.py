@@ -7,11 +7,12 @@ JobInfoFormat in Flux's Python module flux.job.info.
 
 import json
 import os
+import pwd
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from cli.flux_jobs import jobid
@@ -29,6 +30,7 @@ __all__ = [
     "attributes",
     "field",
     "heading",
+    "user_names",
 ]
 
 
@@ -64,7 +66,7 @@ class JobInfo:
         """Wrap the attributes of one job in a `job-list.list` answer.
 
         `now` (seconds since the epoch) is the reference for run times and estimates. `username`
-        maps a user id to a name; it raises KeyError where there is none.
+        maps a user id to what is shown for it.
         """
         self.attrs = attrs
         self.now = now
@@ -105,6 +107,19 @@ def heading(name: str) -> str:
 def attributes(names: Iterable[str]) -> set[str]:
     """Return the job-list attributes that the fields `names` need besides `id`."""
     return {attr for name in names for attr in field(name).attrs}
+
+
+def user_names() -> Callable[[int], str]:
+    """Return what names users by their ids; each is looked up once, also one without a name."""
+
+    @cache
+    def name(userid: int) -> str:
+        try:
+            return pwd.getpwuid(userid).pw_name
+        except (KeyError, OverflowError):
+            return str(userid)
+
+    return name
 
 
 class _JobId(int):
@@ -161,12 +176,7 @@ def _status(job: JobInfo) -> Names:
 
 def _username(job: JobInfo) -> str:
     userid = job.attrs.get("userid")
-    if userid is None:
-        return ""
-    try:
-        return job.username(userid)
-    except KeyError:
-        return str(userid)
+    return "" if userid is None else job.username(userid)
 
 
 def _runtime(job: JobInfo) -> float | str:
@@ -203,7 +213,10 @@ def _dependency(text: str, now: float) -> str:
     match = re.fullmatch(r"begin-time=(\d{1,11}(?:\.\d*)?)", text)
     if not match:
         return text
-    begin = datetime.fromtimestamp(float(match[1]))
+    try:
+        begin = datetime.fromtimestamp(float(match[1]))
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return text
     date = "" if begin.date() == datetime.fromtimestamp(now).date() else f"{begin:%b%d-}"
     return f"begin@{date}{begin:%H:%M:%S}".removesuffix(":00" if begin.second == 0 else "")
 

@@ -10,32 +10,37 @@ Flux's Python module flux.util: a replacement field per column, `{name!conversio
 * before a field, `?:` (drop the column if it is empty in every row), `+:` (widen it to its
   longest text), `?+:` (both); before the first, `sort:KEY,-KEY `.
 
-Unlike there, an unset value is blank under a numeric spec, too, and `+:` works with !d.
+Unlike there, an unset value is blank under a numeric spec, too, and `+:` works with !d. A value
+that its conversion or specification does not suit (a date beyond the calendar, a text as a
+number) is a hyphen in its cell, and harmful characters are shown escaped.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from string import Formatter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from cli.flux_jobs.timespec import format_duration
+from cli.output.shown import shown
 
-__all__ = ["FORMATS", "NamedFormat", "OutputFormat", "Row", "format_string"]
-
-_T = TypeVar("_T")
+__all__ = ["OutputFormat", "Row"]
 
 _ISO_8601 = "%FT%T"
+_ZONE = re.compile("%:?z|%Z")
+"""What shows a local time's zone, where a format asks for it."""
 
 # Texts that count as empty: an unset time is the epoch, in UTC or local time.
 _EPOCHS = ("1970-01-01T00:00:00", datetime.fromtimestamp(0).strftime(_ISO_8601))
 _EMPTY = {"", "0s", "0.0", "0:00:00", *_EPOCHS}
-
-
-_UNKNOWN = {"", "-"}
+_NONE = "-"
+"""What stands for a value that cannot be shown."""
+_UNKNOWN = {"", _NONE}
 """Texts of a value that there is none of: no conversion and no numeric spec suits them."""
+_UNSUITABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+"""What conversions, specifications and fields raise for a value that does not suit them."""
 
 
 class Row(Protocol):
@@ -44,54 +49,7 @@ class Row(Protocol):
     def __getitem__(self, name: str, /) -> object: ...
 
 
-class NamedFormat(NamedTuple):
-    """A format that `-o NAME` selects."""
-
-    description: str
-    format: str
-
-
-FORMATS = {
-    "default": NamedFormat(
-        "Default flux-jobs format string",
-        "{id.f58:>12} ?:{queue:<8.8} +:{username:<8} {name:<10.10+} "
-        "{status_abbrev:>2.2} {ntasks:>6} {nnodes:>6h} "
-        "{contextual_time!F:>8h} {contextual_info}",
-    ),
-    "cute": NamedFormat(
-        "Cute flux-jobs format string (default with emojis)",
-        "{id.f58:>12} ?:{queue:<8.8} +:{username:<8} {name:<10.10+} "
-        "{status_emoji:>5.5} {ntasks:>6} {nnodes:>6h} "
-        "{contextual_time!F:>8h} {contextual_info}",
-    ),
-    "long": NamedFormat(
-        "Extended flux-jobs format string",
-        "{id.f58:>12} ?:{queue:<8.8} +:{username:<8} {name:<10.10+} "
-        "{status:>9.9} {ntasks:>6} {nnodes:>6h} "
-        "{t_submit!d:%b%d %R::>12} {t_remaining!F:>12h} "
-        "{contextual_time!F:>8h} {contextual_info}",
-    ),
-    "deps": NamedFormat(
-        "Show job urgency, priority, and dependencies",
-        "{id.f58:>12} ?:{queue:<8.8} {name:<10.10+} {urgency:<3} "
-        "{priority:<12} {state:<8.8} {dependencies}",
-    ),
-    "endreason": NamedFormat(
-        "Show why each job ended",
-        "{id.f58:>12} ?:{queue:<8.8} +:{username:<8} {name:<10.10+} "
-        "{status_abbrev:>2.2} {t_inactive!d:%b%d %R::>12h} {inactive_reason}",
-    ),
-}
-
-
-def format_string(text: str, formats: Mapping[str, NamedFormat] = FORMATS) -> str:
-    """Return `text` if it is a format string, else the format of that name; or ValueError."""
-    if "{" in text:
-        return text
-    if text in formats:
-        return formats[text].format
-    meant = re.sub(r"\w+", r"{\g<0>}", text)
-    raise ValueError(f"--format: No such format {text} (Did you mean '{meant}'?)")
+_RowT = TypeVar("_RowT", bound=Row)
 
 
 class OutputFormat:
@@ -122,22 +80,27 @@ class OutputFormat:
     ) -> Iterator[str]:
         """Yield the lines of a table, without blank ones, cut to `width` characters if given.
 
-        Rows are read lazily, unless the format sorts them or fits columns to them. Raises
-        ValueError, in one line, for a value that does not fit its column's format.
+        Rows are read lazily, unless the format sorts them or fits columns to them.
         """
+        return (line for line, _ in self.lines_and_rows(rows, header=header, width=width))
+
+    def lines_and_rows(
+        self, rows: Iterable[_RowT], *, header: bool = True, width: int | None = None
+    ) -> Iterator[tuple[str, _RowT | None]]:
+        """Yield the `lines`, each with its row; that of the header is None."""
         columns = self._columns
         if any(column.collapse or column.expand for column in columns):
             rows = list(rows)
             columns = _fitted(columns, rows, header=header)
         if header:
-            yield _cut("".join(map(_header, columns)) + self._tail, width)
+            yield _cut("".join(map(_header, columns)) + self._tail, width), None
         cells = [_cell(column) for column in columns]
         for row in self._ordered(rows):
-            line = "".join(cell(row) for cell in cells) + self._tail
+            line = "".join([cell(row) for cell in cells]) + self._tail
             if line and not line.isspace():
-                yield _cut(line, width)
+                yield _cut(line, width), row
 
-    def _ordered(self, rows: Iterable[Row]) -> Iterable[Row]:
+    def _ordered(self, rows: Iterable[_RowT]) -> Iterable[_RowT]:
         # Sorting is stable, so the first key goes last.
         for name, reverse in reversed(self._sort):
             rows = sorted(rows, key=partial(_sort_value, name), reverse=reverse)
@@ -162,10 +125,10 @@ class _Spec(NamedTuple):
         options = f"{self.grouping}{precision}{self.kind}"
         return f"{self.fill}{self.align}{self.flags}{self.width or ''}{options}"
 
-    def blank(self) -> str:
-        """The specification for an empty text: a number's would not suit it."""
-        fill = "" if self.align == "=" else self.fill + self.align
-        return f"{fill}{self.width or ''}"
+    def text(self) -> str:
+        """The specification for a text in place of a value: a number's would not suit it."""
+        align = self.align.replace("=", "")
+        return f"{self.fill * bool(align)}{align}{self.width or ''}"
 
     def widened(self, width: int) -> "_Spec":
         """Return the specification with at least `width`, and never cutting texts below it."""
@@ -180,18 +143,19 @@ class _Column(NamedTuple):
     before: str
     name: str
     heading: str
-    convert: Callable[[Any], object]
+    convert: Callable[[Any], int | float | str]
     spec: _Spec
     collapse: bool
     expand: bool
 
-    def use(self, row: Row, function: Callable[[object], _T]) -> _T:
-        """Apply `function` to the converted value of the field in `row`."""
-        value = row[self.name]
+    def value(self, row: Row) -> int | float | str:
+        """Return the converted value of the field in `row`; `_NONE` where that fails."""
         try:
-            return function(value if str(value) in _UNKNOWN else self.convert(value))
-        except (TypeError, ValueError, OverflowError, OSError) as error:
-            raise _mistake(f"{error} in {{{self.name}}}") from error
+            value = row[self.name]
+            text = str(value)
+            return text if text in _UNKNOWN else self.convert(value)
+        except _UNSUITABLE:
+            return _NONE
 
 
 def _mistake(reason: str) -> ValueError:
@@ -223,7 +187,9 @@ def _column(
         raise ValueError(f"Unknown format field: {name}") from None
     if conversion == "d":
         time_format, _, spec = spec.partition("::")
-        convert: Callable[[Any], object] = partial(_strftime, time_format or _ISO_8601)
+        convert: Callable[[Any], int | float | str] = partial(
+            _strftime, time_format or _ISO_8601
+        )
     elif conversion in _CONVERSIONS:
         convert = _CONVERSIONS[conversion]
     else:
@@ -264,16 +230,16 @@ def _parse_spec(text: str) -> _Spec:
     )
 
 
-def _fitted(columns: list[_Column], rows: list[Row], *, header: bool) -> list[_Column]:
+def _fitted(columns: list[_Column], rows: Sequence[Row], *, header: bool) -> list[_Column]:
     """Leave out the columns that are to collapse and widen those that are to expand."""
     fitted = (_fit(column, rows, header=header) for column in columns)
     return [column for column in fitted if column]
 
 
-def _fit(column: _Column, rows: list[Row], *, header: bool) -> _Column | None:
+def _fit(column: _Column, rows: Sequence[Row], *, header: bool) -> _Column | None:
     if not (column.collapse or column.expand):
         return column
-    width = max((column.use(row, _text_width) for row in rows), default=0)
+    width = max((_text_width(column.value(row)) for row in rows), default=0)
     if column.collapse and not width:
         return None
     if not column.expand:
@@ -282,7 +248,7 @@ def _fit(column: _Column, rows: list[Row], *, header: bool) -> _Column | None:
     return column._replace(spec=column.spec.widened(max(width, heading)))
 
 
-def _text_width(value: object) -> int:
+def _text_width(value: int | float | str) -> int:
     text = str(value)
     return 0 if text in _EMPTY else len(text)
 
@@ -295,21 +261,29 @@ def _header(column: _Column) -> str:
 
 def _cell(column: _Column) -> Callable[[Row], str]:
     """Make the function that shows the column's cell of a row."""
-    spec = column.spec
-    layout, blank = spec.python(), format("", spec.blank())
+    spec, before, value_of = column.spec, column.before, column.value
+    layout = spec.python()
+    blank, none = (before + format(text, spec.text()) for text in ("", _NONE))
 
-    def show(value: object) -> str:
+    def show(row: Row) -> str:
+        value = value_of(row)
         text = str(value)
-        if spec.hyphen:
-            value = text = "-" if text in _EMPTY else text
+        if spec.hyphen and text in _EMPTY:
+            text = _NONE
+        if text == _NONE:
+            return none
         if not text:
             return blank
-        if text in _UNKNOWN:
-            return format(text, spec.blank())
-        shown = format(value if isinstance(value, (int, float)) else text, layout)
-        return shown[:-1] + "+" if spec.mark and len(shown) < len(text) else shown
+        try:
+            laid_out = format(text if spec.hyphen else value, layout)
+        except _UNSUITABLE:
+            return none
+        if spec.kind == "c":  # a number becomes any character
+            laid_out = shown(laid_out)
+        marked = spec.mark and len(laid_out) < len(text)
+        return before + (laid_out[:-1] + "+" if marked else laid_out)
 
-    return lambda row: column.before + column.use(row, show)
+    return show
 
 
 def _cut(line: str, width: int | None) -> str:
@@ -330,7 +304,10 @@ def _sort_keys(text: str, heading: Callable[[str], str]) -> list[tuple[str, bool
 
 def _sort_value(name: str, row: Row) -> tuple[int, float | str]:
     """Order the values of a field: unset ones, then numbers even if as text, then texts."""
-    value = row[name]
+    try:
+        value = row[name]
+    except _UNSUITABLE:
+        return 0, 0
     if value is None or value in ("", "-"):
         return 0, 0
     if isinstance(value, (int, float)):
@@ -343,9 +320,15 @@ def _sort_value(name: str, row: Row) -> tuple[int, float | str]:
     return (2, text) if math.isnan(number) else (1, number)
 
 
+def _plain(value: object) -> int | float | str:
+    return value if isinstance(value, (int, float)) else shown(str(value))
+
+
 def _strftime(time_format: str, seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds)
-    return "" if moment == datetime.fromtimestamp(0) else moment.strftime(time_format)
+    if moment == datetime.fromtimestamp(0):
+        return ""
+    return (moment.astimezone() if _ZONE.search(time_format) else moment).strftime(time_format)
 
 
 def _clock(seconds: float) -> str:
@@ -358,10 +341,11 @@ def _percentage(fraction: float) -> str:
     return f"{percent:.2f}%" if 0 < percent < 1 else f"{percent:.3g}%"
 
 
-_CONVERSIONS: dict[str, Callable[[Any], object]] = {
-    "": lambda value: value,
-    "s": str,
-    "r": repr,
+# By these, text of users is made harmless before the specification counts its characters.
+_CONVERSIONS: dict[str, Callable[[Any], int | float | str]] = {
+    "": _plain,
+    "s": lambda value: shown(str(value)),
+    "r": lambda value: shown(repr(value)),
     "a": ascii,
     "D": partial(_strftime, _ISO_8601),
     "F": format_duration,

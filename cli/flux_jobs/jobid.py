@@ -5,10 +5,14 @@
 is an unsigned 64-bit number; a larger one is refused here, where flux-core lets it wrap around.
 """
 
+import locale
+import os
 import re
+import sys
 from collections.abc import Callable
+from functools import cache
 
-__all__ = ["FORMS", "MAX_JOBID", "encode", "parse"]
+__all__ = ["FORMS", "MAX_JOBID", "encode", "parse", "with_jobid"]
 
 MAX_JOBID = 2**64 - 1
 
@@ -50,13 +54,37 @@ def parse(text: str) -> int:
 
 
 def encode(jobid: int, form: str = "f58") -> str:
-    """Return `jobid` in one of the `FORMS`, e.g. "f58" (ƒ...) or "f58plain" (f...).
+    """Return `jobid` in one of the `FORMS`, e.g. "f58" (with f for ƒ where Flux has it).
 
     Raises ValueError for an unknown form or a number that is no job id.
     """
     if form not in FORMS:
         raise ValueError(f"unknown job id encoding {form!r}: choose one of {', '.join(FORMS)}")
     return FORMS[form](_checked(jobid))
+
+
+def with_jobid(line: bytes, jobid: int) -> bytes:
+    """Return a JSON object with one more member at its end: `jobid`, the id in f58.
+
+    Common readers of JSON take numbers for doubles, which change ids above 2^53.
+    """
+    return b'%b,"jobid":"%b"}' % (line.rstrip()[:-1], encode(jobid).encode())
+
+
+@cache
+def _prefix() -> str:
+    """Return what ids in f58 begin with: ƒ where Flux takes that, and the output has it.
+
+    As in flux-core's fluid.c, the locale has to be one of UTF-8, and FLUX_F58_FORCE_ASCII not
+    set, not even to nothing.
+    """
+    if locale.nl_langinfo(locale.CODESET) != "UTF-8" or "FLUX_F58_FORCE_ASCII" in os.environ:
+        return "f"
+    try:
+        "ƒ".encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return "f"
+    return "ƒ"
 
 
 def _checked(jobid: int) -> int:
@@ -140,7 +168,7 @@ FORMS: dict[str, Callable[[int], str]] = {
     "dothex": _to_dothex,
     "kvs": lambda jobid: "job." + _to_dothex(jobid),
     "words": _to_words,
-    "f58": lambda jobid: "ƒ" + _to_digits(jobid, _BASE58),
+    "f58": lambda jobid: _prefix() + _to_digits(jobid, _BASE58),
     "f58plain": lambda jobid: "f" + _to_digits(jobid, _BASE58),
     "emoji": lambda jobid: _to_digits(jobid, _BASE576),
 }

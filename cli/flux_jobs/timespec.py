@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Points in time and durations as text, in the forms that `flux jobs` takes and prints.
 
-Durations are Flux Standard Durations (RFC 23). Points in time follow `--since` of
-flux-jobs.py and parse_datetime() of Flux's Python module flux.util, which takes English from
-the package `parsedatetime`. A time without a zone is a local one. ISO 8601 is an addition: what
-flux-core makes of a text such as 2026-01-31T10:00 is a time of the present day.
+Durations are Flux Standard Durations (RFC 23). Points in time follow `--since` of flux-jobs.py
+and parse_datetime() of Flux's Python module flux.util, but for two things: ISO 8601 is exact
+(iso_8601.py), and a date without a year or a time of day is the latest one in the past, at
+midnight (english_time.py). A time without a zone is a local one.
 """
 
 import math
 import re
-from datetime import datetime, timezone
-from time import localtime
+from datetime import date, datetime, timezone
+
+from cli.flux_jobs import english_time, iso_8601
 
 __all__ = ["format_duration", "format_moment", "parse_duration", "parse_time"]
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(ms|s|m|h|d)?")
 _INFINITY = ("inf", "infinity", "INF", "INFINITY")
-_ISO_8601 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,6})\d*)?(?:(Z)|([+-]\d\d):?(\d\d)?)?"
-)
-_EPOCH_SECONDS = re.compile(r"\d{5,}\.\d*|\d{7,}")
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE]\+?\d+)?")
+_FEWEST_DIGITS = 9
+"""Of whole seconds since the epoch, which are later than March 1973; 0 is accepted, too."""
 _ACCEPTED = (
-    "expected seconds since the epoch, ISO 8601, a duration from now (-6h, +30m) "
-    "or English (yesterday, 2 hours ago, Jan 31 10:00)"
+    "expected seconds since the epoch (nine digits or more, or with a decimal point), ISO 8601 "
+    "(2026-01-31T10:00), a duration from now (-6h), or English (yesterday, 2 hours ago, "
+    "Jan 31 10:00, 10:30)"
 )
 
 
@@ -54,10 +55,16 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / _UNITS[unit]:.4g}{unit}"
 
 
-def format_moment(time: float) -> str:
-    """Return a time (seconds since the epoch) in UTC, as ISO 8601, to the microsecond."""
+def format_moment(time: float, *, local: bool = False) -> str:
+    """Return a time (seconds since the epoch) as ISO 8601, to the microsecond.
+
+    In UTC, with Z, or in local time, with its offset.
+    """
     try:
-        return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        moment = datetime.fromtimestamp(time, timezone.utc)
+        if local:
+            return moment.astimezone().isoformat(timespec="microseconds")
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     except (ValueError, OverflowError, OSError):  # beyond the calendar
         return repr(time)
 
@@ -65,18 +72,23 @@ def format_moment(time: float) -> str:
 def parse_time(text: str, *, now: float) -> float:
     """Return the time that `text` tells, as seconds since the epoch; so is `now`.
 
-    As in Flux, a date without a time of day means that date at the present time of day
-    (`yesterday`, `today` and `tomorrow` mean midnight), and a number that reads as a time of
-    day (2024, 123000) is one; from seven digits on it is seconds since the epoch.
+    Forms are told apart before they are read, so that a mistake in one is not taken for
+    another. A number that could be a year, a time of day or seconds is refused.
 
     Raises ValueError, in one line that names the accepted forms.
     """
     try:
         seconds = _parse(text.strip(), now)
         datetime.fromtimestamp(seconds)  # the range of dates bounds what times can be shown
+    except _AmbiguousError as error:
+        raise ValueError(f"{text!a} is ambiguous, {error}: {_ACCEPTED}") from None
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{text!r} is not a time: {_ACCEPTED}") from None
+        raise ValueError(f"{text!a} is not a time: {_ACCEPTED}") from None
     return seconds
+
+
+class _AmbiguousError(ValueError):
+    """A text has several meanings."""
 
 
 def _parse(text: str, now: float) -> float:
@@ -84,27 +96,18 @@ def _parse(text: str, now: float) -> float:
         return now
     if text[:1] in ("+", "-"):
         return now + parse_duration(text[1:]) * (1 if text[0] == "+" else -1)
-    if _EPOCH_SECONDS.fullmatch(text):
-        return float(text)
-    iso = _ISO_8601.fullmatch(text)
-    return _from_iso_8601(iso) if iso else _from_english(text, now)
+    if not text.replace("\N{MINUS SIGN}", "-").isascii() or not text.isprintable():
+        raise ValueError("no form has other characters")
+    if iso_8601.looks_like(text):
+        return iso_8601.parse(text, date.fromtimestamp(now))
+    if _NUMBER.fullmatch(text):
+        return _seconds(text)
+    if not re.search("[A-Za-z:/]", text):
+        raise ValueError("nothing but digits and signs")
+    return english_time.parse(text, now)
 
 
-def _from_iso_8601(match: re.Match[str]) -> float:
-    date, minute, second, fraction, utc, zone_hour, zone_minute = match.groups("")
-    # The one form that fromisoformat() of Python 3.10 knows.
-    moment = f"{date}T{minute}{second or ':00'}.{fraction:0<6}"
-    zone = "+00:00" if utc else zone_hour and f"{zone_hour}:{zone_minute or '00'}"
-    return datetime.fromisoformat(moment + zone).astimezone().timestamp()
-
-
-def _from_english(text: str, now: float) -> float:
-    # Imported here because it is slow to import and most runs of a program do without.
-    import parsedatetime  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    calendar = parsedatetime.Calendar(version=parsedatetime.VERSION_CONTEXT_STYLE)
-    calendar.ptc.StartHour = 0  # of days like yesterday; its own default is 9
-    moment, context = calendar.parse(text, sourceTime=localtime(now))
-    if context.dateTimeFlag:
-        return datetime(*moment[:6]).astimezone().timestamp()
+def _seconds(text: str) -> float:
+    if text.isdecimal() and 0 < len(text) < _FEWEST_DIGITS and text != "0":
+        raise _AmbiguousError("a year, a time of day, or seconds")
     return float(text)

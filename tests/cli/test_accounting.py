@@ -37,7 +37,7 @@ def test_json_prints_jobs_and_remembers_by_name(site: Site) -> None:
     found = [json.loads(line) for line in everything.splitlines()]
     assert sorted(site.jobs) == sorted(job["id"] for job in found)
     assert sorted(job["seq"] for job in found) == [job["seq"] for job in found]
-    assert ["seq", *JobRecord._fields] == list(found[0])
+    assert ["seq", *JobRecord._fields, "jobid"] == list(found[0])
     assert found[0]["bank"] == found[0]["jobspec"]["attributes"]["system"]["bank"]
     assert "R_lite" in found[0]["R"]["execution"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cli.flux_jobs.jobid import parse
 from cli.main import COMMANDS, cli
 from tests.support.recordings import recordings
 
@@ -47,7 +48,10 @@ def final() -> list[dict[str, Any]]:
 
 
 def listed(run: Run, *words: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run("list", "--json", *words).split("\n")[:-1]]
+    """Return what job-list has of the jobs: the id as text is an addition."""
+    jobs = [json.loads(line) for line in run("list", "--json", *words).split("\n")[:-1]]
+    assert [job["id"] for job in jobs] == [parse(job.pop("jobid")) for job in jobs]
+    return jobs
 
 
 @pytest.mark.parametrize("command", COMMANDS)

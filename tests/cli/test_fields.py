@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.flux_jobs.fields import JobInfo, attributes, field, heading
+from cli.flux_jobs.fields import JobInfo, attributes, field, heading, user_names
 
 NOW = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
 
@@ -22,7 +22,7 @@ def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def job(**attrs: Any) -> JobInfo:
-    return JobInfo({"id": 6731191091817518, **attrs}, now=NOW, username={0: "root"}.__getitem__)
+    return JobInfo({"id": 6731191091817518, **attrs}, now=NOW, username=user_names())
 
 
 def texts(info: JobInfo, *names: str) -> list[str]:

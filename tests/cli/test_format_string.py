@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Formats of `list` against flux-jobs(1), OUTPUT FORMAT, and flux-core's t2800-jobs-cmd.t."""
 
-import json
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.flux_jobs import fields
-from cli.flux_jobs.fields import JobInfo, Missing
-from cli.flux_jobs.format_string import FORMATS, NamedFormat, OutputFormat, format_string
+from cli.flux_jobs.fields import Missing
+from cli.flux_jobs.format_string import OutputFormat
 
 HEADINGS = {"a": "A", "b": "LONGER", "t": "TIME", "d.e": "DOTTED"}
 MOMENT = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
@@ -263,17 +260,63 @@ def test_mistakes_in_a_format(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value", "reason"),
+    ("text", "value", "expected"),
     [
-        ("{a:d}", "x", "Unknown format code 'd' for object of type 'str' in {a}"),
-        ("{a!F}", "x", "must be real number, not str in {a}"),
-        ("{a!D}", 1e30, ".* in {a}"),
-        ("+:{a!H}", "x", ".* in {a}"),
+        ("{a:d}", "x", "-"),
+        ("{a:>5d}", "x", "    -"),
+        ("{a:=+5.1f}", "x", "-    "),
+        ("{a!F}", "x", "-"),
+        ("{a!F:<4h}", [1], "-   "),
+        ("{a!D}", 1e30, "-"),
+        ("{a!d:%F::*^5}", 1e30, "**-**"),
+        ("{a!H}", 1e300, "-"),
+        ("{a!P}", {}, "-"),
+        ("{a:x}", 1.5, "-"),
+        ("{a:c}", -1, "-"),
+        ("+:{a!H}", "x", "-"),
     ],
 )
-def test_values_that_do_not_suit_the_format(text: str, value: object, reason: str) -> None:
-    with pytest.raises(ValueError, match=f"^Error in user format: {reason}$"):
-        table(text, value)
+def test_a_value_that_does_not_suit_is_a_hyphen(
+    text: str, value: object, expected: str
+) -> None:
+    assert expected == show(text, value)
+
+
+class Raising:
+    """A row with a field that cannot be computed."""
+
+    def __getitem__(self, name: str) -> object:
+        if name == "a":
+            raise OverflowError("out of range")
+        return "fine"
+
+
+def test_a_field_that_cannot_be_computed_is_a_hyphen() -> None:
+    lines = parse("{b} {a:>3} {a!D}", sort="a,b").lines([Raising()], header=False)
+    assert ["fine   - -"] == list(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("{a}", "x\ny", r"x\ny"),
+        ("{a:.4+}", "ab\x1b[2J", "ab\\+"),
+        ("{a:>9}", "x\x7f", r"  x\u007f"),
+        ("{a}", "\u202ex\u2028\udc80", r"\u202ex\u2028\udc80"),
+        ("{a:c}", 10, r"\n"),
+        ("\t{a!d:%F\t%R}", MOMENT, "\t2023-11-14\t17:13"),
+        ("{a!d:%R%z}", MOMENT, "17:13-0500"),
+        ("{a!d:%R %Z}", MOMENT, "17:13 EST"),
+    ],
+)
+def test_texts_of_others_are_harmless(text: str, value: object, expected: str) -> None:
+    assert expected == show(text, value)
+
+
+def test_lines_come_with_their_rows() -> None:
+    rows = [{"a": 2}, {"a": ""}, {"a": 1}]
+    found = list(parse("{a}").lines_and_rows(rows))
+    assert [("A", None), ("2", rows[0]), ("1", rows[2])] == found
 
 
 @pytest.mark.parametrize("text", ["sort:nosuch {a}", "sort:a,-nosuch{a}"])
@@ -292,89 +335,3 @@ def test_a_format_is_understood_or_refused_in_one_line(text: str) -> None:
         assert "\n" not in message
     else:
         assert lines
-
-
-def test_named_formats() -> None:
-    assert {"default", "cute", "long", "deps", "endreason"} == set(FORMATS)
-    assert FORMATS["deps"].format == format_string("deps")
-    assert format_string("{id}") == "{id}"
-    assert format_string("mine", {"mine": NamedFormat("", "{id} x")}) == "{id} x"
-
-
-def test_no_such_named_format() -> None:
-    with pytest.raises(ValueError, match="--format: No such format") as caught:
-        format_string("id,name")
-    expected = "--format: No such format id,name (Did you mean '{id},{name}'?)"
-    assert expected == str(caught.value)
-
-
-JOBS: list[dict[str, Any]] = json.loads("""[
-  {"id": 35114713088, "userid": 0, "urgency": 16, "priority": 16, "state": 64, "result": 2,
-   "name": "hostname-of-all", "queue": "batch", "ntasks": 4, "nnodes": 2, "waitstatus": 256,
-   "t_submit": 1699999400, "t_run": 1699999700, "t_cleanup": 1699999790,
-   "t_inactive": 1699999791, "nodelist": "asp[0-1]"},
-  {"id": 44258295808, "userid": 0, "urgency": 16, "priority": 16, "state": 16,
-   "name": "sleep", "ntasks": 16, "nnodes": 4,
-   "t_submit": 1699999400, "t_run": 1699999995, "expiration": 1700000055,
-   "nodelist": "asp[0-3]"},
-  {"id": 54391734272, "userid": 123456789, "urgency": 0, "priority": 0, "state": 8,
-   "name": "x", "ntasks": 1, "duration": 60.0, "t_submit": 1699999999,
-   "annotations": {"sched": {}}}
-]""")
-
-
-# What `flux jobs` of flux-core 0.88.0 prints for these jobs.
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        (
-            "default",
-            [
-                "       JOBID QUEUE    USER      NAME       ST NTASKS NNODES     TIME INFO",
-                "     ƒvVy5pj batch    root      hostname-+  F      4      2     1.5m asp[0-1]",
-                "    ƒ2ARxLQf          root      sleep       R     16      4   5.000s asp[0-3]",
-                "    ƒ2RsQrcw          123456789 x           S      1      -       1m held",
-            ],
-        ),
-        (
-            "cute",
-            [
-                "       JOBID QUEUE    USER      NAME       STATUS NTASKS NNODES     TIME INFO",
-                "     ƒvVy5pj batch    root      hostname-+     💩      4      2     1.5m asp[0-1]",  # noqa: E501
-                "    ƒ2ARxLQf          root      sleep          🏃     16      4   5.000s asp[0-3]",  # noqa: E501
-                "    ƒ2RsQrcw          123456789 x              📅      1      -       1m held",
-            ],
-        ),
-        (
-            "long",
-            [
-                "       JOBID QUEUE    USER      NAME          STATUS NTASKS NNODES     T_SUBMIT  T_REMAINING     TIME INFO",  # noqa: E501
-                "     ƒvVy5pj batch    root      hostname-+    FAILED      4      2  Nov14 17:03            -     1.5m asp[0-1]",  # noqa: E501
-                "    ƒ2ARxLQf          root      sleep            RUN     16      4  Nov14 17:03          55s   5.000s asp[0-3]",  # noqa: E501
-                "    ƒ2RsQrcw          123456789 x              SCHED      1      -  Nov14 17:13            -       1m held",  # noqa: E501
-            ],
-        ),
-        (
-            "deps",
-            [
-                "       JOBID QUEUE    NAME       URG PRI          STATE    DEPENDENCIES",
-                "     ƒvVy5pj batch    hostname-+ 16  16           INACTIVE ",
-                "    ƒ2ARxLQf          sleep      16  16           RUN      ",
-                "    ƒ2RsQrcw          x          0   0            SCHED    ",
-            ],
-        ),
-        (
-            "endreason",
-            [
-                "       JOBID QUEUE    USER      NAME       ST   T_INACTIVE INACTIVE-REASON",
-                "     ƒvVy5pj batch    root      hostname-+  F  Nov14 17:09 Exit 1",
-                "    ƒ2ARxLQf          root      sleep       R            - ",
-                "    ƒ2RsQrcw          123456789 x           S            - ",
-            ],
-        ),
-    ],
-)
-def test_named_formats_of_jobs(name: str, expected: list[str]) -> None:
-    rows = [JobInfo(job, now=MOMENT, username={0: "root"}.__getitem__) for job in JOBS]
-    lines = OutputFormat(FORMATS[name].format, fields.heading).lines(rows)
-    assert expected == list(lines)

@@ -40,7 +40,8 @@ def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("1700000000.25", 1700000000.25),
         ("1.7e9", 1.7e9),
         ("0", 0.0),
-        ("20240101", 20240101.0),
+        ("100000000", 1e8),
+        ("20240101.5", 20240101.5),
         # offsets in Flux Standard Duration
         ("-6h", NOW - 21600),
         ("+30m", NOW + 1800),
@@ -65,11 +66,16 @@ def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("6/10/2021 08:00", utc("2021-06-10T12:00")),
         ("Jan 10, 2021 8am", utc("2021-01-10T13:00")),
         ("  yesterday ", utc("2021-06-09T04:00")),
-        # a date alone: at the present time of day
-        ("2024-01-01", utc("2024-01-01T13:30:15")),
-        ("Jan 1 2024", utc("2024-01-01T13:30:15")),
-        # a few digits: a time of day
-        ("2024", utc("2021-06-11T00:24")),
+        # a date alone: midnight
+        ("2024-01-01", utc("2024-01-01T05:00")),
+        ("20240101", utc("2024-01-01T05:00")),
+        ("Jan 1 2024", utc("2024-01-01T05:00")),
+        # without a year, or a weekday: the latest
+        ("Jun 10", utc("2021-06-10T04:00")),
+        ("Jun 11", utc("2020-06-11T04:00")),
+        ("Thu 8am", utc("2021-06-10T12:00")),
+        ("Thu 9am", utc("2021-06-03T13:00")),
+        ("friday", utc("2021-06-04T04:00")),
     ],
 )
 def test_times(text: str, expected: float) -> None:
@@ -89,6 +95,15 @@ def test_times(text: str, expected: float) -> None:
             "nan",
             "inf",
         ),
+        *(
+            "Jan 10 sometime",
+            "jann 5",
+            "20.11.2021",
+            "Feb 30",
+            "é",
+            "10:\t30",
+            "5 \N{DIGIT FIVE}",
+        ),
         *("-", "-x", "-1ns", "--5", "-inf", "+1e400", "-1e12d", "1e30", "wed from jan 9999"),
     ],
 )
@@ -98,9 +113,48 @@ def test_no_time(text: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
-@given(st.integers(10**6, 10**11))
-def test_seven_digits_are_seconds(seconds: int) -> None:
+@given(st.integers(10**8, 10**11))
+def test_nine_digits_are_seconds(seconds: int) -> None:
     assert seconds == parse_time(str(seconds), now=NOW)
+
+
+@given(st.integers(1, 10**6 - 1))
+def test_a_few_digits_are_ambiguous(number: int) -> None:
+    with pytest.raises(ValueError, match="ambiguous, a year, a time of day, or seconds"):
+        parse_time(str(number), now=NOW)
+
+
+@given(st.integers(10**6, 10**8 - 1))
+def test_seven_or_eight_digits_are_a_date_or_nothing(number: int) -> None:
+    text = str(number)
+    try:
+        found = parse_time(text, now=NOW)
+    except ValueError:
+        return
+    moment = datetime.fromtimestamp(found)
+    assert text == moment.strftime("%Y%m%d" if len(text) == 8 else "%Y%j")
+    assert (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+
+
+@given(st.text("0123456789-:TWZ.,+ ", max_size=24))
+def test_iso_8601_is_read_as_it_is_or_refused(text: str) -> None:
+    try:
+        found = parse_time(text, now=NOW)
+    except ValueError as error:
+        assert str(error).isprintable()
+    else:
+        assert -1e12 < found < 1e12
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)))
+def test_forms_of_one_moment_agree(moment: datetime) -> None:
+    moment = moment.replace(microsecond=0, fold=0)
+    forms = [
+        f"{moment:{day}T{clock}}"
+        for day in ("%Y-%m-%d", "%Y%m%d", "%G-W%V-%u", "%GW%V%u", "%Y-%j", "%Y%j")
+        for clock in ("%H:%M:%S", "%H%M%S")
+    ]
+    assert {moment.timestamp()} == {parse_time(form, now=NOW) for form in forms}
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)), st.integers(-840, 840))

@@ -23,7 +23,7 @@ FOLDERS = (
     "projections/definitions", "projections/engine", "projections/queries",
     "joblist/protocol", "joblist", "joblist/journal", "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
-    "cli/flux_jobs", "cli/accounting", "cli/input", "cli",
+    "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli",
     "cli/commands", "cli/commands/query", "cli/commands/store", "cli/commands/service",
 )  # fmt: skip
 PURE = (

@@ -23,7 +23,8 @@ from joblist.config import SETTINGS, Config, from_tables, read_tables
 from projections.definitions.registry import BUILTIN
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
-from tests.support import accounting_db, command_reference, console
+from tests.support import accounting_db
+from tests.support.docs import command_reference, console
 from tests.support.journal_generator import journal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,7 +120,7 @@ def test_commands_that_a_page_names_exist(page: str) -> None:
 
 
 def test_every_command_has_a_section_with_its_options() -> None:
-    """The blocks are written by ``python -m tests.support.command_reference``."""
+    """The blocks are written by ``python -m tests.support.docs.command_reference``."""
     page = read("docs/commands.md")
     headings = re.findall(r"^## ([a-z]+)$", page, re.MULTILINE)
     assert sorted(COMMANDS) == sorted(headings)
@@ -197,7 +198,7 @@ def files_named(text: str) -> Iterator[str]:
 
 ELSEWHERE = {
     # flux-core's
-    "list.c", "job_state.c",
+    "list.c", "job_state.c", "flux-jobs.toml",
     # written where flux-jobdb is used
     "modprobe.d/flux-jobdb.toml", "PATH/job-list.py", "registry.py",
     # in the wheel only (test_wheel.py)

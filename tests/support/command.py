@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The program as its users start it: a process with arguments, an environment and streams.
 
-PROGRAM is the one place that says how it is started.
+PROGRAM is the one place that says how it is started. Where neither the environment nor a stream
+is out of the ordinary, the process is a fork of one that has imported the program
+(fork_server.py).
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -29,6 +35,8 @@ MAIN = f"from {MODULE}.__main__ import main\nmain()\n"
 COLUMNS = 80
 """How wide a terminal is."""
 _PATIENCE = 60.0  # seconds after which a process is taken for hung
+_MEASURED = "COVERAGE_PROCESS_START" in os.environ
+"""Whether coverage is measured in each process, which a fork does not start."""
 _INHERITED = ("PATH", "TMPDIR", "COVERAGE_PROCESS_START")
 
 
@@ -88,6 +96,8 @@ class Command:
 
     def run(self, *words: str | bytes, stdin: bytes | int = b"", **how: Any) -> Done:
         """Run it to its end, whatever that is. ``how`` is as for `start`."""
+        if isinstance(stdin, bytes) and not how and not _MEASURED:
+            return _server().run(words, stdin, self.folder, self.environment())
         data = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         done = subprocess.run(
             self._words(words, how), check=False, timeout=_PATIENCE, **data, **self._how(how)
@@ -144,6 +154,44 @@ class Command:
         how.setdefault("stderr", subprocess.PIPE)
         how.setdefault("cwd", self.folder)
         return how | {"env": self.environment(how.pop("env", None))}
+
+
+class _ForkServer:
+    """The process that forks the program."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.fork_server"],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        atexit.register(self._stop)
+
+    def run(
+        self, words: tuple[str | bytes, ...], stdin: bytes, cwd: Path, env: Mapping[str, str]
+    ) -> Done:
+        """Run the program to its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with tempfile.TemporaryDirectory() as folder:
+            streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
+            for path, data in zip(streams, (stdin, b"", b""), strict=True):
+                path.write_bytes(data)
+            request = {"words": list(map(os.fsdecode, words)), "cwd": str(cwd),
+                       "folder": folder, "environment": env}  # fmt: skip
+            write(self._process.stdin, json.dumps(request).encode())
+            ready, _, _ = select.select([self._process.stdout], [], [], _PATIENCE)
+            assert ready, f"{words} hangs"
+            status = int(self._process.stdout.readline())
+            return Done(status, *(path.read_bytes() for path in streams[1:]))
+
+    def _stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@cache
+def _server() -> _ForkServer:
+    return _ForkServer(Command(ROOT).environment())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 
 __all__ = ["command"]
 
@@ -31,8 +32,8 @@ def command(as_json: bool) -> None:
         found = cursors(path, db)
     if as_json:
         for cursor in found:
-            click.echo(json.dumps(cursor._asdict()))
+            say(json.dumps(cursor._asdict()))
         return
-    click.echo(f"{'SEQ':>12} {'BEHIND':>12} NAME")
+    say(f"{'SEQ':>12} {'BEHIND':>12} NAME")
     for cursor in found:
-        click.echo(f"{cursor.seq:>12} {cursor.behind:>12} {cursor.name}")
+        say(f"{cursor.seq:>12} {cursor.behind:>12} {cursor.name}")

@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.database import database_path
+from cli.flux_jobs.jobid import encode
+from cli.flux_jobs.timespec import format_moment
 from cli.options import db_option
+from cli.output.streams import say
+
+if TYPE_CHECKING:
+    from eventstore.reading.gaps import Gap
 
 __all__ = ["command"]
 
@@ -17,30 +23,32 @@ __all__ = ["command"]
 @click.command(epilog="Example: flux-jobdb gaps --json | jq -r .kind | sort | uniq -c")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def command(as_json: bool) -> None:
-    """List what is missing from the database: kind, job, from, to (UTC), and why.
+@click.option("--local", is_flag=True, help="Local times, with their zone.")
+def command(as_json: bool, local: bool) -> None:
+    """List what is missing from the database: kind, job, from, to (in UTC), and why.
 
     "-" means: no single job, since the beginning, or until now. Everything else is complete.
     """
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.reading.gaps import gaps  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store, store.snapshot() as db:
         for gap in gaps(db, path):
+            jobid = None if gap.jobid is None else gap.jobid % 2**64
+            name = None if jobid is None else encode(jobid)
             if as_json:
-                click.echo(json.dumps(gap._asdict()))
-                continue
-            job = "-" if gap.jobid is None else encode(gap.jobid % 2**64)
-            times = f"{_time(gap.since):<27} {_time(gap.until):<27}"
-            click.echo(f"{gap.kind:<9} {job:>14} {times} {gap.why}")
+                times = {"since": gap.since, "until": gap.until}
+                row = {"kind": gap.kind, "id": jobid, "jobid": name, **times, "why": gap.why}
+                say(json.dumps(row))
+            else:
+                say(_line(gap, name or "-", local=local))
 
 
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    except (ValueError, OverflowError, OSError):
-        return repr(seconds)
+def _line(gap: Gap, job: str, *, local: bool) -> str:
+    since, until = (
+        "-" if time is None else format_moment(time, local=local)
+        for time in (gap.since, gap.until)
+    )
+    width = 32 if local else 27
+    return f"{gap.kind:<9} {job:>14} {since:<{width}} {until:<{width}} {gap.why}"

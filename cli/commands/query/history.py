@@ -10,6 +10,7 @@ import click
 from cli.database import reading
 from cli.flux_jobs.timespec import format_moment
 from cli.options import JobId, db_option
+from cli.output.streams import say
 from projections.job.clock import comparable
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ __all__ = ["command"]
 
 @click.command(epilog="Example: flux-jobdb history f2poFkQF")
 @db_option
+@click.option("--local", is_flag=True, help="Local times, with their zone.")
 @click.argument("jobid", type=JobId(), metavar="JOBID")
-def command(jobid: int) -> None:
-    """Show a job's events: when (UTC), seconds since it was submitted, name, context.
+def command(jobid: int, local: bool) -> None:
+    """Show a job's events: when (in UTC), seconds since it was submitted, name, context.
 
     Events that only a backlog showed are marked with *: the job manager may have changed
     their contexts since. If several streams have a job of this id, all are shown.
@@ -40,21 +42,19 @@ def command(jobid: int) -> None:
         for key in reversed(keys):
             records = event_log.job_records(db, key)
             if len(keys) > 1:
-                click.echo(f"{encode(jobid)}, stream {records[0].stream}:")
+                say(f"{encode(jobid)}, stream {records[0].stream}:")
             for record in records:
-                click.echo(_line(record, records[0].entry.timestamp))
+                say(_line(record, records[0].entry.timestamp, local=local))
             for seq, time in event_log.purges_of(db, [key], event_log.head(db)).get(key, ()):
-                click.echo(
-                    f"{format_moment(time)} {'':>11}  (purged by the job manager, notice {seq})"
-                )
+                when = format_moment(time, local=local)
+                say(f"{when} {'':>11}  (purged by the job manager, notice {seq})")
 
 
-def _line(record: Record, start: float) -> str:
+def _line(record: Record, start: float, *, local: bool) -> str:
     entry = record.entry
     context = (entry.context or b"").decode()
     mark = "*" if record.replayed else " "
     since = f"{entry.timestamp - start:+.6f}"
     offset = since if comparable(start, entry.timestamp) or entry.timestamp < start else "-"
-    return (
-        f"{format_moment(entry.timestamp)} {offset:>11} {mark}{entry.name} {context}".rstrip()
-    )
+    when = format_moment(entry.timestamp, local=local)
+    return f"{when} {offset:>11} {mark}{entry.name} {context}".rstrip()

@@ -9,6 +9,7 @@ import click
 
 from cli.database import reading
 from cli.options import JobId, db_option
+from cli.output.streams import say
 
 __all__ = ["command"]
 
@@ -45,7 +46,7 @@ def command(jobid: int, keys: tuple[str, ...], original: bool) -> None:
             if found is None:
                 raise StoreError(f"{encode(jobid)}: no {key} was seen of this job")
             if original and job.updated_before_seen(key):
-                click.echo(
+                say(
                     f"flux-jobdb: {key} came from a backlog, with updates applied; "
                     "the original was not seen",
                     err=True,

@@ -9,18 +9,23 @@ from pathlib import Path
 import click
 
 from cli.database import database_path
+from cli.flux_jobs.timespec import format_moment
 from cli.options import db_option
+from cli.output.streams import say
 
 __all__ = ["command"]
+
+_TIMES = ("first_event", "last_event")
 
 
 @click.command(epilog="Example: flux-jobdb stats --json | jq .events")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def command(as_json: bool) -> None:
-    """Show counts, sizes in bytes, times in seconds since the epoch.
+    """Show counts, sizes in bytes, and the times of the first and last event.
 
-    Gaps are counted by kind; `flux-jobdb gaps` lists them.
+    Times are in UTC; with --json, in seconds since the epoch. Gaps are counted by kind;
+    `flux-jobdb gaps` lists them.
     """
     from eventstore.reading.gaps import counts  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
@@ -34,7 +39,13 @@ def command(as_json: bool) -> None:
         file = Path(path + suffix)
         found[name] = file.stat().st_size if file.exists() else 0
     if as_json:
-        click.echo(json.dumps(found))
+        say(json.dumps(found))
         return
     for name, number in found.items():
-        click.echo(f"{name:<20} {'-' if number is None else number}")
+        say(f"{name:<20} {_text(name, number)}")
+
+
+def _text(name: str, number: float | None) -> str:
+    if number is None:
+        return "-"
+    return format_moment(number) if name in _TIMES else str(number)

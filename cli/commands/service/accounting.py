@@ -14,6 +14,7 @@ from cli.database import being_rebuilt, database_path, reading, tell_once
 from cli.flux_jobs.timespec import format_moment
 from cli.main import REJECTED
 from cli.options import JobId, Time, db_option
+from cli.output.streams import say
 
 if TYPE_CHECKING:
     from cli.accounting.explain import Figure
@@ -127,14 +128,15 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
     if not quiet or outcome.added:
         what = "would be added" if dry else "added"
         there = f", {outcome.there} were there" if outcome.there else ""
-        click.echo(f"{outcome.added} jobs {what} to {target.path}{there}")
+        say(f"{outcome.added} jobs {what} to {target.path}{there}")
     for jobid, reason in outcome.refused:
-        click.echo(f"flux-jobdb: {encode(jobid)} was not added: {reason}", err=True)
+        say(f"flux-jobdb: {encode(jobid)} was not added: {reason}", err=True)
     return REJECTED if outcome.refused else 0
 
 
 def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     from cli.accounting.feed import ACCOUNTING  # noqa: PLC0415
+    from cli.flux_jobs.jobid import with_jobid  # noqa: PLC0415
     from projections.queries.accounting_feed import (  # noqa: PLC0415
         clock_steps,
         finished_jobs,
@@ -144,7 +146,8 @@ def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     with reading() as store, store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
         for seq, record in finished_jobs(db, window.after, window.upto, since):
-            sys.stdout.buffer.write(json_line(seq, record))
+            line = with_jobid(json_line(seq, record), record.id)
+            sys.stdout.buffer.write(line + b"\n")
         for jobid, steps in clock_steps(db, window.after, window.upto, since):
             _name_steps(jobid, steps)
     sys.stdout.flush()
@@ -158,9 +161,7 @@ def _name_steps(jobid: int, steps: list[Step]) -> None:
     from cli.flux_jobs.jobid import encode  # noqa: PLC0415
 
     told = ", and ".join(map(str, steps))
-    click.echo(
-        f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True
-    )
+    say(f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True)
 
 
 def _explain(jobid: int, target: Target | None) -> int:
@@ -180,13 +181,13 @@ def _explain(jobid: int, target: Target | None) -> int:
             gone = refold(db, key, event_log.head(db)) is None
             weights = target.weights() if target is not None else None
             found = explain(event_log.job_records(db, key), gone=gone, weights=weights)
-            click.echo(f"{encode(jobid)} {found.verdict}")
+            say(f"{encode(jobid)} {found.verdict}")
             if target is not None:
-                click.echo(_presence(target, jobid, found.figures))
+                say(_presence(target, jobid, found.figures))
             for figure in found.figures:
-                click.echo(_line(figure))
+                say(_line(figure))
             for step in found.steps:
-                click.echo(f"  {step}")
+                say(f"  {step}")
     return 0
 
 

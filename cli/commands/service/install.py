@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cli.options import db_option
+from cli.output.streams import say
 
 _FILE = "flux-jobdb.toml"
 _ENTRY = """\
@@ -41,7 +42,7 @@ def command(folder: str | None, remove: bool) -> None:
     try:
         if remove:
             target.unlink()
-            click.echo(f"removed {target}: Flux's own job-list is loaded at the next start")
+            say(f"removed {target}: Flux's own job-list is loaded at the next start")
             return
         module = _module()
         _check(module)
@@ -50,10 +51,11 @@ def command(folder: str | None, remove: bool) -> None:
         target.chmod(0o644)  # Flux reads it as another user, and the umask may be root's 077
     except OSError as error:
         raise JobdbError(f"{target}: {error.strerror}; check path and permissions") from error
-    click.echo(f"wrote {target}:\n\n{_ENTRY.format(module=module)}")
-    click.echo("It takes effect when Flux starts. In an instance that runs:")
-    click.echo(f"    flux module remove job-list && flux module load {module}")
-    click.echo("To undo it: flux-jobdb install --remove")
+    for line in (f"wrote {target}:", "", *_ENTRY.format(module=module).splitlines(), ""):
+        say(line)
+    say("It takes effect when Flux starts. In an instance that runs:")
+    say(f"    flux module remove job-list && flux module load {module}")
+    say("To undo it: flux-jobdb install --remove")
 
 
 def _folder(given: str | None) -> Path:
@@ -89,7 +91,7 @@ def _check(module: str) -> None:
 
     flux = shutil.which("flux")
     if flux is None:
-        click.echo("flux is not on the PATH: not checked whether it can load the module")
+        say("flux is not on the PATH: not checked whether it can load the module")
         return
     code = "import runpy, sys; runpy.run_path(sys.argv[1]); import joblist.broker.entry"
     done = _run([flux, "python", "-c", code, module])

@@ -7,7 +7,7 @@ from errno import EEXIST
 
 import click
 
-from cli.options import db_option
+from cli.options import Invocation, db_option
 
 __all__ = ["command"]
 
@@ -30,7 +30,8 @@ def command(ctx: click.Context, settings: tuple[str, ...]) -> int:
     from joblist.broker.entry import run  # noqa: PLC0415
 
     link = connected()
-    arguments = [*settings, *([f"dbpath={ctx.obj}"] if ctx.obj else [])]
+    given = ctx.ensure_object(Invocation).db
+    arguments = [*settings, *([f"dbpath={given}"] if given else [])]
     try:
         run(link, arguments)
     except OSError as error:

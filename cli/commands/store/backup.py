@@ -9,6 +9,7 @@ import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 __all__ = ["command"]
@@ -38,7 +39,7 @@ def command(file: str, as_json: bool) -> None:
         "head": done.verified.head.hex(),
     }
     if as_json:
-        click.echo(json.dumps(report))
+        say(json.dumps(report))
         return
-    click.echo("{file}: {events} events in {batches} batches, {bytes} bytes".format(**report))
-    click.echo(f"head {report['head']}")
+    say("{file}: {events} events in {batches} batches, {bytes} bytes".format(**report))
+    say(f"head {report['head']}")

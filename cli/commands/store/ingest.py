@@ -11,6 +11,7 @@ import click
 from cli.database import writing
 from cli.main import REJECTED
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def command(boot: str | None, force: bool, files: tuple[str, ...]) -> int:
         if inputs:
             done.store(inputs, boot)
     finally:
-        click.echo(_summary(done.total), err=True)
+        say(_summary(done.total), err=True)
     return done.status()
 
 
@@ -114,13 +115,13 @@ class _Ingest:
     def _report(self, line: bytes, error: Exception, kept: bool) -> None:
         where = "kept as a reject" if kept else "lost: SQLite does not take it"
         text = f"flux-jobdb: please report: {error!r:.200} at {line[:_SHOWN]!r}…; {where}"
-        click.echo(text, err=True)
+        say(text, err=True)
         self._lost += not kept
 
     def status(self) -> int:
         """Return the exit status; raises the last InputError, and names the others."""
         for error in self._failures[:-1]:
-            click.echo(f"flux-jobdb: {error}", err=True)
+            say(f"flux-jobdb: {error}", err=True)
         if self._failures:
             raise self._failures[-1]
         if self._stop.number:
@@ -136,7 +137,7 @@ def _record(boot: str | None) -> int:
     link = connected()
     with writing() as (_, views):
         total = record(link, views, boot)
-        click.echo(_summary(total), err=True)
+        say(_summary(total), err=True)
     return REJECTED if total.rejected else 0
 
 

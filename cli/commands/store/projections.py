@@ -9,6 +9,7 @@ import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 
 __all__ = ["command"]
 
@@ -35,12 +36,12 @@ def command(as_json: bool, drop: str | None) -> None:
         rows = [status._asdict() for status in overview(db)]
     if as_json:
         for row in rows:
-            click.echo(json.dumps(row))
+            say(json.dumps(row))
         return
-    click.echo(f"{'NAME':<16} {'VERSION':>8} {'CHECKPOINT':>12} STATE")
+    say(f"{'NAME':<16} {'VERSION':>8} {'CHECKPOINT':>12} STATE")
     for row in rows:
         line = "{name:<16} {version:>8} {checkpoint:>12} {state:<7} {reason}".format(**row)
-        click.echo(line.rstrip())
+        say(line.rstrip())
 
 
 def _drop(name: str) -> None:
@@ -52,4 +53,4 @@ def _drop(name: str) -> None:
         Views(store)
         with store.transaction() as db:
             drop_view(db, name)
-    click.echo(f"dropped: {name}")
+    say(f"dropped: {name}")

@@ -9,6 +9,7 @@ import click
 
 from cli.database import database_path, tell_once
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 __all__ = ["command"]
@@ -37,5 +38,5 @@ def command(names: tuple[str, ...]) -> int:
             done = rebuild(views, names, advance, processes=min(os.cpu_count() or 1, 4))
         wanted = names or [projection.name for projection in views.projections]
     if done:
-        click.echo(f"rebuilt: {', '.join(done)}")
+        say(f"rebuilt: {', '.join(done)}")
     return 0 if set(wanted) == set(done) else 1

@@ -8,6 +8,7 @@ import click
 from cli.database import database_path, tell_once
 from cli.main import REJECTED
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 __all__ = ["command"]
@@ -39,9 +40,9 @@ def command(to: str) -> int:
         views.tell(tell_once)
         refresh(views, advance)
     for loss in found.losses[:_MOST_LINES]:
-        click.echo(f"lost: {loss}", err=True)
+        say(f"lost: {loss}", err=True)
     if len(found.losses) > _MOST_LINES:
-        click.echo(f"lost: {len(found.losses) - _MOST_LINES} more of this kind", err=True)
-    click.echo(f"{to}: {found.events} events saved, {len(found.losses)} losses")
-    click.echo(f"head {found.head.hex()}")
+        say(f"lost: {len(found.losses) - _MOST_LINES} more of this kind", err=True)
+    say(f"{to}: {found.events} events saved, {len(found.losses)} losses")
+    say(f"head {found.head.hex()}")
     return REJECTED if found.losses else 0

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 
 if TYPE_CHECKING:
     from eventstore.reading.rejects import StoredReject
@@ -35,7 +35,7 @@ def command(as_json: bool) -> None:
     line = _object if as_json else _row
     with open_readonly(database_path()) as store, store.snapshot() as db:
         for reject in rejects(db):
-            sys.stdout.write(f"{line(reject)}\n")
+            say(line(reject))
 
 
 def _name(jobid: int | None) -> str | None:

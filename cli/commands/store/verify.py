@@ -10,6 +10,7 @@ import click
 
 from cli.database import database_path
 from cli.options import db_option
+from cli.output.streams import say
 from cli.progress import progress
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ def command(as_json: bool, quick: bool, head: str | None) -> int:
             "head": found.head.hex(),
             "fault": fault,
         }
-        click.echo(json.dumps(result))
+        say(json.dumps(result))
     elif fault is None:
         batches = "1 batch" if found.batches == 1 else f"{found.batches} batches"
         unchanged = "unchanged since they were stored"
-        click.echo(f"{path}: {found.events} events in {batches}: {unchanged}")
-        click.echo(f"head {found.head.hex()}")
+        say(f"{path}: {found.events} events in {batches}: {unchanged}")
+        say(f"head {found.head.hex()}")
     if fault is not None:
-        click.echo(f"flux-jobdb: {path}: {fault}", err=True)
+        say(f"flux-jobdb: {path}: {fault}", err=True)
     return 0 if fault is None else 1
 
 

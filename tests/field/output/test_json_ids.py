@@ -12,7 +12,6 @@ from cli.flux_jobs.jobid import encode, parse
 from tests.support.command import Command
 from tests.support.field_jobs import SENTINEL, backlog, job, recorded
 
-FAILS = pytest.mark.xfail(strict=True, reason="only a number says which job it is")
 LARGE = (2**53 + 1, 2**53 + 2049, 2**60 + 1, 2**63 - 1, 1)
 
 
@@ -29,7 +28,6 @@ def doubles(done: Any) -> list[dict[str, Any]]:
     return [json.loads(line, parse_int=float) for line in done.lines]
 
 
-@FAILS
 @pytest.mark.parametrize("words", ["list -Aa --json", "accounting --json", "gaps --json"])
 def test_each_line_has_its_id_as_text(stored: Command, words: str) -> None:
     found = doubles(stored(*words.split()))
@@ -39,13 +37,11 @@ def test_each_line_has_its_id_as_text(stored: Command, words: str) -> None:
         assert row["id"] == parse(row["jobid"])
 
 
-@FAILS
 def test_the_list_of_one_job_has_it(stored: Command) -> None:
     (row,) = doubles(stored("list", "--json", str(LARGE[0])))
     assert row["jobid"] == encode(LARGE[0])
 
 
-@FAILS
 def test_the_case_that_was_reported(jobdb: Command) -> None:
     jobdb.ingest(recorded("json-ids"))
     for words in (("list", "-Aa", "--json"), ("accounting", "--json")):
@@ -57,14 +53,12 @@ def test_events_name_the_job_as_text(stored: Command) -> None:
     assert {line.split()[1] for line in stored("events").lines} == set(map(encode, LARGE))
 
 
-@FAILS
 @pytest.mark.parametrize("words", ["list -Aa --json", "accounting --json", "gaps --json"])
 def test_the_text_follows_the_locale(stored: Command, words: str) -> None:
     found = stored(*words.split(), env={"LC_ALL": "C"}).objects
     assert all(row["jobid"].startswith("f") for row in found)
 
 
-@FAILS
 def test_a_gap_that_concerns_no_job_has_none(jobdb: Command) -> None:
     jobdb.ingest(job(1))
     (jobdb.folder / "torn.gz").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3torn")

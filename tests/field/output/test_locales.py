@@ -13,7 +13,6 @@ import pytest
 from tests.support.command import Command
 from tests.support.field_jobs import job
 
-FAILS = pytest.mark.xfail(strict=True, reason="the locale and FLUX_F58_FORCE_ASCII are ignored")
 UTF8 = {"LC_ALL": "C.UTF-8"}
 ASCII = {
     "C": {"LC_ALL": "C"},
@@ -49,7 +48,6 @@ def test_a_locale_of_utf8_has_the_curly_f(stored: Command, name: str) -> None:
     assert "ƒ2UzHM f2UzHM" in done.lines
 
 
-@FAILS
 @pytest.mark.parametrize("name", ASCII)
 def test_any_other_has_the_plain_f(stored: Command, name: str) -> None:
     done = stored("list", "-Aa", "--no-header", "-o", "{id.f58} {id}", env=ASCII[name])
@@ -65,14 +63,12 @@ SHOWING = {
 }
 
 
-@FAILS
 @pytest.mark.parametrize("name", SHOWING)
 def test_every_command_keeps_to_it(stored: Command, name: str) -> None:
     assert "ƒ" in stored(*SHOWING[name]).out
     assert "ƒ" not in stored(*SHOWING[name], env=ASCII["forced"]).out
 
 
-@FAILS
 def test_messages_keep_to_it(stored: Command) -> None:
     for words in (("history", "f21"), ("info", "f21", "R"), ("list", "f21")):
         assert "ƒ21" in stored(*words, status=1).err
@@ -94,12 +90,11 @@ def test_ids_are_read_in_either_form(stored: Command, env: dict[str, str]) -> No
 # An encoding of the output that lacks the curly f, or lacks letters of the names.
 ENCODINGS = ("ascii", "latin-1", "cp437", "ascii:strict", "latin-1:strict", "iso8859-15:strict",
              "cp1252:strict", "utf-8:strict")  # fmt: skip
-FINE = {"utf-8:strict"}
 
 
 @pytest.mark.parametrize(
     "encoding",
-    [name if name in FINE else pytest.param(name, marks=FAILS) for name in ENCODINGS],
+    ENCODINGS,
 )
 def test_what_cannot_be_shown_is_replaced_and_the_list_goes_on(
     stored: Command, encoding: str
@@ -118,7 +113,7 @@ def test_what_cannot_be_shown_is_replaced_and_the_list_goes_on(
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(words, marks=() if words[0] == "history" else FAILS, id=words[0])
+        pytest.param(words, id=words[0])
         for words in (
             ("history", "33554432"),
             ("gaps",),

@@ -41,7 +41,6 @@ connection.open_readonly = open_readonly
 """
 
 
-@pytest.mark.xfail(strict=True, reason="a user without a name is looked up for each job")
 def test_a_user_without_a_name_is_looked_up_once(jobdb: Command) -> None:
     submit = {"userid": 4_000_000_001, "urgency": 16, "flags": 0, "version": 1}
     jobdb.ingest([
@@ -55,7 +54,6 @@ def test_a_user_without_a_name_is_looked_up_once(jobdb: Command) -> None:
     assert 2 == int(done.err)
 
 
-@pytest.mark.xfail(strict=True, reason="there is UTC only")
 def test_a_history_in_local_time_says_its_zone(jobdb: Command) -> None:
     jobdb.ingest(job(1))
     local = jobdb("history", "--local", "16777216", env=EUROPE)
@@ -68,14 +66,12 @@ def test_a_history_in_local_time_says_its_zone(jobdb: Command) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="there is UTC only")
 def test_gaps_in_local_time_say_their_zone(jobdb: Command) -> None:
     jobdb.ingest(job(1)[1:])
     assert "2026-09-21T16:13:21.500000+02:00" in jobdb("gaps", "--local", env=EUROPE).out
     assert "2026-09-21T14:13:21.500000Z" in jobdb("gaps", env=EUROPE).out
 
 
-@pytest.mark.xfail(strict=True, reason="times are seconds since the epoch")
 def test_stats_prints_dates(jobdb: Command) -> None:
     jobdb.ingest(job(1))
     shown = dict(line.split(None, 1) for line in jobdb("stats").lines)
@@ -123,7 +119,6 @@ def test_a_gap_of_damage_stays_until_then(jobdb: Command) -> None:
     assert "damage" in [row["kind"] for row in jobdb("--db", path, "gaps", "--json").objects]
 
 
-@pytest.mark.xfail(strict=True, reason="it is a traceback")
 @pytest.mark.parametrize("words", ["stats", "list -Aa", "history 1", "verify", "backup x"])
 def test_an_exception_that_nobody_foresaw_is_one_line(jobdb: Command, words: str) -> None:
     done = jobdb(*words.split(), status=1, script=_RAISING)
@@ -132,7 +127,6 @@ def test_an_exception_that_nobody_foresaw_is_one_line(jobdb: Command, words: str
     assert "--debug" in done.err
 
 
-@pytest.mark.xfail(strict=True, reason="there is no such option")
 @pytest.mark.parametrize("words", ["--debug stats", "stats --debug"])
 def test_debug_shows_the_details(jobdb: Command, words: str) -> None:
     done = jobdb.run(*words.split(), script=_RAISING)
@@ -140,7 +134,6 @@ def test_debug_shows_the_details(jobdb: Command, words: str) -> None:
     assert "open_readonly" in done.err
 
 
-@pytest.mark.xfail(strict=True, reason="only a terminal is told")
 def test_long_work_says_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The options of each command in docs/commands.md, as the program declares them.
 
-    python -m tests.support.command_reference
+    python -m tests.support.docs.command_reference
 
 writes the block of each command anew, below its heading. A test compares.
 """
@@ -18,9 +18,10 @@ import click
 
 from cli.main import COMMANDS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "commands.md"
 # A heading, and the block that follows it, if there is one already.
 _SECTION = re.compile(r"^## ([a-z]+)\n\n(?:```text\n.*?\n```\n\n)?", re.MULTILINE | re.DOTALL)
+EVERYWHERE = ("db", "debug")
 _WIDTH = 88
 
 
@@ -41,11 +42,11 @@ def block(name: str) -> str:
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    """Yield each option's names and help, but for --db and --help, which all commands have."""
+    """Yield each option's names and help, but for those that all commands have."""
     names = [option.name for option in command.params]
-    assert "db" in names, command.name
+    assert set(EVERYWHERE) <= set(names), command.name
     for option in command.params:
-        if option.name == "db":
+        if option.name in EVERYWHERE:
             continue
         record = option.get_help_record(context)
         if record is not None and isinstance(option, click.Option):

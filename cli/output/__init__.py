@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What the program shows, and where it goes.
+
+shown.py    texts of users, made harmless for people's eyes and terminals
+streams.py  standard input, output and error, whatever they are connected to
+"""
+
+__all__ = ["shown", "streams"]

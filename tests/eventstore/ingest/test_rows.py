@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Which rows a few lines become: number, job, order, payloads, notices, counts."""
+
+from __future__ import annotations
+
+import json
+from math import inf, nextafter
+from typing import Any
+
+import pytest
+
+from eventstore.ingest.counts import Counts
+from eventstore.ingest.writer import Writer
+from eventstore.maintenance.verify import verify_chain
+from eventstore.reading import event_log
+from eventstore.storage.connection import MEMORY, Store, create_or_open
+from eventstore.storage.sql import fetch
+
+EVENTS = """
+    SELECT seq, jobid, stream, name, replayed, anchor
+    FROM event JOIN job ON key = job ORDER BY seq"""
+
+
+def line(jobid: int, *events: tuple[float, str], **payloads: Any) -> bytes:
+    found = [{"timestamp": time, "name": name} for time, name in events]
+    return json.dumps(
+        {"id": jobid, "events": found, **payloads}, separators=(",", ":")
+    ).encode()
+
+
+def live(jobid: int, *events: tuple[float, str]) -> list[bytes]:
+    return [line(jobid, event) for event in events]
+
+
+SENTINEL = line(-1)
+LIFE = [(1.0, "submit"), (2.0, "validate"), (5.0, "clean")]
+
+
+def read(*batches: list[bytes], name: str = "test", **how: Any) -> tuple[Store, list[Counts]]:
+    """Return a store, and what each batch of one source brought."""
+    store = create_or_open(MEMORY)
+    return store, more(store, *batches, name=name, **how)
+
+
+def more(store: Store, *batches: list[bytes], name: str = "more", **how: Any) -> list[Counts]:
+    writer = Writer(store, name, clock=lambda: 50.0, **how)
+    found = [writer.append(lines) for lines in batches]
+    writer.close()
+    assert verify_chain(store).fault is None
+    return found
+
+
+def row(
+    seq: int,
+    jobid: int,
+    name: str,
+    anchor: int | None = None,
+    *,
+    stream: int = 1,
+    replayed: int = 0,
+) -> tuple[Any, ...]:
+    return seq, jobid, stream, name, replayed, anchor
+
+
+ONCE = [row(1, 7, "submit"), row(2, 7, "validate"), row(3, 7, "clean")]
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_life_that_is_read_live(split: bool) -> None:
+    lines = live(7, *LIFE)
+    store, counts = read(*([one] for one in lines)) if split else read(lines)
+    assert ONCE == fetch(store.db, EVENTS)
+    assert [Counts(1, 1)] * 3 == counts if split else [Counts(3, 3)] == counts
+    assert [Counts(3, 0, 3)] == more(store, lines)
+    assert [Counts(1, 0, 3)] == more(store, [line(7, *LIFE)])
+    assert ONCE == fetch(store.db, EVENTS)
+
+
+def test_a_life_that_a_backlog_shows() -> None:
+    store, counts = read([line(7, *LIFE), *live(7, *LIFE)])
+    assert [Counts(4, 3, 3)] == counts
+    assert [(*one[:4], 1, None) for one in ONCE] == fetch(store.db, EVENTS)
+
+
+def test_events_that_are_read_late_have_an_anchor() -> None:
+    store, _ = read(live(7, LIFE[2]))
+    assert [Counts(1, 2, 1)] == more(store, [line(7, *LIFE)])
+    late = [
+        row(1, 7, "clean"),
+        row(2, 7, "submit", 0, replayed=1),
+        row(3, 7, "validate", 2, replayed=1),
+    ]
+    assert late == fetch(store.db, EVENTS)
+    ordered = event_log.job_records(store.db, 1)
+    assert [2, 3, 1] == [record.seq for record in ordered]
+    # One more between them, and one behind all.
+    assert [Counts(2, 2)] == more(store, live(7, (3.0, "alloc"), (9.0, "memo")))
+    assert [row(4, 7, "alloc", 3), row(5, 7, "memo")] == fetch(store.db, EVENTS)[3:]
+
+
+def test_an_id_that_is_submitted_again_is_another_job() -> None:
+    store, _ = read(live(7, *LIFE, (100.0, "submit"), (150.0, "validate")))
+    again = [row(4, 7, "submit", stream=2), row(5, 7, "validate", stream=2)]
+    assert [*ONCE, *again] == fetch(store.db, EVENTS)
+    more(store, live(7, (99.0, "memo"), (100.0, "memo")))
+    more(store, live(7, (0.5, "memo"), (120.0, "alloc")))
+    assert [
+        row(6, 7, "memo"),
+        row(7, 7, "memo", 4, stream=2),
+        row(8, 7, "memo", 0),
+        row(9, 7, "alloc", 7, stream=2),
+    ] == fetch(store.db, EVENTS)[5:]
+    assert [(1, 7, 1), (2, 7, 2)] == fetch(store.db, "SELECT key, jobid, stream FROM job")
+
+
+def payloads(store: Store) -> list[tuple[Any, ...]]:
+    records = [r for r in event_log.records(store.db) if hasattr(r, "jobspec")]
+    return [(r.seq, r.jobspec, r.R) for r in records if (r.jobspec, r.R) != (None, None)]
+
+
+J, R = b'{"j":1}', b'{"r":1}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([line(7, *LIFE, jobspec={"j": 1})], [(1, J, None)]),
+        ([line(7, *LIFE, R={"r": 1})], [(1, None, R)]),
+        ([line(7, *LIFE[:2], (3.0, "alloc"), jobspec={"j": 1}, R={"r": 1})],
+         [(1, J, None), (3, None, R)]),
+        ([line(7, LIFE[1], LIFE[0], jobspec={"j": 1})], [(2, J, None)]),
+        ([line(7, LIFE[0], jobspec={"j": 1}), line(7, (3.0, "alloc"), R={"r": 1})],
+         [(1, J, None), (2, None, R)]),
+        ([line(7, LIFE[0]), line(8, LIFE[0]), line(7, (3.0, "alloc"), R={"r": 1})],
+         [(3, None, R)]),
+        ([line(7, LIFE[0]), line(7, LIFE[0], jobspec={"j": 1})], []),
+        ([line(7, LIFE[0]), line(7, *LIFE[:2], jobspec={"j": 1}, R={"r": 1})], [(2, J, R)]),
+    ],
+)  # fmt: skip
+def test_a_payload_goes_with_the_event_that_brings_it(
+    lines: list[bytes], expected: list[Any]
+) -> None:
+    store, _ = read(lines)
+    assert expected == payloads(store)
+
+
+NOTICES = "SELECT seq, time, kind, data FROM notice ORDER BY seq"
+
+
+def test_a_purge_is_stored_once_just_after_what_was_read_before() -> None:
+    purge, same = b'{"jobs":[7,8]}', b'{ "jobs": [7, 8] }'
+    store, counts = read([*live(7, *LIFE), purge, same, *live(9, (6.0, "submit"))], [purge])
+    assert [Counts(6, 4), Counts(1)] == counts
+    assert [(4, nextafter(5.0, inf), "purge", purge)] == fetch(store.db, NOTICES)
+    assert [(1, 4)] == fetch(store.db, "SELECT job, seq FROM purged")
+    assert row(5, 9, "submit") == fetch(store.db, EVENTS)[3]
+    more(store, [b'{"jobs":[7]}'])
+    assert [4, 6] == [one[0] for one in fetch(store.db, NOTICES)]
+    assert nextafter(6.0, inf) == fetch(store.db, NOTICES)[1][1]
+
+
+def test_a_reject_is_stored_once_and_counted_each_time() -> None:
+    bad = line(7, (1.0, "submit"))[:-3] + b',"context":5}]}'
+    store, counts = read([b"what?", bad, b"what?"], [b"what?", b"other"])
+    assert [Counts(1, 0, 0, 3), Counts(0, 0, 0, 2)] == counts
+    sql = "SELECT reject, batch, jobid, data FROM reject"
+    event = bad.partition(b"[")[2][:-2]
+    assert [
+        (1, 1, None, b"what?"), (2, 1, 7, event), (3, 2, None, b"other"),
+    ] == fetch(store.db, sql)  # fmt: skip
+    sql = "SELECT batch, first, last, rejects FROM batch"
+    assert [(1, 1, 0, 2), (2, 1, 0, 1)] == fetch(store.db, sql)
+
+
+def test_lines_that_bring_nothing_make_no_batch() -> None:
+    store, counts = read([SENTINEL, line(7)], [])
+    assert [Counts(2), Counts()] == counts
+    assert [] == fetch(store.db, "SELECT * FROM batch")
+
+
+def test_jobs_that_a_complete_backlog_lacks_are_gone() -> None:
+    store, _ = read([*live(7, *LIFE[:2]), *live(8, *LIFE[:2]), *live(9, *LIFE[:2])])
+    expected = [3, 2, 1]
+    more(store, [line(8, *LIFE[:2])], [line(9, *LIFE[:2], (3.0, "alloc")), SENTINEL, SENTINEL],
+         [SENTINEL], expected=lambda: expected)  # fmt: skip
+    notices = fetch(store.db, NOTICES)
+    assert [(8, "gone", b'{"jobs":[1]}')] == [(seq, kind, d) for seq, _, kind, d in notices]
+    assert [(1, 8)] == fetch(store.db, "SELECT job, seq FROM gone")
+    assert [1] == event_log.ever_gone(store.db)
+
+
+MEMO, VOLATILE = (3.0, "memo"), (4.0, "memo")
+ALIVE = [(1.0, "submit"), (2.0, "validate"), MEMO]
+
+
+def boots(store: Store) -> list[Any]:
+    return [json.loads(data) for _, _, kind, data in fetch(store.db, NOTICES) if kind == "boot"]
+
+
+def test_another_boot_is_noticed_with_the_memos_that_its_backlog_shows() -> None:
+    store, _ = read([*live(7, *ALIVE, VOLATILE), SENTINEL], boot="a")
+    assert [] == boots(store)  # nothing was before it
+    more(store, [line(7, *ALIVE), SENTINEL], boot="a")
+    assert [] == boots(store)
+    more(store, [line(7, *ALIVE)], [line(8, *ALIVE), SENTINEL, line(8, *ALIVE, VOLATILE)],
+         boot="b")  # fmt: skip
+    assert [{"boot": "b", "memos": {"1": [3], "2": [7]}}] == boots(store)
+    assert nextafter(4.0, inf) == fetch(store.db, NOTICES)[0][1]
+
+
+def test_a_restart_in_a_backlog_tells_of_another_boot() -> None:
+    store, _ = read([*live(7, *ALIVE)])
+    restart = (5.0, "flux-restart")
+    more(store, [line(7, *ALIVE, restart)], [SENTINEL])
+    assert [{"boot": None, "memos": {"1": [3]}}] == boots(store)
+    fresh, _ = read([line(7, *ALIVE, restart), SENTINEL])
+    assert [] == boots(fresh)
+
+
+def test_a_kvs_that_was_rolled_back_begins_a_new_job_where_jobs_are_awaited() -> None:
+    store, _ = read(live(7, *LIFE))
+    lost = [LIFE[0], (9.0, "exception")]
+    more(store, [line(7, *lost), SENTINEL], expected=lambda: [1])
+    assert [
+        row(4, 7, "submit", stream=2, replayed=1), row(5, 7, "exception", stream=2, replayed=1),
+    ] == fetch(store.db, EVENTS)[3:5]  # fmt: skip
+
+
+def test_a_line_that_is_set_aside_is_a_reject() -> None:
+    with create_or_open(MEMORY) as store:
+        writer = Writer(store, "test", clock=lambda: 50.0)
+        writer.append(live(7, *LIFE))
+        writer.set_aside(b"[]", "a reason")
+        assert Counts(3, 3, 0, 1) == writer.counts
+        sql = "SELECT batch, jobid, reason, data FROM reject"
+        assert [(2, None, "a reason", b"[]")] == fetch(store.db, sql)
+        writer.close("over")
+        sql = "SELECT source, name, boot, started, ended, outcome FROM source"
+        assert [(1, "test", None, 50.0, 50.0, "over")] == fetch(store.db, sql)
+        assert [(1, 50.0), (1, 50.0)] == fetch(store.db, "SELECT source, committed FROM batch")

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What keeps the documents true.
+
+command_reference.py  writes the options of each command into docs/commands.md
+console.py            runs the commands of console blocks, and compares what they print
+"""
+
+__all__ = ["command_reference", "console"]

@@ -4,6 +4,7 @@
 schema.sql          tables of the engine: views, states of unfinished jobs, rebuilds
 fold_batch.py       from the records of a batch to states before and after
 left_behind.py      projections that failed, isolated from all others
+left_behind.sql     the table of these
 row_deltas.py       from changed states to changed rows
 views.py            stored views and checkpoints; takes part in each batch
 rebuild.py          makes views anew from the events, beside the old ones

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import apsw
 
-from eventstore.storage.sql import fetch, value
+from eventstore.storage.sql import fetch, script, value
 from projections.definitions.interface import Projection
 from projections.definitions.registry import RAISED, Broken, is_builtin, reason_of
 
@@ -60,31 +60,39 @@ def isolated(
 
 def failed(db: apsw.Connection, versions: dict[str, str]) -> Failures:
     """Return which of these projections, given with their versions, failed, and why."""
-    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'view_failure'") is None:
-        return {}  # an older database
-    rows = fetch(db, "SELECT name, version, reason FROM view_failure")
-    return {name: reason for name, version, reason in rows if versions.get(name) == version}
+    stored = _stored(db).items()
+    return {name: reason for name, (version, reason) in stored if versions.get(name) == version}
 
 
 def record_failure(db: apsw.Connection, name: str, version: str, reason: str) -> bool:
     """Store that a projection failed; returns whether that is news."""
-    news = failed(db, {name: version}).get(name) != reason
-    db.execute(
-        "INSERT OR REPLACE INTO view_failure (name, version, reason) VALUES (?, ?, ?)",
-        (name, version, reason),
-    )
+    news = _stored(db).get(name) != (version, reason)
+    if news:
+        db.execute(script(__file__, "left_behind.sql"))
+        db.execute(
+            "INSERT OR REPLACE INTO view_failure (name, version, reason) VALUES (?, ?, ?)",
+            (name, version, reason),
+        )
     return news
 
 
 def forget_strangers(db: apsw.Connection, known: Iterable[str]) -> None:
     """Delete what is stored of the failures of projections that are not installed any more."""
-    stored = fetch(db, "SELECT name FROM view_failure")
-    forget_failures(db, {name for (name,) in stored} - set(known))
+    forget_failures(db, _stored(db).keys() - set(known))
 
 
 def forget_failures(db: apsw.Connection, names: Iterable[str]) -> None:
     """Delete what is stored of the failures of these projections."""
-    db.executemany("DELETE FROM view_failure WHERE name = ?", [(name,) for name in names])
+    stored = _stored(db).keys() & set(names)
+    db.executemany("DELETE FROM view_failure WHERE name = ?", [(name,) for name in stored])
+
+
+def _stored(db: apsw.Connection) -> dict[str, tuple[str, str]]:
+    """Return (version, reason) of each failure, by name."""
+    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'view_failure'") is None:
+        return {}
+    rows = fetch(db, "SELECT name, version, reason FROM view_failure")
+    return {name: (version, reason) for name, version, reason in rows}
 
 
 NOT_LOADED = ""

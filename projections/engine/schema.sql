@@ -10,14 +10,6 @@ CREATE TABLE IF NOT EXISTS view (
     tables     TEXT NOT NULL
 );
 
--- Projections of a site that were left behind: which version, and why it failed. The version is
--- empty for one that cannot be loaded.
-CREATE TABLE IF NOT EXISTS view_failure (
-    name    TEXT PRIMARY KEY,
-    version TEXT NOT NULL,
-    reason  TEXT NOT NULL
-);
-
 -- The states of unfinished jobs (MessagePack, projections.job.state.Job), at the checkpoint of the
 -- view "fold".
 CREATE TABLE IF NOT EXISTS fold (job INTEGER PRIMARY KEY, data BLOB NOT NULL);

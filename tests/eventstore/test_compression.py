@@ -133,7 +133,7 @@ def test_the_window_is_8_kib_in_both_directions() -> None:
     base = random.Random(1).randbytes(2**14)
     deflater = Deflater()
     deflater.keep(1, base)
-    for payload in (base[: 2**13], base[2**13 :]):
+    for payload in (base[: 2**13], base[2**12 :][:2000], base[2**13 :]):
         _, _, kept = deflater.keep(2, payload)
         assert payload == zlib.decompressobj(-13, base).decompress(kept)
     far = zlib.compressobj(9, zlib.DEFLATED, -13, 9, zdict=base)

@@ -13,6 +13,9 @@ from msgspec import UNSET
 
 from joblist.protocol.errors import RpcError, cut
 from joblist.protocol.requests import (
+    ROLE_ADMIN,
+    ROLE_OWNER,
+    ROLE_USER,
     Credential,
     ListIdRequest,
     ListRequest,
@@ -187,6 +190,17 @@ def test_a_constraint_that_is_refused() -> None:
 def test_credentials(rolemask: int, allowed: bool, owner: bool, privileged: bool) -> None:
     found = Credential(5, rolemask)
     assert (allowed, owner, privileged) == (found.allowed, found.owner, found.privileged)
+
+
+def test_roles_are_those_of_rfc_12() -> None:
+    assert (1, 2, 8) == (ROLE_OWNER, ROLE_USER, ROLE_ADMIN)
+
+
+def test_requests_are_immutable() -> None:
+    for found in (Credential(), ListRequest(0, [], 0.0, UNSET), ListIdRequest(1, [], 0)):
+        for name in found.__struct_fields__:
+            with pytest.raises(AttributeError, match="immutable"):
+                setattr(found, name, 5)
 
 
 def test_an_owner_is_the_default() -> None:

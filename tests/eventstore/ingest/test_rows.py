@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from eventstore.events.records import Record
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
@@ -114,7 +115,7 @@ def test_an_id_that_is_submitted_again_is_another_job() -> None:
 
 
 def payloads(store: Store) -> list[tuple[Any, ...]]:
-    records = [r for r in event_log.records(store.db) if hasattr(r, "jobspec")]
+    records = [r for r in event_log.records(store.db) if isinstance(r, Record)]
     return [(r.seq, r.jobspec, r.R) for r in records if (r.jobspec, r.R) != (None, None)]
 
 

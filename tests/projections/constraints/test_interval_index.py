@@ -218,3 +218,9 @@ def test_no_more_buckets_are_read_than_what_overlaps_may_be_in(
     level: int, lo: int, hi: int, expected: tuple[int, int]
 ) -> None:
     assert expected == buckets(level, lo, hi)
+
+
+def test_at_most_4096_intervals_are_taken() -> None:
+    assert 4096 == len(host_intervals(hostlist.decode("n[1-4096]x")))
+    unnamed = (interval_of(UNNAMED, 0, 0),)
+    assert unnamed == host_intervals(hostlist.decode("n[1-4097]x"))

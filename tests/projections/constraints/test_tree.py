@@ -4,11 +4,13 @@
 The cases of flux-core's unit test job-list/test/match.c are among those of the tables.
 """
 
+import copy
 import ctypes
 import errno
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -324,6 +326,12 @@ def test_fold_goes_from_left_to_right() -> None:
     assert fold_tree(tree, show) == "Or(Name(a),Not(Name(b),Name(c)))"
 
 
-def test_nodes_are_immutable() -> None:
-    with pytest.raises(AttributeError):
-        parse({"name": ["a"]}).values = ()  # type: ignore[union-attr, misc]
+def test_nodes_are_immutable_and_know_their_kind() -> None:
+    trees = [*(parse(obj) for obj, _ in TREES), parse({"and": []}), parse({"or": []})]
+    assert 12 == len({type(tree) for tree in trees})
+    for tree in trees:
+        assert type(tree).__name__ == msgspec.to_builtins(tree)["type"]
+        assert hash(tree) == hash(copy.deepcopy(tree))
+        for name in tree.__struct_fields__:
+            with pytest.raises(AttributeError, match="immutable"):
+                setattr(tree, name, ())

@@ -16,6 +16,7 @@ event changes nothing here. An event with an unknown name changes nothing either
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -97,6 +98,8 @@ _DECODERS: dict[type, Callable[[bytes], Any]] = {
     )
 }
 _INT32 = range(-(2**31), 2**31)
+_INT64 = range(-(2**63), 2**63)
+_LONG = re.compile(rb"[0-9]{19}")  # digits of an integer that may exceed 64 bits
 
 
 def fold(job: Job | None, records: Iterable[Record]) -> Job | None:
@@ -178,9 +181,18 @@ def _context(record: Record, form: type[_T]) -> _T:
         raise _Malformed
     try:
         decoded: _T = _DECODERS[form](context)
+        if _LONG.search(context) and not _in_64_bits(msgspec.json.decode(context)):
+            raise _Malformed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _Malformed from None
     return decoded
+
+
+def _in_64_bits(value: object) -> bool:
+    """Whether all integers are of 64 bits, signed: jansson reads no event with another one."""
+    if isinstance(value, dict | list):
+        return all(map(_in_64_bits, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or value in _INT64
 
 
 # -- states (RFC 21)

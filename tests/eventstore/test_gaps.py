@@ -165,7 +165,7 @@ def test_the_commands_list_and_count_them(path: str) -> None:
     assert (3, 1, 0) == tuple(stats[f"gaps_{kind}"] for kind in ("backlog", "source", "gone"))
     listed = run(cli, ["--db", path, "gaps", "--json"]).output
     lines = [json.loads(line) for line in listed.splitlines()]
-    assert {"kind", "jobid", "since", "until", "why"} == set(lines[0])
+    assert {"kind", "id", "jobid", "since", "until", "why"} == set(lines[0])
     text = run(cli, ["--db", path, "gaps"]).output
     assert 4 == len(text.splitlines()) == len(lines)
     assert "2023-11-14T22:13:20.0" in text

@@ -60,8 +60,7 @@ def public(tree: ast.Module) -> list[str] | None:
 def test_a_contents_page_names_what_is_there(folder: Path) -> None:
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     names = public(tree)
-    if names is None:
-        pytest.xfail("its contents page is not written yet")
+    assert names is not None, "it has no __all__"
     found = entries(ast.get_docstring(tree, clean=False) or "")
     assert contained(folder) == {name for name, _ in found}
     assert len(found) == len({name for name, _ in found})

@@ -83,7 +83,7 @@ def well_formed(event: Event) -> bool:
     form = FORMS.get(event.name)
     if form is None:
         return True
-    if not isinstance(event.context, dict):
+    if not isinstance(event.context, dict) or not readable(event.context):
         return False
     for key, check in form.items():
         value = event.context.get(key.rstrip("?"), ABSENT)
@@ -93,6 +93,13 @@ def well_formed(event: Event) -> bool:
         elif not check(value):
             return False
     return True
+
+
+def readable(value: Any) -> bool:
+    """Whether jansson can read it: its integers are of 64 bits."""
+    if isinstance(value, (dict, list)):
+        return all(map(readable, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def life(history: History) -> list[Moment]:

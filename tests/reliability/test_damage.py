@@ -98,7 +98,7 @@ def test_a_flipped_byte_is_found_or_matters_to_nothing(path: str) -> None:
     before = contents(path)
     random_ = random.Random(1)
     found = 0
-    for _ in range(100):
+    for _ in range(200):
         Path(path).write_bytes(whole)
         flip(path, random_.randrange(100, len(whole)), 1 << random_.randrange(8))
         try:
@@ -109,7 +109,7 @@ def test_a_flipped_byte_is_found_or_matters_to_nothing(path: str) -> None:
         if clean:
             assert before == contents(path)
         found += not clean
-    assert found > 20
+    assert found > 30  # a quarter of the bytes matter, give or take
 
 
 @pytest.mark.parametrize(

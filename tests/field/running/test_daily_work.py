@@ -198,7 +198,7 @@ def test_units_are_installed() -> None:
     assert {"flux-jobdb.service", "flux-jobdb-recorder.service",
             "flux-jobdb-accounting.service"} <= names  # fmt: skip
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert "etc/" in text
+    assert '"etc" = "flux_jobdb/etc"' in text
     for name in names:
         unit = (ROOT / "etc" / name).read_text(encoding="utf-8")
         assert re.search(r"^ExecStart=.*flux-jobdb", unit, re.MULTILINE), name

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.flux_jobs.jobid import encode
 from cli.main import cli
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
@@ -349,6 +350,7 @@ def test_the_command_line_takes_moments_as_people_write_them(tmp_path: Path) -> 
         cli, ["--db", db, "list", "-A", "-a", "-c", "0", "--json", "--as-of", repr(time)]
     )
     jobs = [json.loads(text) for text in result.stdout.splitlines()]
+    assert [encode(job["id"]) for job in jobs] == [job.pop("jobid") for job in jobs]
     assert json.loads(checkpoint["list"])["jobs"] == jobs
     result = runner.invoke(cli, ["--db", db, "list", "-A", "-a", "--as-of", "2001-01-01"])
     assert 1 == len(result.stdout.splitlines())

@@ -356,4 +356,4 @@ def test_the_command_line_takes_moments_as_people_write_them(tmp_path: Path) -> 
     assert 1 == len(result.stdout.splitlines())
     result = runner.invoke(cli, ["--db", db, "list", "-A", "--as-of", "the other day, maybe"])
     assert result.exit_code == 2
-    assert "expected seconds since the epoch, ISO 8601" in result.output
+    assert "ISO 8601 (2026-01-31T10:00)" in result.output

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Processes of their own, with Flux's Python: who is attacked, and who attacks.
+
+innocent SERVICE FILE     every 50 ms asks for a list of five jobs, and for a ping of a module
+                          that has nothing to do with job-list: what that takes is the
+                          machine's. FILE: ``KIND SENT [LATENCY ERRNO]`` a line, in seconds
+jobs FILE                 keeps mock jobs running, some at once; FILE: a time a finished job
+ask TOPIC                 answers the request on standard input
+attack SERVICE KIND INFLIGHT
+                          for each line ``SECONDS`` on standard input, attacks for that long
+                          and prints a JSON object that says what came of it
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import flux  # type: ignore[import-not-found]
+from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
+
+from tests.flux.attacks.payloads import PLANS, Ask, listing
+from tests.support.flux_tool import jobspec, signed
+
+PERIOD = 0.05
+"""Seconds between two questions of the innocent client."""
+GRACE = 45.0
+"""Seconds that an attacker waits for its last answers."""
+_PARALLEL = 8  # jobs at once
+_WAITABLE = 4  # FLUX_JOB_WAITABLE (flux-core, job.h)
+_ENODATA = 61
+_FIVE = {"max_entries": 5, "attrs": ["state"]}
+
+
+def innocent(service: str, path: str) -> None:
+    handle = flux.Flux()
+    with open(path, "a", buffering=1, encoding="ascii") as file:
+
+        def came(rpc: Any, kind: str, sent: float) -> None:
+            errno = 0
+            try:
+                rpc.get()
+            except OSError as error:
+                errno = error.errno
+            file.write(f"{kind} {sent:.6f} {time.monotonic() - sent:.6f} {errno}\n")
+
+        def tick(*_: Any) -> None:
+            for kind, topic, request in (
+                ("list", f"{service}.list", _FIVE),
+                ("ping", "job-info.ping", {"seq": 0}),
+            ):
+                sent = time.monotonic()
+                file.write(f"{kind} {sent:.6f}\n")
+                handle.rpc(topic, request).then(came, kind, sent)
+
+        handle.timer_watcher_create(0.0, tick, repeat=PERIOD).start()
+        handle.reactor_run()
+
+
+def jobs(path: str) -> None:
+    handle = flux.Flux()
+    import os  # noqa: PLC0415
+
+    user = os.getuid()
+    with open(path, "a", buffering=1, encoding="ascii") as file:
+
+        def submit() -> None:
+            request = {"J": signed(jobspec(1), user), "urgency": 16, "flags": _WAITABLE}
+            handle.rpc("job-ingest.submit", request).then(submitted)
+
+        def submitted(rpc: Any) -> None:
+            handle.rpc("job-manager.wait", {"id": rpc.get()["id"]}).then(finished)
+
+        def finished(rpc: Any) -> None:
+            rpc.get()
+            file.write(f"{time.monotonic():.6f}\n")
+            submit()
+
+        for _ in range(_PARALLEL):
+            submit()
+        handle.reactor_run()
+
+
+def ask(topic: str) -> None:
+    try:
+        print(flux.Flux().rpc(topic, sys.stdin.read()).get_str())
+    except OSError as error:
+        print(f"error {error.errno} {error.strerror}")
+
+
+class Attack:
+    """Sends requests as long as it is told to, some at once, and counts what comes back."""
+
+    def __init__(self, service: str, asks: list[Ask], inflight: int) -> None:
+        self._service, self._asks, self._inflight = service, cycle(asks), inflight
+        self._handle = flux.Flux()
+        self._outcomes: Counter[str] = Counter()
+        self._pending: dict[int, Any] = {}
+        self._end = 0.0
+        self._worst = 0.0
+        self._sent = self._responses = 0
+
+    def run(self, seconds: float) -> dict[str, object]:
+        self._outcomes.clear()
+        self._end = time.monotonic() + seconds
+        for _ in range(self._inflight):
+            self._send()
+        timer = self._handle.timer_watcher_create(seconds + GRACE, self._give_up)
+        timer.start()
+        timer.unref()
+        if self._pending:
+            self._handle.reactor_run()
+        timer.stop()
+        self._outcomes["never answered"] += len(self._pending)
+        self._pending.clear()
+        return self._figures()
+
+    def _figures(self) -> dict[str, object]:
+        return {
+            "sent": self._sent,
+            "responses": self._responses,
+            "worst": round(self._worst, 3),
+            "outcomes": {text: n for text, n in self._outcomes.items() if n},
+        }
+
+    def _give_up(self, *_: Any) -> None:
+        self._handle.reactor_stop()
+
+    def _send(self) -> None:
+        asked = next(self._asks)
+        flags = FLUX_RPC_STREAMING if asked.streaming else 0
+        topic = f"{self._service}.{asked.method}"
+        rpc = self._handle.rpc(topic, asked.text, flags=flags)
+        self._sent += 1
+        self._pending[id(rpc)] = rpc
+        rpc.then(self._came, asked.streaming, time.monotonic())
+
+    def _came(self, rpc: Any, streaming: bool, sent: float) -> None:
+        outcome = "answered"
+        try:
+            rpc.get_str()
+            self._responses += 1
+            if streaming:
+                rpc.reset()
+                return
+        except OSError as error:
+            if error.errno != _ENODATA:
+                outcome = f"{error.errno}: {rpc.error_string()}"
+        self._outcomes[outcome] += 1
+        self._worst = max(self._worst, time.monotonic() - sent)
+        self._pending.pop(id(rpc), None)
+        if time.monotonic() < self._end:
+            self._send()
+        elif not self._pending:
+            self._handle.reactor_stop()
+
+    # -- attacks that are no requests one after the other
+
+    def hold(self, asks: list[Ask], seconds: float, *, read: bool) -> dict[str, object]:
+        """Send all at once and hold them, reading what comes or not; then read, and leave."""
+        self._end = 0.0
+        self._asks = cycle(asks)
+        for _ in asks:
+            self._send()
+        if not read:
+            time.sleep(seconds)
+        timer = self._handle.timer_watcher_create(seconds if read else 2.0, self._give_up)
+        timer.start()
+        self._handle.reactor_run()
+        self._outcomes["held"] = len(self._pending)
+        self._pending.clear()
+        self._handle = flux.Flux()  # what is forgotten is closed, and so are its requests
+        return self._figures()
+
+
+def held(count: int, asked: Ask, *, read: bool) -> Callable[[Attack, float], object]:
+    return lambda attack, seconds: attack.hold([asked] * count, seconds, read=read)
+
+
+def unknown_ids(attack: Attack, seconds: float) -> object:
+    first = time.time_ns() % 2**40
+    asks = [Ask("list-id", f'{{"id":{first + n},"attrs":["all"]}}') for n in range(2000)]
+    return attack.hold(asks, seconds, read=True)
+
+
+def waited_states(attack: Attack, seconds: float) -> object:
+    """Wait for the end of a job that does not end: each wait is a request of its own."""
+    request = {"max_entries": 1, "attrs": [], "constraint": {"states": ["sched"]}}
+    (job,) = flux.Flux().rpc("job-list.list", request).get()["jobs"]
+    asked = Ask("list-id", f'{{"id":{job["id"]},"attrs":["all"],"state":64}}')
+    return attack.hold([asked] * 20_000, seconds, read=True)
+
+
+def disconnects(_attack: Attack, seconds: float) -> object:
+    """Open connections, ask each for long streams, and leave them at once."""
+    asked = listing(most="0", attrs='["all"]', streaming=True)
+    end, count = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        handle = flux.Flux()
+        rpcs = [
+            handle.rpc("job-list.list", asked.text, flags=FLUX_RPC_STREAMING) for _ in range(10)
+        ]
+        rpcs.append(handle.rpc("job-list.job-stats", {}, flags=FLUX_RPC_STREAMING))
+        del rpcs, handle  # which closes the connection
+        count += 1
+    return {"sent": 11 * count, "responses": 0, "worst": 0.0, "outcomes": {"left": count}}
+
+
+SPECIAL: dict[str, Callable[[Attack, float], object]] = {
+    "unread-streams": held(1000, listing(most="2000", attrs="[]", streaming=True), read=False),
+    "unread-lists": held(300, listing(most="5000", attrs='["all"]'), read=False),
+    "watchers": held(5000, Ask("job-stats", "{}", streaming=True), read=True),
+    "unread-watchers": held(2000, Ask("job-stats", "{}", streaming=True), read=False),
+    "unknown-ids": unknown_ids,
+    "waited-states": waited_states,
+    "disconnects": disconnects,
+}
+
+
+def attack(service: str, kind: str, inflight: str) -> None:
+    asks = PLANS[kind]() if kind in PLANS else []
+    attacker = Attack(service, asks, int(inflight))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        seconds = float(line)
+        found = SPECIAL[kind](attacker, seconds) if kind in SPECIAL else attacker.run(seconds)
+        print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    commands = {"innocent": innocent, "jobs": jobs, "ask": ask, "attack": attack}
+    commands[sys.argv[1]](*sys.argv[2:])

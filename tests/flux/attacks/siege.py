@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Quiet periods and attacked ones by turns: what an innocent client and jobs notice of it.
+
+``python -m tests.flux.attacks.siege [FILE]`` prints the figures that tests have left.
+
+On a machine that others use, too, a thread may be kept waiting by anyone. What the machine
+does is measured beside, at the same time: by pings of another module of the instance, which
+the same client sends. What these take is allowed on top of the limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from tests.flux.attacks.instance import Attacked, until
+from tests.flux.attacks.sampler import Sampler, descriptors, memory
+from tests.support.flux_instance import ROOT
+
+P99, WORST = 0.1, 0.5
+"""Seconds that the innocent client may wait beside an attack."""
+MOST_MEMORY = 300 * 2**20
+"""Bytes of resident memory of the module's process, and of each that it starts."""
+RATE = 0.9
+"""What must be left of the rate at which jobs run."""
+FIGURES = ROOT / "build" / "attacks" / "figures.jsonl"
+DANGER = 3 * 2**30
+"""Bytes at which an attack is broken off, before it takes the machine with it."""
+
+_MORE_ROUNDS = 4  # where the rates of jobs are below what is wanted in so few
+_PATIENCE = 60.0  # seconds that answers are waited for when an attack is over
+_MIB = 2**20
+
+
+class Schedule(NamedTuple):
+    """How many rounds, with how many seconds of peace and of attack; and beside jobs or not."""
+
+    rounds: int = int(os.environ.get("ATTACK_ROUNDS", "2"))
+    quiet: float = 3.0
+    busy: float = 4.0
+    jobs: bool = True
+
+
+FULL = Schedule()
+SHORT = Schedule(rounds=1, quiet=1.0, busy=3.0, jobs=False)
+
+
+@dataclass
+class Waits:
+    """What one kind of question took: seconds; ``missing`` had no answer in the end."""
+
+    count: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    missing: int = 0
+    errors: int = 0
+
+
+@dataclass
+class Figures:
+    """What was measured of one attack; memory in MiB."""
+
+    name: str
+    alive: bool = True
+    before: Waits = field(default_factory=Waits)
+    beside: Waits = field(default_factory=Waits)
+    machine: Waits = field(default_factory=Waits)
+    memory_before: int = 0
+    memory_peak: int = 0
+    memory_after: int = 0
+    readers_peak: int = 0
+    all_peak: int = 0
+    broker_peak: int = 0
+    files_before: int = 0
+    files_peak: int = 0
+    files_after: int = 0
+    rates: list[tuple[float, float]] = field(default_factory=list)
+    broken_off: bool = False
+    attacker: list[Any] = field(default_factory=list)
+    complaints: int = 0  # lines of the log that ask to report a fault
+    load: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """What was left of the rate of jobs, by the median of the rounds."""
+        ratios = [busy / quiet for quiet, busy in self.rates if quiet]
+        return median(ratios) if ratios else 1.0
+
+    def outcomes(self) -> dict[str, int]:
+        """How often each thing became of the attacker's requests."""
+        found: dict[str, int] = {}
+        for round_ in self.attacker:
+            for text, count in round_["outcomes"].items():
+                found[text] = found.get(text, 0) + count
+        return found
+
+    def faults(self) -> list[str]:
+        """Return what does not hold, one sentence each."""
+        if not self.alive:
+            return ["the instance or the module has ended"]
+        wrong = []
+        p99, worst = P99 + self.machine.p99, WORST + self.machine.worst
+        if self.beside.p99 > p99:
+            wrong.append(f"p99 {self.beside.p99:.3f} s > {p99:.3f} s")
+        if self.beside.worst > worst:
+            wrong.append(f"worst {self.beside.worst:.3f} s > {worst:.3f} s")
+        if self.beside.missing or self.beside.errors:
+            wrong.append(f"{self.beside.missing} unanswered, {self.beside.errors} errors")
+        for what, peak in (("module", self.memory_peak), ("reader", self.readers_peak)):
+            if peak * _MIB > MOST_MEMORY:
+                wrong.append(f"a {what} of {peak} MiB")
+        if self.files_after > self.files_before + 4:  # idle connections may be kept
+            wrong.append(f"descriptors: {self.files_before}, then {self.files_after}")
+        if self.rates and self.rate < RATE:
+            wrong.append(f"jobs run at {self.rate:.2f} of their rate")
+        if self.complaints:
+            wrong.append(f"{self.complaints} internal errors in the log")
+        wrong += [f"attacker: {text!r}" for text in self.outcomes() if not _clear(text)]
+        return wrong
+
+
+def _clear(outcome: str) -> bool:
+    """Whether an attacker was told what became of a request: an errno and words."""
+    if outcome in ("answered", "held", "left", "never answered"):
+        return outcome != "never answered"
+    errno, _, text = outcome.partition(": ")
+    return int(errno) > 0 and bool(text.strip()) and "internal error" not in text
+
+
+class Witness:
+    """The innocent client and the stream of jobs, as long as the context lasts."""
+
+    def __init__(self, flux: Attacked, *, with_jobs: bool = True) -> None:
+        self.flux = flux
+        stamp = time.monotonic_ns()
+        self._asked = flux.folder / f"innocent-{stamp}"
+        self._finished = flux.folder / f"jobs-{stamp}"
+        self._with_jobs = with_jobs
+        self._clients: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Witness:
+        asked, finished = str(self._asked), str(self._finished)
+        self._clients = [self.flux.client("innocent", self.flux.service, asked)]
+        if self._with_jobs:
+            self._clients.append(self.flux.client("jobs", finished))
+        wanted = [self._asked, *([self._finished] if self._with_jobs else [])]
+        there = until(lambda: all(p.exists() and p.stat().st_size for p in wanted), 30)
+        assert there, f"clients do not start: {self.flux.logged()[-2000:]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients:
+            client.terminate()
+            client.communicate()
+
+    def waits(self, kind: str, begin: float, end: float) -> Waits:
+        """What questions took that were sent in a period; the missing took until now."""
+        sent: dict[str, tuple[float, int] | None] = {}
+        for line in self._asked.read_text("ascii").splitlines():
+            what, when, *answer = line.split()
+            if what == kind and begin <= float(when) <= end:
+                sent[when] = (float(answer[0]), int(answer[1])) if len(answer) == 2 else None
+        now = time.monotonic()
+        took = sorted(now - float(w) if a is None else a[0] for w, a in sent.items())
+        if not took:
+            return Waits(missing=1)
+        return Waits(
+            len(took),
+            took[len(took) // 2],
+            took[min(len(took) - 1, len(took) * 99 // 100)],
+            took[-1],
+            sum(a is None for a in sent.values()),
+            sum(a is not None and a[1] != 0 for a in sent.values()),
+        )
+
+    def all_answered(self) -> bool:
+        """Whether no question of more than a moment ago is without an answer."""
+        now = time.monotonic()
+        return not self.waits("list", 0.0, now - 0.2).missing
+
+    def rate(self, begin: float, end: float) -> float:
+        """Jobs that finished, a second."""
+        times = map(float, self._finished.read_text("ascii").splitlines())
+        return sum(begin <= t <= end for t in times) / (end - begin)
+
+
+@contextmanager
+def attacker(flux: Attacked, kind: str, inflight: int) -> Iterator[subprocess.Popen[str]]:
+    """Have an attacker ready that acts as a guest."""
+    client = flux.client("attack", flux.service, kind, str(inflight), guest=True)
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "ready\n"
+        yield client
+    finally:
+        client.kill()
+        client.communicate()
+
+
+def strike(client: subprocess.Popen[str], seconds: float) -> None:
+    assert client.stdin is not None
+    with contextlib.suppress(OSError):
+        client.stdin.write(f"{seconds}\n")
+        client.stdin.flush()
+
+
+def besiege(
+    flux: Attacked, kind: str, schedule: Schedule = FULL, *, inflight: int = 4
+) -> Figures:
+    """Attack in rounds, with a quiet period before each; returns what was measured."""
+    found = Figures(kind, files_before=descriptors(flux.module), load=os.getloadavg()[0])
+    found.memory_before = memory(flux.module) // _MIB
+    complaints = flux.logged().count("please report")
+    with (
+        Sampler(flux.module, flux.broker, DANGER) as sampler,
+        Witness(flux, with_jobs=schedule.jobs) as witness,
+        attacker(flux, kind, inflight) as client,
+    ):
+        periods = list(_rounds(schedule, flux, client, witness, sampler, found))
+        until(lambda: not flux.alive or witness.all_answered(), _PATIENCE)
+        _summarize(found, witness, periods)
+        client.kill()
+        until(lambda: descriptors(flux.module) <= found.files_before + 4, 5)
+        found.alive = flux.alive
+        found.files_after = descriptors(flux.module)
+    found.memory_after = memory(flux.module) // _MIB
+    found.memory_peak, found.readers_peak, found.all_peak, found.broker_peak = (
+        peak // _MIB
+        for peak in (
+            sampler.peak,
+            sampler.readers_peak,
+            sampler.all_peak,
+            sampler.broker_peak,
+        )
+    )
+    found.files_peak = sampler.most_files
+    found.broken_off = sampler.over_limit.is_set()
+    found.complaints = flux.logged().count("please report") - complaints
+    record(found)
+    return found
+
+
+def _rounds(
+    schedule: Schedule,
+    flux: Attacked,
+    client: subprocess.Popen[str],
+    witness: Witness,
+    sampler: Sampler,
+    found: Figures,
+) -> Iterator[tuple[float, float, float]]:
+    """Attack; yields when each quiet and each busy period began, and when that ended."""
+    most = schedule.rounds + (_MORE_ROUNDS if schedule.jobs else 0)
+    for round_ in range(most):
+        quiet = time.monotonic()
+        time.sleep(schedule.quiet)
+        busy = time.monotonic()
+        strike(client, schedule.busy)
+        until(lambda: not flux.alive or sampler.over_limit.is_set(), schedule.busy)
+        end = time.monotonic()
+        if sampler.over_limit.is_set() or not flux.alive:
+            client.kill()
+        _take_answer(client, flux, found)
+        yield quiet, busy, time.monotonic()
+        if client.poll() is not None or not flux.alive:
+            return
+        if schedule.jobs:
+            found.rates.append((witness.rate(quiet, busy), witness.rate(busy, end)))
+        enough = found.rate >= RATE or witness.waits("list", busy, end).worst > 2 * WORST
+        if round_ + 1 >= schedule.rounds and enough:
+            return
+
+
+def _take_answer(client: subprocess.Popen[str], flux: Attacked, found: Figures) -> None:
+    """Take what an attacker says of a round, if it is there to say it."""
+    assert client.stdout is not None
+    said = client.stdout
+    until(lambda: not flux.alive or select.select([said], [], [], 0)[0], 120)
+    if flux.alive and (line := said.readline()):
+        found.attacker.append(json.loads(line))
+
+
+def _summarize(
+    found: Figures, witness: Witness, periods: Sequence[tuple[float, float, float]]
+) -> None:
+    begin = periods[0][0]
+    found.before = witness.waits("list", begin, periods[0][1])
+    # From the first attack to the last answer; the quiet periods in between are small.
+    busy = [(witness.waits("list", b, e), witness.waits("ping", b, e)) for _, b, e in periods]
+    found.beside = _together([lists for lists, _ in busy])
+    found.machine = _together([pings for _, pings in busy])
+
+
+def _together(waits: Sequence[Waits]) -> Waits:
+    """Put periods together; percentiles are those of the worst period."""
+    return Waits(
+        sum(w.count for w in waits),
+        median(w.p50 for w in waits),
+        max(w.p99 for w in waits),
+        max(w.worst for w in waits),
+        sum(w.missing for w in waits),
+        sum(w.errors for w in waits),
+    )
+
+
+def record(found: Figures) -> None:
+    """Append figures to those that are there."""
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    with FIGURES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**asdict(found), "faults": found.faults()}) + "\n")
+
+
+def table(lines: Sequence[str]) -> str:
+    """Return figures as a table of Markdown; of equal names, the last one counts."""
+    rows = [
+        "| attack | alive | innocent p50 / p99 / worst, ms | machine's p99 / worst, ms "
+        "| module MiB before, peak, after | reader, all, broker MiB | descriptors "
+        "| rate of jobs | attacker's worst, s; outcomes | what does not hold |",
+        "|" + "---|" * 10,
+    ]
+    for found in {json.loads(line)["name"]: json.loads(line) for line in lines}.values():
+        rows.append(_row(found))
+    return "\n".join(rows)
+
+
+def _row(found: dict[str, Any]) -> str:
+    beside, machine = found["beside"], found["machine"]
+    faults = found.pop("faults")
+    for name in ("before", "beside", "machine"):
+        found[name] = Waits(**found[name])
+    figures = Figures(**found)
+    outcomes = "; ".join(f"{text[:60]} ×{n}" for text, n in figures.outcomes().items())
+    took = max((round_["worst"] for round_ in figures.attacker), default=0.0)
+    cells = [
+        figures.name,
+        "yes" if figures.alive else "**no**",
+        " / ".join(f"{1000 * beside[k]:.0f}" for k in ("p50", "p99", "worst")),
+        " / ".join(f"{1000 * machine[k]:.0f}" for k in ("p99", "worst")),
+        f"{figures.memory_before} → {figures.memory_peak} → {figures.memory_after}"
+        + (" (broken off)" if figures.broken_off else ""),
+        f"{figures.readers_peak}, {figures.all_peak}, {figures.broker_peak}",
+        f"{figures.files_before} → {figures.files_peak} → {figures.files_after}",
+        f"{figures.rate:.2f}" if figures.rates else "-",
+        f"{took:.1f}; {outcomes}",
+        "; ".join(faults) or "-",
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else FIGURES
+    print(table(path.read_text("utf-8").splitlines()))

@@ -4,16 +4,23 @@
 innocent SERVICE FILE     every 50 ms asks for a list of five jobs, and for a ping of a module
                           that has nothing to do with job-list: what that takes is the
                           machine's. FILE: ``KIND SENT [LATENCY ERRNO]`` a line, in seconds
-jobs FILE                 keeps mock jobs running, some at once; FILE: a time a finished job
+jobs FILE [COUNT]         keeps mock jobs running, some at once; FILE: a time a finished job
 ask TOPIC                 answers the request on standard input
 attack SERVICE KIND INFLIGHT
                           for each line ``SECONDS`` on standard input, attacks for that long
                           and prints a JSON object that says what came of it
+guest SERVICE SECONDS SEED
+                          attacks in all ways by turns; prints such an object for each
+compare ONE OTHER         for each line of ids on standard input, prints those for which the
+                          services' list-id differ
+differ ONE OTHER          prints in what the services' lists of all jobs and stats differ
 """
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import sys
 import time
 from collections import Counter
@@ -62,14 +69,16 @@ def innocent(service: str, path: str) -> None:
         handle.reactor_run()
 
 
-def jobs(path: str) -> None:
+def jobs(path: str, count: str = "0") -> None:
     handle = flux.Flux()
-    import os  # noqa: PLC0415
-
-    user = os.getuid()
+    user, left = os.getuid(), int(count) or 2**40
     with open(path, "a", buffering=1, encoding="ascii") as file:
 
         def submit() -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                return
             request = {"J": signed(jobspec(1), user), "urgency": 16, "flags": _WAITABLE}
             handle.rpc("job-ingest.submit", request).then(submitted)
 
@@ -97,7 +106,7 @@ class Attack:
     """Sends requests as long as it is told to, some at once, and counts what comes back."""
 
     def __init__(self, service: str, asks: list[Ask], inflight: int) -> None:
-        self._service, self._asks, self._inflight = service, cycle(asks), inflight
+        self.service, self._asks, self._inflight = service, cycle(asks), inflight
         self._handle = flux.Flux()
         self._outcomes: Counter[str] = Counter()
         self._pending: dict[int, Any] = {}
@@ -134,7 +143,7 @@ class Attack:
     def _send(self) -> None:
         asked = next(self._asks)
         flags = FLUX_RPC_STREAMING if asked.streaming else 0
-        topic = f"{self._service}.{asked.method}"
+        topic = f"{self.service}.{asked.method}"
         rpc = self._handle.rpc(topic, asked.text, flags=flags)
         self._sent += 1
         self._pending[id(rpc)] = rpc
@@ -191,21 +200,19 @@ def unknown_ids(attack: Attack, seconds: float) -> object:
 def waited_states(attack: Attack, seconds: float) -> object:
     """Wait for the end of a job that does not end: each wait is a request of its own."""
     request = {"max_entries": 1, "attrs": [], "constraint": {"states": ["sched"]}}
-    (job,) = flux.Flux().rpc("job-list.list", request).get()["jobs"]
+    (job,) = flux.Flux().rpc(f"{attack.service}.list", request).get()["jobs"]
     asked = Ask("list-id", f'{{"id":{job["id"]},"attrs":["all"],"state":64}}')
     return attack.hold([asked] * 20_000, seconds, read=True)
 
 
-def disconnects(_attack: Attack, seconds: float) -> object:
+def disconnects(attack: Attack, seconds: float) -> object:
     """Open connections, ask each for long streams, and leave them at once."""
     asked = listing(most="0", attrs='["all"]', streaming=True)
     end, count = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         handle = flux.Flux()
-        rpcs = [
-            handle.rpc("job-list.list", asked.text, flags=FLUX_RPC_STREAMING) for _ in range(10)
-        ]
-        rpcs.append(handle.rpc("job-list.job-stats", {}, flags=FLUX_RPC_STREAMING))
+        topics = [f"{attack.service}.list"] * 10 + [f"{attack.service}.job-stats"]
+        rpcs = [handle.rpc(t, asked.text, flags=FLUX_RPC_STREAMING) for t in topics]
         del rpcs, handle  # which closes the connection
         count += 1
     return {"sent": 11 * count, "responses": 0, "worst": 0.0, "outcomes": {"left": count}}
@@ -232,6 +239,74 @@ def attack(service: str, kind: str, inflight: str) -> None:
         print(json.dumps(found), flush=True)
 
 
+def guest(service: str, seconds: str, seed: str) -> None:
+    rng = random.Random(int(seed))
+    end = time.monotonic() + float(seconds)
+    while time.monotonic() < end:
+        kind = rng.choice([*PLANS, *SPECIAL])
+        attacker = Attack(service, PLANS[kind]() if kind in PLANS else [], rng.randrange(1, 4))
+        for_ = min(5.0, max(0.1, end - time.monotonic()))
+        found = SPECIAL[kind](attacker, for_) if kind in SPECIAL else attacker.run(for_)
+        print(json.dumps({"kind": kind, **found}), flush=True)
+        del attacker  # its connection, too
+
+
+def compare(one: str, other: str) -> None:
+    handle = flux.Flux()
+    for line in sys.stdin:
+        differing = []
+        for jobid in map(int, line.split()):
+            request = {"id": jobid, "attrs": ["all"]}
+            rpcs = [handle.rpc(f"{service}.list-id", request) for service in (one, other)]
+            answers = [rpc.get() for rpc in rpcs]
+            if answers[0] != answers[1]:
+                differing.append(jobid)
+        print(json.dumps(differing), flush=True)
+
+
+def differ(one: str, other: str) -> None:
+    found: list[str] = []
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("list", {"max_entries": 0, "attrs": ["all"]}),
+        ("job-stats", {}),
+    ]
+    for method, request in asked:
+        answers = []
+        for service in (one, other):
+            handle = flux.Flux()
+            if method == "list":
+                answers.append(all_jobs(handle, service, request))
+            else:
+                answers.append([handle.rpc(f"{service}.{method}", request).get()])
+        if len(answers[0]) != len(answers[1]):
+            found.append(f"{method}: {len(answers[0])} and {len(answers[1])}")
+        pairs = zip(*answers, strict=False)
+        found += [f"{method}: {a} and {b}" for a, b in pairs if a != b][:5]
+    print(json.dumps(found))
+
+
+def all_jobs(handle: Any, service: str, request: dict[str, object]) -> list[Any]:
+    """Return a list of all jobs, taken as a stream."""
+    rpc = handle.rpc(f"{service}.list", request, flags=FLUX_RPC_STREAMING)
+    jobs_: list[Any] = []
+    while True:
+        try:
+            jobs_ += rpc.get()["jobs"]
+        except OSError as error:
+            if error.errno != _ENODATA:
+                raise
+            return jobs_
+        rpc.reset()
+
+
 if __name__ == "__main__":
-    commands = {"innocent": innocent, "jobs": jobs, "ask": ask, "attack": attack}
+    commands: dict[str, Callable[..., None]] = {
+        "innocent": innocent,
+        "jobs": jobs,
+        "ask": ask,
+        "attack": attack,
+        "guest": guest,
+        "compare": compare,
+        "differ": differ,
+    }
     commands[sys.argv[1]](*sys.argv[2:])

@@ -14,27 +14,35 @@ from typing import Any
 from tests.support.flux_instance import PRELUDE, ROOT, Instances
 
 CLIENTS = ROOT / "tests" / "flux" / "attacks" / "clients.py"
-GUEST = {"FLUX_HANDLE_USERID": "4201", "FLUX_HANDLE_ROLEMASK": "0x2"}
+GUEST_ID = 4201
+GUEST = {"FLUX_HANDLE_USERID": str(GUEST_ID), "FLUX_HANDLE_ROLEMASK": "0x2"}
 """Credentials of a guest, which the instance's owner may take on (flux-core, connector.c)."""
 # The held job is one whose state can be waited for, for as long as one likes.
 _SCRIPT = """
-away; ours {arguments}
+{load} $ROOT/joblist/job-list.py {arguments}
 flux submit --quiet --urgency=hold true
 echo $(flux getattr broker.pid) $FLUX_URI
 read -r _ || true
 flux cancel --all --quiet || true
 """
+_BESIDE = "flux module load --name={}"
 
 
 class Attacked:
-    """An instance that runs until ``stop``, or until an attack has ended it."""
+    """An instance that runs until ``stop``, or until an attack has ended it.
 
-    def __init__(self, run: Instances, arguments: str = "", *options: str) -> None:
+    With another name as ``service``, the module runs beside flux-core's.
+    """
+
+    def __init__(
+        self, run: Instances, arguments: str = "", *options: str, service: str = "job-list"
+    ) -> None:
         self._run = run
         self.folder = run.folder
         self.log = run.folder / f"broker-{time.monotonic_ns()}.log"
-        self.service = "job-list"
-        script = PRELUDE + _SCRIPT.format(arguments=arguments)
+        self.service = service
+        load = "away; flux module load" if service == "job-list" else _BESIDE.format(service)
+        script = PRELUDE + _SCRIPT.format(load=load, arguments=arguments)
         words = [*run.options, f"-Slog-filename={self.log}", *options, "bash", "-c", script]
         # It must not be the tests' process group: what Flux ends, it ends with its group.
         self._process = subprocess.Popen(
@@ -111,24 +119,38 @@ class Attacked:
         )
         return done.stdout
 
-    def client(self, *words: str, guest: bool = False) -> subprocess.Popen[str]:
-        """Start one of `clients.py`'s clients."""
-        env = {**self.env, **GUEST} if guest else self.env
+    def client(
+        self,
+        *words: str,
+        guest: bool = False,
+        userid: int = GUEST_ID,
+        output: Path | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start one of `clients.py`'s clients; what it says comes by a pipe, or to a file."""
+        env = self.env
+        if guest:
+            env = {**env, **GUEST, "FLUX_HANDLE_USERID": str(userid)}
         # An attacker computes on a machine of its own, so to speak.
         nice = ["nice", "-n", "10"] if guest else []
-        return subprocess.Popen(
-            [*nice, self._run.program, "python", str(CLIENTS), *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=env,
-            cwd=self.folder,
-        )
+        with open(output or os.devnull, "ab") as file:
+            return subprocess.Popen(
+                [*nice, self._run.program, "python", str(CLIENTS), *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if output is None else file,
+                text=True,
+                env=env,
+                cwd=self.folder,
+            )
 
     def ask(self, topic: str, request: str = "{}", *, guest: bool = False) -> str:
-        """Return the answer to one request: JSON, or ``error ERRNO TEXT``."""
+        """Return the answer to one request: JSON, or ``error ERRNO TEXT``; what takes more
+        than a minute is such an error, too."""
         with self.client("ask", f"{self.service}.{topic}", guest=guest) as client:
-            said, _ = client.communicate(request, 60)
+            try:
+                said, _ = client.communicate(request, 60)
+            except subprocess.TimeoutExpired:
+                client.kill()
+                return "error 110 no answer within a minute"
         return said.strip()
 
     def logged(self) -> str:

@@ -229,6 +229,7 @@ _OPERATORS: dict[str, Plan] = {
 
 _MANY: dict[str, Plan] = {
     "small-streams": lambda: [listing(most="1", streaming=True)],
+    "streams-of-3000": lambda: [listing(most="3000", attrs='["all"]', streaming=True)],
     "long-streams-read": lambda: [listing(most="0", attrs='["all"]', streaming=True)],
     "all-of-many-kinds": lambda: [
         ask

@@ -217,10 +217,17 @@ def strike(client: subprocess.Popen[str], seconds: float) -> None:
 
 
 def besiege(
-    flux: Attacked, kind: str, schedule: Schedule = FULL, *, inflight: int = 4
+    flux: Attacked,
+    kind: str,
+    schedule: Schedule = FULL,
+    *,
+    inflight: int = 4,
+    name: str | None = None,
 ) -> Figures:
     """Attack in rounds, with a quiet period before each; returns what was measured."""
-    found = Figures(kind, files_before=descriptors(flux.module), load=os.getloadavg()[0])
+    found = Figures(
+        name or kind, files_before=descriptors(flux.module), load=os.getloadavg()[0]
+    )
     found.memory_before = memory(flux.module) // _MIB
     complaints = flux.logged().count("please report")
     with (

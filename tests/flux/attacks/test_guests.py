@@ -6,6 +6,8 @@ Beside each attack an innocent client asks for five jobs every 50 ms, and jobs r
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 
 from tests.flux.attacks.conftest import Target
@@ -22,12 +24,10 @@ def test_streams_that_nobody_reads(long_history: Target, kind: str) -> None:
 
 def test_streams_that_nobody_reads_with_few_descriptors(long_history: Target) -> None:
     """Row 2, where the module may have 1,024 files open."""
-    import resource  # noqa: PLC0415
-
     flux = long_history.flux()
     resource.prlimit(flux.module, resource.RLIMIT_NOFILE, (1024, 1024))
     try:
-        found = besiege(flux, "unread-streams")
+        found = besiege(flux, "unread-streams", name="unread-streams, few descriptors")
     finally:
         long_history.stop()
     long_history.held(found)

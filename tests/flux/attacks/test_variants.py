@@ -34,4 +34,8 @@ def test_clients(long_history: Target, kind: str) -> None:
 
 
 def test_two_hundred_at_once(long_history: Target) -> None:
-    long_history.held(besiege(long_history.flux(), "small-streams", SHORT, inflight=200))
+    long_history.held(
+        besiege(
+            long_history.flux(), "small-streams", SHORT, inflight=200, name="200 small streams"
+        )
+    )

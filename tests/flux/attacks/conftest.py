@@ -10,6 +10,7 @@ import pytest
 
 from tests.flux.attacks import history
 from tests.flux.attacks.instance import Attacked
+from tests.flux.attacks.not_yet import NOT_YET
 from tests.flux.attacks.siege import Figures
 from tests.support.flux_instance import Instances
 
@@ -70,3 +71,11 @@ def attacked(run: Instances) -> Iterator[Callable[..., Attacked]]:
     yield start
     for instance in started:
         instance.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect what is known not to hold yet to fail."""
+    for item in items:
+        reason = NOT_YET.get(item.name)
+        if reason is not None and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=False))

@@ -19,13 +19,16 @@ GUEST = {"FLUX_HANDLE_USERID": str(GUEST_ID), "FLUX_HANDLE_ROLEMASK": "0x2"}
 """Credentials of a guest, which the instance's owner may take on (flux-core, connector.c)."""
 # The held job is one whose state can be waited for, for as long as one likes.
 _SCRIPT = """
-{load} $ROOT/joblist/job-list.py {arguments}
+{load}
 flux submit --quiet --urgency=hold true
 echo $(flux getattr broker.pid) $FLUX_URI
 read -r _ || true
 flux cancel --all --quiet || true
 """
-_BESIDE = "flux module load --name={}"
+_LOAD = "away; flux module load $ROOT/joblist/job-list.py {}"
+_BESIDE = "flux module load --name={} $ROOT/joblist/job-list.py {}"
+THEIRS = bool(os.environ.get("ATTACK_THEIRS"))
+"""Whether flux-core's own module is attacked, in the broker's process: to compare figures."""
 
 
 class Attacked:
@@ -41,8 +44,10 @@ class Attacked:
         self.folder = run.folder
         self.log = run.folder / f"broker-{time.monotonic_ns()}.log"
         self.service = service
-        load = "away; flux module load" if service == "job-list" else _BESIDE.format(service)
-        script = PRELUDE + _SCRIPT.format(load=load, arguments=arguments)
+        load = _LOAD.format(arguments)
+        if service != "job-list":
+            load = _BESIDE.format(service, arguments)
+        script = PRELUDE + _SCRIPT.format(load="" if THEIRS else load)
         words = [*run.options, f"-Slog-filename={self.log}", *options, "bash", "-c", script]
         # It must not be the tests' process group: what Flux ends, it ends with its group.
         self._process = subprocess.Popen(
@@ -65,6 +70,8 @@ class Attacked:
 
     def find_module(self) -> int:
         """Return the process of the module; LookupError where there is none."""
+        if THEIRS:
+            return self.broker
         for pid in children(self.broker):
             with contextlib.suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

@@ -43,6 +43,11 @@ def tower(operator: str, height: int, inner: str = '{"states":["inactive"]}') ->
     return f'{{"{operator}":[' * height + inner + "]}" * height
 
 
+def tower_beside(operator: str, height: int, inner: str) -> str:
+    """Return a tower each of whose levels has a small second child."""
+    return f'{{"{operator}":[{{"name":["a"]}},' * height + inner + "]}" * height
+
+
 def mixed_tower(height: int, inner: str) -> str:
     """Return a tower of and, or and not by turns, each with a second child."""
     begin, end = [], []
@@ -106,7 +111,7 @@ ROWS: dict[str, Plan] = {
         listing(more=f',"x":{repeated("0", 2 * MIB)},"y":1234567890123456789')
     ],
     "brackets": lambda: [extra(repeated("[]", 3 * MIB))],
-    "or-tower-of-names": lambda: [listing(tower("or", 1000, values("name", 100_000)))],
+    "or-tower-of-names": lambda: [listing(tower_beside("or", 1000, values("name", 100_000)))],
     "time-windows": lambda: [listing(windows(50_000))],
     "not-streaming": lambda: [listing(attrs='["all"]', most="0")],
     "large-names": lambda: [
@@ -190,6 +195,16 @@ _OPERATORS: dict[str, Plan] = {
     ),
     "not-tower": lambda: [listing(tower("not", 150_000))],
     "and-tower": lambda: [listing(tower("and", 150_000))],
+    "or-tower-1000": lambda: [listing(tower("or", 1000, values("name", 100_000)))],
+    "and-tower-beside": lambda: [listing(tower_beside("and", 1000, values("queue", 100_000)))],
+    "not-tower-beside": lambda: [
+        listing(tower_beside("not", 1000, values("hostlist", 1000, '"node{}"')))
+    ],
+    "or-of-40000-in-a-tower": lambda: [
+        listing(
+            tower("or", 1000, many("or", [values("name", 1, f'"v{n}"') for n in range(40_000)]))
+        )
+    ],
     "not-tower-1000": lambda: [listing(tower("not", 1000, values("name", 100_000)))],
     "and-tower-1000": lambda: [listing(tower("and", 1000, values("userid", 200_000, "{}")))],
     "mixed-tower": lambda: [listing(mixed_tower(60_000, '{"ranks":["0-99"]}'))],

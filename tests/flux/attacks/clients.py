@@ -41,6 +41,8 @@ GRACE = 45.0
 _PARALLEL = 8  # jobs at once
 _WAITABLE = 4  # FLUX_JOB_WAITABLE (flux-core, job.h)
 _ENODATA = 61
+Figures = dict[str, object]
+"""What came of an attack: sent, responses, worst (seconds) and outcomes, by their number."""
 _FIVE = {"max_entries": 5, "attrs": ["state"]}
 
 
@@ -49,7 +51,7 @@ def innocent(service: str, path: str) -> None:
     with open(path, "a", buffering=1, encoding="ascii") as file:
 
         def came(rpc: Any, kind: str, sent: float) -> None:
-            errno = 0
+            errno: int | None = 0
             try:
                 rpc.get()
             except OSError as error:
@@ -114,7 +116,7 @@ class Attack:
         self._worst = 0.0
         self._sent = self._responses = 0
 
-    def run(self, seconds: float) -> dict[str, object]:
+    def run(self, seconds: float) -> Figures:
         self._outcomes.clear()
         self._end = time.monotonic() + seconds
         for _ in range(self._inflight):
@@ -129,7 +131,7 @@ class Attack:
         self._pending.clear()
         return self._figures()
 
-    def _figures(self) -> dict[str, object]:
+    def _figures(self) -> Figures:
         return {
             "sent": self._sent,
             "responses": self._responses,
@@ -170,7 +172,7 @@ class Attack:
 
     # -- attacks that are no requests one after the other
 
-    def hold(self, asks: list[Ask], seconds: float, *, read: bool) -> dict[str, object]:
+    def hold(self, asks: list[Ask], seconds: float, *, read: bool) -> Figures:
         """Send all at once and hold them, reading what comes or not; then read, and leave."""
         self._end = 0.0
         self._asks = cycle(asks)
@@ -187,17 +189,17 @@ class Attack:
         return self._figures()
 
 
-def held(count: int, asked: Ask, *, read: bool) -> Callable[[Attack, float], object]:
+def held(count: int, asked: Ask, *, read: bool) -> Callable[[Attack, float], Figures]:
     return lambda attack, seconds: attack.hold([asked] * count, seconds, read=read)
 
 
-def unknown_ids(attack: Attack, seconds: float) -> object:
+def unknown_ids(attack: Attack, seconds: float) -> Figures:
     first = time.time_ns() % 2**40
     asks = [Ask("list-id", f'{{"id":{first + n},"attrs":["all"]}}') for n in range(2000)]
     return attack.hold(asks, seconds, read=True)
 
 
-def waited_states(attack: Attack, seconds: float) -> object:
+def waited_states(attack: Attack, seconds: float) -> Figures:
     """Wait for the end of a job that does not end: each wait is a request of its own."""
     request = {"max_entries": 1, "attrs": [], "constraint": {"states": ["sched"]}}
     (job,) = flux.Flux().rpc(f"{attack.service}.list", request).get()["jobs"]
@@ -205,7 +207,7 @@ def waited_states(attack: Attack, seconds: float) -> object:
     return attack.hold([asked] * 20_000, seconds, read=True)
 
 
-def disconnects(attack: Attack, seconds: float) -> object:
+def disconnects(attack: Attack, seconds: float) -> Figures:
     """Open connections, ask each for long streams, and leave them at once."""
     asked = listing(most="0", attrs='["all"]', streaming=True)
     end, count = time.monotonic() + seconds, 0
@@ -218,7 +220,7 @@ def disconnects(attack: Attack, seconds: float) -> object:
     return {"sent": 11 * count, "responses": 0, "worst": 0.0, "outcomes": {"left": count}}
 
 
-SPECIAL: dict[str, Callable[[Attack, float], object]] = {
+SPECIAL: dict[str, Callable[[Attack, float], Figures]] = {
     "unread-streams": held(1000, listing(most="2000", attrs="[]", streaming=True), read=False),
     "unread-lists": held(300, listing(most="5000", attrs='["all"]'), read=False),
     "watchers": held(5000, Ask("job-stats", "{}", streaming=True), read=True),

@@ -208,6 +208,7 @@ _OPERATORS: dict[str, Plan] = {
     "not-tower-1000": lambda: [listing(tower("not", 1000, values("name", 100_000)))],
     "and-tower-1000": lambda: [listing(tower("and", 1000, values("userid", 200_000, "{}")))],
     "mixed-tower": lambda: [listing(mixed_tower(60_000, '{"ranks":["0-99"]}'))],
+    "mixed-tower-1000": lambda: [listing(mixed_tower(1000, values("name", 100_000)))],
     "or-of-ors": lambda: [listing(many("or", [many("or", ['{"name":["a"]}'] * 300)] * 300))],
     "and-of-ors": lambda: [listing(many("and", [many("or", [values("name", 30)] * 20)] * 200))],
     "and-of-or-of-and": lambda: [

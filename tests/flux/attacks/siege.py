@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from math import ceil
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ FIGURES = ROOT / "build" / "attacks" / "figures.jsonl"
 DANGER = 3 * 2**30
 """Bytes at which an attack is broken off, before it takes the machine with it."""
 
+_KEPT = 8  # descriptors of idle connections, some of which SQLite closes later
 _MORE_ROUNDS = 4  # where the rates of jobs are below what is wanted in so few
 _PATIENCE = 60.0  # seconds that answers are waited for when an attack is over
 _MIB = 2**20
@@ -53,7 +55,7 @@ class Schedule(NamedTuple):
 
 
 FULL = Schedule()
-SHORT = Schedule(rounds=1, quiet=1.0, busy=3.0, jobs=False)
+SHORT = Schedule(rounds=1, quiet=1.0, busy=5.0, jobs=False)
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Figures:
         for what, peak in (("module", self.memory_peak), ("reader", self.readers_peak)):
             if peak * _MIB > MOST_MEMORY:
                 wrong.append(f"a {what} of {peak} MiB")
-        if self.files_after > self.files_before + 4:  # idle connections may be kept
+        if self.files_after > self.files_before + _KEPT:
             wrong.append(f"descriptors: {self.files_before}, then {self.files_after}")
         if self.rates and self.rate < RATE:
             wrong.append(f"jobs run at {self.rate:.2f} of their rate")
@@ -165,12 +167,12 @@ class Witness:
             client.terminate()
             client.communicate()
 
-    def waits(self, kind: str, begin: float, end: float) -> Waits:
-        """What questions took that were sent in a period; the missing took until now."""
+    def waits(self, kind: str, *periods: tuple[float, float]) -> Waits:
+        """What questions took that were sent in some periods; the missing took until now."""
         sent: dict[str, tuple[float, int] | None] = {}
         for line in self._asked.read_text("ascii").splitlines():
             what, when, *answer = line.split()
-            if what == kind and begin <= float(when) <= end:
+            if what == kind and any(b <= float(when) <= e for b, e in periods):
                 sent[when] = (float(answer[0]), int(answer[1])) if len(answer) == 2 else None
         now = time.monotonic()
         took = sorted(now - float(w) if a is None else a[0] for w, a in sent.items())
@@ -179,16 +181,19 @@ class Witness:
         return Waits(
             len(took),
             took[len(took) // 2],
-            took[min(len(took) - 1, len(took) * 99 // 100)],
+            took[ceil(0.99 * len(took)) - 1],
             took[-1],
             sum(a is None for a in sent.values()),
             sum(a is not None and a[1] != 0 for a in sent.values()),
         )
 
-    def all_answered(self) -> bool:
-        """Whether no question of more than a moment ago is without an answer."""
+    def settle(self) -> None:
+        """Wait until all that was asked up to now is answered, if it ever is."""
         now = time.monotonic()
-        return not self.waits("list", 0.0, now - 0.2).missing
+        until(
+            lambda: not self.flux.alive or not self.waits("list", (0.0, now)).missing,
+            _PATIENCE,
+        )
 
     def rate(self, begin: float, end: float) -> float:
         """Jobs that finished, a second."""
@@ -236,10 +241,10 @@ def besiege(
         attacker(flux, kind, inflight) as client,
     ):
         periods = list(_rounds(schedule, flux, client, witness, sampler, found))
-        until(lambda: not flux.alive or witness.all_answered(), _PATIENCE)
+        witness.settle()
         _summarize(found, witness, periods)
         client.kill()
-        until(lambda: descriptors(flux.module) <= found.files_before + 4, 5)
+        until(lambda: descriptors(flux.module) <= found.files_before + _KEPT, 5)
         found.alive = flux.alive
         found.files_after = descriptors(flux.module)
     found.memory_after = memory(flux.module) // _MIB
@@ -284,7 +289,7 @@ def _rounds(
             return
         if schedule.jobs:
             found.rates.append((witness.rate(quiet, busy), witness.rate(busy, end)))
-        enough = found.rate >= RATE or witness.waits("list", busy, end).worst > 2 * WORST
+        enough = found.rate >= RATE or witness.waits("list", (busy, end)).worst > 2 * WORST
         if round_ + 1 >= schedule.rounds and enough:
             return
 
@@ -301,24 +306,10 @@ def _take_answer(client: subprocess.Popen[str], flux: Attacked, found: Figures) 
 def _summarize(
     found: Figures, witness: Witness, periods: Sequence[tuple[float, float, float]]
 ) -> None:
-    begin = periods[0][0]
-    found.before = witness.waits("list", begin, periods[0][1])
-    # From the first attack to the last answer; the quiet periods in between are small.
-    busy = [(witness.waits("list", b, e), witness.waits("ping", b, e)) for _, b, e in periods]
-    found.beside = _together([lists for lists, _ in busy])
-    found.machine = _together([pings for _, pings in busy])
-
-
-def _together(waits: Sequence[Waits]) -> Waits:
-    """Put periods together; percentiles are those of the worst period."""
-    return Waits(
-        sum(w.count for w in waits),
-        median(w.p50 for w in waits),
-        max(w.p99 for w in waits),
-        max(w.worst for w in waits),
-        sum(w.missing for w in waits),
-        sum(w.errors for w in waits),
-    )
+    found.before = witness.waits("list", *((quiet, busy) for quiet, busy, _ in periods[:1]))
+    attacked = [(busy, end) for _, busy, end in periods]
+    found.beside = witness.waits("list", *attacked)
+    found.machine = witness.waits("ping", *attacked)
 
 
 def record(found: Figures) -> None:

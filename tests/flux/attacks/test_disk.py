@@ -42,9 +42,9 @@ def watched(flux: Attacked, name: str, *, jobs: bool = False) -> Iterator[Figure
         begin = time.monotonic()
         yield found
         end = time.monotonic()
-        until(lambda: not flux.alive or witness.all_answered(), 60)
-        found.beside = witness.waits("list", begin, end)
-        found.machine = witness.waits("ping", begin, end)
+        witness.settle()
+        found.beside = witness.waits("list", (begin, end))
+        found.machine = witness.waits("ping", (begin, end))
     found.alive = flux.alive
     found.complaints = flux.logged().count("please report")
     record(found)

@@ -42,18 +42,19 @@ def test_a_guests_stream_of_stats_ends_once(run: Instances) -> None:
     found = run(
         """
         away; ours
-        guest flux python watch.py 6 >watched & watcher=$!
+        guest flux python watch.py 12 >watched & watcher=$!
         until grep -q stats watched; do sleep 0.1; done
         printf '[access]\nprivate-mode = true' | flux config load
         flux submit --quiet --cc=1-5 true; sleep 1
         flux submit --quiet --cc=1-5 true; sleep 1
+        echo watchers $(flux module stats --parse stats_watchers job-list)
+        kill -0 $watcher  # it has not gone away by itself
         wait $watcher
-        flux module stats --parse stats_watchers job-list
         """
     )
     errors = [line for line in (run.folder / "watched").read_text().split() if line != "stats"]
     assert ["1"] == errors
-    assert "0" == found.split()[-1]
+    assert "watchers 0" == found.strip()  # no more is sent to who gets no more
 
 
 @pytest.mark.parametrize("value", ["--5", "²", "1²", "-", "5x", "1e3", ""])

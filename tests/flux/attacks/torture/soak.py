@@ -63,14 +63,14 @@ class Soak:
         self.attacks = self.compared = 0
         self.faults: list[str] = []
 
-    def run(self, jobs: int, guests: int) -> None:
+    def run(self, jobs: int, guests: int, sampler: Sampler) -> None:
         finished = self.flux.folder / "finished"
         worker = self.flux.client("jobs", str(finished), str(jobs))
         comparer = self.flux.client("compare", THEIRS, OURS)
         attackers = [self._guest(number) for number in range(guests)]
         try:
             with Witness(self.flux, with_jobs=False) as witness:
-                self._watch(witness, comparer, finished)
+                self._watch(witness, comparer, finished, sampler)
                 for number, (client, output) in enumerate(attackers):
                     self._take(number, client, output)
             self._all_run(finished, jobs)
@@ -86,7 +86,7 @@ class Soak:
         output = self.flux.folder / f"guest-{number}"
         return self.flux.client(*words, guest=True, userid=4201 + number, output=output), output
 
-    def _watch(self, witness: Witness, comparer: Any, finished: Path) -> None:
+    def _watch(self, witness: Witness, comparer: Any, finished: Path, sampler: Sampler) -> None:
         begin = time.monotonic()
         rng = random.Random(1)
         while self.flux.alive and (now := time.monotonic()) < begin + self.seconds:
@@ -95,12 +95,14 @@ class Soak:
             done = finished.read_text("ascii").count("\n") if finished.exists() else 0
             size, files = memory(self.flux.module) // _MIB, descriptors(self.flux.module)
             self.looks.append(Look(end - begin, size, files, done))
-            until(lambda: not self.flux.alive or witness.all_answered(), 60)
-            self.periods.append(
-                (witness.waits("list", now, end), witness.waits("ping", now, end))
-            )
+            witness.settle()
+            period = now, end
+            self.periods.append((witness.waits("list", period), witness.waits("ping", period)))
             self._judge(*self.periods[-1])
             self._compare(rng, comparer)
+            if sampler.over_limit.is_set():
+                self.faults.append("broken off: the memory of the machine is in danger")
+                return
         if not self.flux.alive:
             self.faults.append("the instance or the module has ended")
 
@@ -200,7 +202,7 @@ def soak(minutes: float, jobs: int, guests: int) -> dict[str, object]:
         run = Soak(flux, database, 60 * minutes)
         try:
             with Sampler(flux.module, flux.broker, DANGER) as sampler:
-                run.run(jobs, guests)
+                run.run(jobs, guests, sampler)
         finally:
             flux.stop()
         run.judge_memory()

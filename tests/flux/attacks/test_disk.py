@@ -19,7 +19,15 @@ from eventstore.storage.connection import open_readonly
 from tests.flux.attacks import faults, history
 from tests.flux.attacks.conftest import Target
 from tests.flux.attacks.instance import Attacked, until
-from tests.flux.attacks.siege import FIGURES, Figures, Witness, attacker, record, strike
+from tests.flux.attacks.siege import (
+    FIGURES,
+    Figures,
+    Witness,
+    attacker,
+    record,
+    stretch,
+    strike,
+)
 from tests.support.flux_instance import ROOT, Instances
 
 pytestmark = pytest.mark.flux
@@ -37,7 +45,7 @@ POINTS = [
 @contextmanager
 def watched(flux: Attacked, name: str, *, jobs: bool = False) -> Iterator[Figures]:
     """Measure what an innocent client notices of what is done meanwhile."""
-    found = Figures(name, load=os.getloadavg()[0])
+    found = Figures(name, load=os.getloadavg()[0], stretch=stretch(1.0))
     with Witness(flux, with_jobs=jobs) as witness:
         begin = time.monotonic()
         yield found
@@ -220,6 +228,8 @@ def test_the_database_goes_away(
     assert 1 == len(answers), answers  # not by turns
     if away is _moved:
         path.with_name("moved").rename(path)
+    if away is _replaced:
+        path.unlink()
     # Loaded again, it has all that the job manager has.
     flux.flux("module", "reload", str(ROOT / "joblist" / "job-list.py"), f"dbpath={path}")
     flux.module = flux.find_module()

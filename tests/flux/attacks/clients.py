@@ -201,8 +201,9 @@ def unknown_ids(attack: Attack, seconds: float) -> Figures:
 
 def waited_states(attack: Attack, seconds: float) -> Figures:
     """Wait for the end of a job that does not end: each wait is a request of its own."""
-    request = {"max_entries": 1, "attrs": [], "constraint": {"states": ["sched"]}}
-    (job,) = flux.Flux().rpc(f"{attack.service}.list", request).get()["jobs"]
+    request = {"max_entries": 0, "attrs": ["urgency"], "constraint": {"states": ["sched"]}}
+    found = flux.Flux().rpc(f"{attack.service}.list", request).get()["jobs"]
+    job = next(job for job in found if job["urgency"] == 0)
     asked = Ask("list-id", f'{{"id":{job["id"]},"attrs":["all"],"state":64}}')
     return attack.hold([asked] * 20_000, seconds, read=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -62,7 +63,9 @@ class Attacked:
         )
         assert self._process.stdout is not None
         said = self._process.stdout.readline().split()
-        assert len(said) == 2, f"the instance did not start: {self.logged()}"
+        if len(said) != 2:
+            self._end()
+            raise AssertionError(f"the instance did not start: {self.logged()[-2000:]}")
         self.broker, self.uri = int(said[0]), said[1]
         self.module = self.find_module()
 
@@ -90,19 +93,27 @@ class Attacked:
             return False
 
     def stop(self) -> int:
-        """End the instance; returns its exit status."""
+        """End the instance, and what an attack may have left of it; returns its exit status."""
+        left = [] if THEIRS else family(self.module)
+        try:
+            return self._end()
+        finally:
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    if b"job-list" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        os.kill(pid, signal.SIGKILL)
+
+    def _end(self) -> int:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
-            return self._process.wait(60)
+            return self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            with contextlib.suppress(OSError):
-                os.kill(self.broker, 9)
             return self._process.wait(10)
         finally:
-            assert self._process.stdout is not None
             self._process.stdout.close()
 
     # -- clients

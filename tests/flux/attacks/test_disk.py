@@ -48,14 +48,16 @@ def watched(flux: Attacked, name: str, *, jobs: bool = False) -> Iterator[Figure
     found = Figures(name, load=os.getloadavg()[0], stretch=stretch(1.0))
     with Witness(flux, with_jobs=jobs) as witness:
         begin = time.monotonic()
-        yield found
-        end = time.monotonic()
-        witness.settle()
-        found.beside = witness.waits("list", (begin, end))
-        found.machine = witness.waits("ping", (begin, end))
-    found.alive = flux.alive
-    found.complaints = flux.logged().count("please report")
-    record(found)
+        try:
+            yield found
+        finally:
+            end = time.monotonic()
+            witness.settle()
+            found.beside = witness.waits("list", (begin, end))
+            found.machine = witness.waits("ping", (begin, end))
+            found.alive = flux.alive
+            found.complaints = flux.logged().count("please report")
+            record(found)
 
 
 def behind(flux: Attacked) -> dict[str, object] | None:

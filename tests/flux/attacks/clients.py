@@ -6,9 +6,11 @@ innocent SERVICE FILE     every 50 ms asks for a list of five jobs, and for a pi
                           machine's. FILE: ``KIND SENT [LATENCY ERRNO]`` a line, in seconds
 jobs FILE [COUNT]         keeps mock jobs running, some at once; FILE: a time a finished job
 ask TOPIC                 answers the request on standard input
-attack SERVICE KIND INFLIGHT
+attack SERVICE KIND INFLIGHT [RATE]
                           for each line ``SECONDS`` on standard input, attacks for that long
-                          and prints a JSON object that says what came of it
+                          and prints a JSON object that says what came of it; RATE: requests
+                          a second, at most. ``SECONDS decoy``: the same requests go to a
+                          service that is not there, so that the broker has them to carry
 guest SERVICE SECONDS SEED
                           attacks in all ways by turns; prints such an object for each
 compare ONE OTHER         for each line of ids on standard input, prints those for which the
@@ -23,9 +25,10 @@ import os
 import random
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from itertools import cycle
+from math import inf
 from typing import Any
 
 import flux  # type: ignore[import-not-found]
@@ -107,14 +110,16 @@ def ask(topic: str) -> None:
 class Attack:
     """Sends requests as long as it is told to, some at once, and counts what comes back."""
 
-    def __init__(self, service: str, asks: list[Ask], inflight: int) -> None:
+    def __init__(self, service: str, asks: list[Ask], inflight: int, rate: float = inf) -> None:
         self.service, self._asks, self._inflight = service, cycle(asks), inflight
         self._handle = flux.Flux()
         self._outcomes: Counter[str] = Counter()
         self._pending: dict[int, Any] = {}
+        self._timers: deque[Any] = deque(maxlen=inflight)  # one that is gone does not fire
         self._end = 0.0
         self._worst = 0.0
         self._sent = self._responses = 0
+        self._period, self._next = 1 / rate, 0.0  # seconds; when the next may be sent
 
     def run(self, seconds: float) -> Figures:
         self._outcomes.clear()
@@ -143,6 +148,7 @@ class Attack:
         self._handle.reactor_stop()
 
     def _send(self) -> None:
+        self._next = max(self._next, time.monotonic() - self._period) + self._period
         asked = next(self._asks)
         flags = FLUX_RPC_STREAMING if asked.streaming else 0
         topic = f"{self.service}.{asked.method}"
@@ -165,10 +171,19 @@ class Attack:
         self._outcomes[outcome] += 1
         self._worst = max(self._worst, time.monotonic() - sent)
         self._pending.pop(id(rpc), None)
-        if time.monotonic() < self._end:
+        self._go_on()
+
+    def _go_on(self, *_: Any) -> None:
+        now = time.monotonic()
+        if now >= self._end:
+            if not self._pending:
+                self._handle.reactor_stop()
+        elif now >= self._next:
             self._send()
-        elif not self._pending:
-            self._handle.reactor_stop()
+        else:
+            timer = self._handle.timer_watcher_create(self._next - now, self._go_on)
+            timer.start()
+            self._timers.append(timer)
 
     # -- attacks that are no requests one after the other
 
@@ -232,13 +247,20 @@ SPECIAL: dict[str, Callable[[Attack, float], Figures]] = {
 }
 
 
-def attack(service: str, kind: str, inflight: str) -> None:
+def attack(service: str, kind: str, inflight: str, rate: str = "inf") -> None:
     asks = PLANS[kind]() if kind in PLANS else []
-    attacker = Attack(service, asks, int(inflight))
+    attacker = Attack(service, asks, int(inflight), float(rate))
+    decoy = Attack("nobody", asks, int(inflight), float(rate))
     print("ready", flush=True)
     for line in sys.stdin:
-        seconds = float(line)
-        found = SPECIAL[kind](attacker, seconds) if kind in SPECIAL else attacker.run(seconds)
+        seconds, *to_nobody = line.split()
+        if kind in PLANS:
+            found = (decoy if to_nobody else attacker).run(float(seconds))
+        elif to_nobody:  # who is not there holds nothing
+            time.sleep(float(seconds))
+            found = {}
+        else:
+            found = SPECIAL[kind](attacker, float(seconds))
         print(json.dumps(found), flush=True)
 
 

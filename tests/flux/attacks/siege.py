@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Quiet periods and attacked ones by turns: what an innocent client and jobs notice of it.
+"""Periods of peace and of attack by turns: what an innocent client and jobs notice of it.
 
 ``python -m tests.flux.attacks.siege [FILE]`` prints the figures that tests have left.
 
@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -35,7 +35,13 @@ P99, WORST = 0.1, 0.5
 MOST_MEMORY = 300 * 2**20
 """Bytes of resident memory of the module's process, and of each that it starts."""
 RATE = 0.9
-"""What must be left of the rate at which jobs run."""
+"""What must be left of the rate at which jobs run, beside the same requests to a service that
+is not there: to carry megabytes costs the broker time, whoever gets them."""
+RATE_LOADED, LOADED = 0.4, 1.5
+"""The same on a machine that is stretched by more than this: there, flux-core's own module
+leaves 0.44 to 0.72 beside texts of some megabytes."""
+PACE = 25.0
+"""Requests a second that an attacker sends at most where jobs run beside."""
 FIGURES = ROOT / "build" / "attacks" / "figures.jsonl"
 DANGER = 3 * 2**30
 """Bytes at which an attack is broken off, before it takes the machine with it."""
@@ -48,7 +54,8 @@ _MIB = 2**20
 
 
 class Schedule(NamedTuple):
-    """How many rounds, with how many seconds of peace and of attack; and beside jobs or not."""
+    """How many rounds, with how many seconds without an attack (the attacker's requests go to
+    a service that is not there) and with it; and whether jobs run beside."""
 
     rounds: int = int(os.environ.get("ATTACK_ROUNDS", "2"))
     quiet: float = 3.0
@@ -129,7 +136,8 @@ class Figures:
                 wrong.append(f"a {what} of {peak} MiB")
         if self.files_after > self.files_before + _KEPT:
             wrong.append(f"descriptors: {self.files_before}, then {self.files_after}")
-        if self.rates and self.rate < RATE:
+        wanted = RATE if self.stretch <= LOADED else RATE_LOADED
+        if self.rates and self.rate < wanted:
             wrong.append(f"jobs run at {self.rate:.2f} of their rate")
         if self.complaints:
             wrong.append(f"{self.complaints} internal errors in the log")
@@ -206,9 +214,12 @@ class Witness:
 
 
 @contextmanager
-def attacker(flux: Attacked, kind: str, inflight: int) -> Iterator[subprocess.Popen[str]]:
+def attacker(
+    flux: Attacked, kind: str, inflight: int, rate: float = inf
+) -> Iterator[subprocess.Popen[str]]:
     """Have an attacker ready that acts as a guest."""
-    client = flux.client("attack", flux.service, kind, str(inflight), guest=True)
+    words = ["attack", flux.service, kind, str(inflight), str(rate)]
+    client = flux.client(*words, guest=True)
     try:
         assert client.stdout is not None
         assert client.stdout.readline() == "ready\n"
@@ -218,10 +229,10 @@ def attacker(flux: Attacked, kind: str, inflight: int) -> Iterator[subprocess.Po
         client.communicate()
 
 
-def strike(client: subprocess.Popen[str], seconds: float) -> None:
+def strike(client: subprocess.Popen[str], seconds: float, how: str = "") -> None:
     assert client.stdin is not None
     with contextlib.suppress(OSError):
-        client.stdin.write(f"{seconds}\n")
+        client.stdin.write(f"{seconds} {how}\n")
         client.stdin.flush()
 
 
@@ -242,7 +253,7 @@ def besiege(
     with (
         Sampler(flux.module, flux.broker, DANGER) as sampler,
         Witness(flux, with_jobs=schedule.jobs) as witness,
-        attacker(flux, kind, inflight) as client,
+        attacker(flux, kind, inflight, PACE if schedule.jobs else inf) as client,
     ):
         periods = list(_rounds(schedule, flux, client, witness, sampler, found))
         witness.settle()
@@ -279,15 +290,18 @@ def _rounds(
     """Attack; yields when each quiet and each busy period began, and when that ended."""
     most = schedule.rounds + (_MORE_ROUNDS if schedule.jobs else 0)
     for round_ in range(most):
+        found.stretch = max(found.stretch, stretch(1.0))
         quiet = time.monotonic()
-        found.stretch = max(found.stretch, stretch(schedule.quiet))
+        strike(client, schedule.quiet, "decoy")
+        _answer_of(client, flux)
         busy = time.monotonic()
         strike(client, schedule.busy)
         until(lambda: not flux.alive or sampler.over_limit.is_set(), schedule.busy)
         end = time.monotonic()
         if sampler.over_limit.is_set() or not flux.alive:
             client.kill()
-        _take_answer(client, flux, found)
+        if answer := _answer_of(client, flux):
+            found.attacker.append(answer)
         yield quiet, busy, time.monotonic()
         if client.poll() is not None or not flux.alive:
             return
@@ -312,13 +326,14 @@ def stretch(seconds: float) -> float:
     return max(1.0, median(factors))
 
 
-def _take_answer(client: subprocess.Popen[str], flux: Attacked, found: Figures) -> None:
-    """Take what an attacker says of a round, if it is there to say it."""
+def _answer_of(client: subprocess.Popen[str], flux: Attacked) -> dict[str, Any]:
+    """Return what an attacker says of a round, nothing if it is not there to say it."""
     assert client.stdout is not None
     said = client.stdout
     until(lambda: not flux.alive or select.select([said], [], [], 0)[0], 120)
-    if flux.alive and (line := said.readline()):
-        found.attacker.append(json.loads(line))
+    line = said.readline() if flux.alive else ""
+    found: dict[str, Any] = json.loads(line or "{}")
+    return found
 
 
 def _summarize(

@@ -15,7 +15,7 @@ SOAK_JOBS ?= 1000000
 FUZZ_RUNS ?= 10000
 KILL_SECONDS ?= 180
 
-.PHONY: demo test test-wheel torture mutants check format bench bench-flux clean
+.PHONY: demo test test-wheel test-flux torture mutants check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
@@ -29,6 +29,17 @@ test: $(READY)
 # All tests against the wheel, built from the sdist and installed in an environment of its own.
 test-wheel: $(READY)
 	$(BIN)/python -m tests.support.wheel
+
+# In instances of Flux that are started for it: attacks by guests and by disks, too.
+VERSION := import sys; print(*sys.version_info[:2])
+test-flux: $(READY)
+	@command -v flux >/dev/null || { echo "make test-flux: there is no flux on the PATH;" \
+	    "PATH=/where/flux/is/bin:\$$PATH make test-flux" >&2; exit 1; }
+	@test "$$(flux python -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" || \
+	    { echo "make test-flux: Flux has another Python than $(VENV); rm -r $(VENV) and" \
+	    "make PYTHON=\$$(flux python -c 'import sys; print(sys.executable)') test-flux" >&2; \
+	    exit 1; }
+	LC_ALL=$${LC_ALL:-C.UTF-8} $(BIN)/python -m pytest -q -m flux
 
 # What takes minutes: breaks the store on purpose, and fails when one thing is lost. Ends with a
 # table: build/torture/table.md.

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Ten guests attack in all ways for an hour, while jobs run.
+
+    python -m tests.flux.attacks.torture.soak [--minutes 60] [--jobs 100000] [--guests 10]
+
+The module runs beside flux-core's, under another name, and both see the same jobs from the
+first to the last: answers are compared all the time, and all of them in the end. What an
+innocent client waits for, memory and descriptors are watched; memory must not grow; `verify`
+holds. Prints figures; exit status 1 where something does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from eventstore.maintenance.verify import verify_chain
+from eventstore.storage.connection import fetch, open_readonly
+from projections.engine.views import first_fault
+from tests.flux.attacks.instance import Attacked, until
+from tests.flux.attacks.sampler import Sampler, descriptors, memory
+from tests.flux.attacks.siege import DANGER, P99, WORST, Waits, Witness, stretch
+from tests.support.flux_instance import Instances, program
+
+OURS, THEIRS = "jobdb", "job-list"
+PERIOD = 10.0
+"""Seconds between two looks at memory and two comparisons."""
+COMPARED = 25
+"""Finished jobs whose answers are compared each time."""
+MOST_GROWTH = 1.1, 20
+"""How memory may grow from the second quarter to the last one: a factor, and MiB besides."""
+_MIB = 2**20
+
+
+class Look(NamedTuple):
+    """One look: seconds since the beginning, MiB of the module, descriptors, jobs finished."""
+
+    at: float
+    memory: int
+    files: int
+    jobs: int
+
+
+class Soak:
+    """One run; ``faults`` names what does not hold."""
+
+    def __init__(self, flux: Attacked, database: Path, seconds: float) -> None:
+        self.flux, self.database, self.seconds = flux, database, seconds
+        self.looks: list[Look] = []
+        self.periods: list[tuple[Waits, Waits]] = []
+        self.outcomes: Counter[str] = Counter()
+        self.attacks = self.compared = 0
+        self.faults: list[str] = []
+        self.stretch = stretch(3.0)  # before any attack
+
+    def run(self, jobs: int, guests: int, sampler: Sampler) -> None:
+        finished = self.flux.folder / "finished"
+        worker = self.flux.client("jobs", str(finished), str(jobs))
+        comparer = self.flux.client("compare", THEIRS, OURS)
+        attackers = [self._guest(number) for number in range(guests)]
+        try:
+            with Witness(self.flux, with_jobs=False) as witness:
+                self._watch(witness, comparer, finished, sampler)
+                for number, (client, output) in enumerate(attackers):
+                    self._take(number, client, output)
+            self._all_run(finished, jobs)
+            self._compare_all()
+        finally:
+            for client in (worker, comparer, *(c for c, _ in attackers)):
+                client.kill()
+                with contextlib.suppress(ValueError):  # the other end is closed
+                    client.communicate()
+
+    def _guest(self, number: int) -> tuple[subprocess.Popen[str], Path]:
+        words = ["guest", OURS, str(self.seconds), str(number)]
+        output = self.flux.folder / f"guest-{number}"
+        return self.flux.client(*words, guest=True, userid=4201 + number, output=output), output
+
+    def _watch(self, witness: Witness, comparer: Any, finished: Path, sampler: Sampler) -> None:
+        begin = time.monotonic()
+        rng = random.Random(1)
+        while self.flux.alive and (now := time.monotonic()) < begin + self.seconds:
+            time.sleep(PERIOD)
+            end = time.monotonic()
+            done = finished.read_text("ascii").count("\n") if finished.exists() else 0
+            size, files = memory(self.flux.module) // _MIB, descriptors(self.flux.module)
+            self.looks.append(Look(end - begin, size, files, done))
+            witness.settle()
+            period = now, end
+            self.periods.append((witness.waits("list", period), witness.waits("ping", period)))
+            self._judge(*self.periods[-1])
+            self._compare(rng, comparer)
+            if sampler.over_limit.is_set():
+                self.faults.append("broken off: the memory of the machine is in danger")
+                return
+        if not self.flux.alive:
+            self.faults.append("the instance or the module has ended")
+
+    def _judge(self, beside: Waits, machine: Waits) -> None:
+        at = f"at {self.looks[-1].at:.0f} s"
+        p99 = P99 * self.stretch + machine.p99
+        if beside.p99 > p99 or beside.worst > WORST * self.stretch + machine.worst:
+            self.faults.append(f"{at}: {beside}, while the machine: {machine}")
+        if beside.missing or beside.errors:
+            self.faults.append(f"{at}: {beside.missing} unanswered, {beside.errors} errors")
+
+    def _compare(self, rng: random.Random, comparer: Any) -> None:
+        with open_readonly(str(self.database)) as store:
+            ids = [jobid for (jobid,) in fetch(store.db, _FINISHED)]
+        some = rng.sample(ids, min(COMPARED, len(ids)))
+        comparer.stdin.write(" ".join(map(str, some)) + "\n")
+        comparer.stdin.flush()
+        differing = json.loads(comparer.stdout.readline() or "[]")
+        self.compared += len(some)
+        if differing:
+            self.faults.append(f"answers differ for {differing}")
+
+    def _take(self, number: int, client: subprocess.Popen[str], output: Path) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            client.wait(120)
+        lines = output.read_text("utf-8").splitlines()
+        for line in lines:
+            found = json.loads(line)
+            self.outcomes.update(found["outcomes"])
+        self.attacks += len(lines)
+        if client.poll() != 0:
+            self.faults.append(f"guest {number} did not come to its end: {client.poll()}")
+
+    def _all_run(self, finished: Path, jobs: int) -> None:
+        def count() -> int:
+            return finished.read_text("ascii").count("\n")
+
+        until(lambda: not self.flux.alive or count() >= jobs, 600)
+        if count() < jobs:
+            self.faults.append(f"{count()} of {jobs} jobs have run")
+        self.flux.flux("cancel", "--all")
+        self.flux.flux("queue", "drain")
+
+    def _compare_all(self) -> None:
+        with self.flux.client("differ", THEIRS, OURS) as client:
+            said, _ = client.communicate(timeout=600)
+        self.faults += json.loads(said or '["the answers could not be compared"]')
+
+    def judge_memory(self) -> None:
+        quarter = len(self.looks) // 4
+        if not quarter:
+            return
+        early = median(look.memory for look in self.looks[quarter : 2 * quarter])
+        late = median(look.memory for look in self.looks[-quarter:])
+        factor, more = MOST_GROWTH
+        if late > early * factor + more:
+            self.faults.append(f"the module grows: {early:.0f} MiB, then {late:.0f} MiB")
+
+    def judge_database(self) -> None:
+        with open_readonly(str(self.database)) as store:
+            fault = verify_chain(store).fault or first_fault(store.db)
+        if fault is not None:
+            self.faults.append(f"verify: {fault}")
+
+    def figures(self) -> dict[str, object]:
+        lists, machine = zip(*self.periods, strict=True) if self.periods else ((), ())
+        sizes = [look.memory for look in self.looks]
+        return {
+            "seconds": self.seconds,
+            "load": os.getloadavg(),
+            "stretch": round(self.stretch, 2),
+            "attacks": self.attacks,
+            "outcomes": {text[:80]: n for text, n in self.outcomes.most_common(40)},
+            "compared": self.compared,
+            "innocent p99": max((w.p99 for w in lists), default=0),
+            "innocent worst": max((w.worst for w in lists), default=0),
+            "machine's p99": max((w.p99 for w in machine), default=0),
+            "machine's worst": max((w.worst for w in machine), default=0),
+            "MiB, first, most, last": [*sizes[:1], max(sizes, default=0), *sizes[-1:]],
+            "descriptors, first, most, last": [
+                *[look.files for look in self.looks[:1]],
+                max((look.files for look in self.looks), default=0),
+                *[look.files for look in self.looks[-1:]],
+            ],
+            "jobs": self.looks[-1].jobs if self.looks else 0,
+            "faults": self.faults,
+        }
+
+
+_FINISHED = "SELECT jobid FROM inactive ORDER BY job DESC LIMIT 2000"
+
+
+def soak(minutes: float, jobs: int, guests: int) -> dict[str, object]:
+    """Run a soak in an instance of its own; returns its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        instances = Instances(program(), Path(folder))
+        database = Path(folder) / "jobs.sqlite"
+        flux = Attacked(instances, f"dbpath={database}", service=OURS)
+        run = Soak(flux, database, 60 * minutes)
+        try:
+            with Sampler(flux.module, flux.broker, DANGER) as sampler:
+                run.run(jobs, guests, sampler)
+        finally:
+            flux.stop()
+        run.judge_memory()
+        run.judge_database()
+        return {**run.figures(), "module's peak, MiB": sampler.peak // _MIB}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--guests", type=int, default=10)
+    given = parser.parse_args()
+    found = soak(given.minutes, given.jobs, given.guests)
+    print(json.dumps(found, indent=1))
+    return bool(found["faults"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -35,7 +35,7 @@ import flux  # type: ignore[import-not-found]
 from flux.constants import FLUX_RPC_STREAMING  # type: ignore[import-not-found]
 
 from tests.flux.attacks.payloads import PLANS, Ask, listing
-from tests.support.flux_tool import jobspec, signed
+from tests.support.flux.tool import jobspec, signed
 
 PERIOD = 0.05
 """Seconds between two questions of the innocent client."""

@@ -12,7 +12,7 @@ from tests.flux.attacks import history
 from tests.flux.attacks.instance import Attacked
 from tests.flux.attacks.not_yet import NOT_YET
 from tests.flux.attacks.siege import Figures
-from tests.support.flux_instance import Instances
+from tests.support.flux.instance import Instances
 
 
 class Target:
@@ -44,17 +44,21 @@ class Target:
 
 
 @pytest.fixture(scope="session")
-def long_history(flux: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def long_history(
+    flux_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
     """What gives an instance whose database has many jobs."""
-    found = Target(flux, tmp_path_factory.mktemp("long"), history.long_history)
+    found = Target(flux_program, tmp_path_factory.mktemp("long"), history.long_history)
     yield found
     found.stop()
 
 
 @pytest.fixture(scope="session")
-def large_names(flux: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def large_names(
+    flux_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
     """What gives an instance whose database has jobs with names of a megabyte."""
-    found = Target(flux, tmp_path_factory.mktemp("large"), history.large_names)
+    found = Target(flux_program, tmp_path_factory.mktemp("large"), history.large_names)
     yield found
     found.stop()
 

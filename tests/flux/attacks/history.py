@@ -9,12 +9,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.generate import backlog
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views
-from tests.support.flux_instance import ROOT
+from tests.support.flux.instance import ROOT
+from tests.support.journal_generator import backlog
 
 JOBS = int(os.environ.get("ATTACK_JOBS", "100000"))
 """Jobs of the long history. It is made once, and kept below ``build``."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.flux_instance import PRELUDE, ROOT, Instances
+from tests.support.flux.instance import PRELUDE, ROOT, Instances
 
 CLIENTS = ROOT / "tests" / "flux" / "attacks" / "clients.py"
 GUEST_ID = 4201
@@ -26,8 +26,8 @@ echo $(flux getattr broker.pid) $FLUX_URI
 read -r _ || true
 flux cancel --all --quiet || true
 """
-_LOAD = "away; flux module load $ROOT/joblist/job-list.py {}"
-_BESIDE = "flux module load --name={} $ROOT/joblist/job-list.py {}"
+_LOAD = "away; flux module load $PACKAGES/joblist/job-list.py {}"
+_BESIDE = "flux module load --name={} $PACKAGES/joblist/job-list.py {}"
 THEIRS = bool(os.environ.get("ATTACK_THEIRS"))
 """Whether flux-core's own module is attacked, in the broker's process: to compare figures."""
 
@@ -121,7 +121,9 @@ class Attacked:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a client of the owner."""
-        return {**self._run.env, "FLUX_URI": self.uri}
+        env = self._run.env
+        path = f"{env['FLUX_PYTHONPATH_PREPEND']}:{ROOT}"  # clients import tests
+        return {**env, "FLUX_URI": self.uri, "FLUX_PYTHONPATH_PREPEND": path}
 
     def flux(self, *words: str, guest: bool = False, timeout: float = 60) -> str:
         """Run a command of Flux's; returns all that it said, errors included."""

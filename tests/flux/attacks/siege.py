@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from tests.flux.attacks.instance import Attacked, until
 from tests.flux.attacks.sampler import Sampler, descriptors, memory
-from tests.support.flux_instance import ROOT
+from tests.support.flux.instance import ROOT
 
 P99, WORST = 0.1, 0.5
 """Seconds that the innocent client may wait beside an attack."""

@@ -16,6 +16,7 @@ import pytest
 
 from eventstore.maintenance.verify import verify_chain
 from eventstore.storage.connection import open_readonly
+from flux_jobdb import HOME
 from tests.flux.attacks import faults, history
 from tests.flux.attacks.conftest import Target
 from tests.flux.attacks.instance import Attacked, until
@@ -28,7 +29,7 @@ from tests.flux.attacks.siege import (
     stretch,
     strike,
 )
-from tests.support.flux_instance import ROOT, Instances
+from tests.support.flux.instance import Instances
 
 pytestmark = pytest.mark.flux
 
@@ -233,7 +234,7 @@ def test_the_database_goes_away(
     if away is _replaced:
         path.unlink()
     # Loaded again, it has all that the job manager has.
-    flux.flux("module", "reload", str(ROOT / "joblist" / "job-list.py"), f"dbpath={path}")
+    flux.flux("module", "reload", f"{HOME}/joblist/job-list.py", f"dbpath={path}")
     flux.module = flux.find_module()
     assert until(lambda: len(listed(flux)) >= 41, 20), flux.ask("list", ALL)[:300]
 
@@ -256,9 +257,10 @@ timed() {  # NAME COMMAND...: the time in ms, and what was said
     "${@:2}" >$OUT/$1 2>&1 </dev/null || true
     echo $1 $(( ($(date +%s%N) - start) / 1000000 ))
 }
+export FLUX_PYTHONPATH_PREPEND=$FLUX_PYTHONPATH_PREPEND:$ROOT
 ask() { flux python $ROOT/tests/flux/attacks/clients.py ask $1; }
 away
-timed load flux module load $ROOT/joblist/job-list.py dbpath=$OUT/jobs.sqlite
+timed load flux module load $PACKAGES/joblist/job-list.py dbpath=$OUT/jobs.sqlite
 """
 _ASKED = """
 timed attrs ask job-list.list-attrs

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from tests.flux.attacks.instance import Attacked
-from tests.support.flux_instance import Instances
+from tests.support.flux.instance import Instances
 
 pytestmark = pytest.mark.flux
 
@@ -70,7 +70,7 @@ def test_what_is_no_file_leaves_nothing_behind(run: Instances, path: str) -> Non
     locks = [lock for lock in locks if not lock.exists()]
     try:
         found = run(
-            f"mkfifo pipe; away; ! timeout 20 flux module load $ROOT/joblist/job-list.py"
+            f"mkfifo pipe; away; ! timeout 20 flux module load $PACKAGES/joblist/job-list.py"
             f" dbpath={path}; flux dmesg | grep job-list.err"
         )
         assert path.replace("$OUT", str(run.folder)) in found

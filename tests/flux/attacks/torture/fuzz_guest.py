@@ -171,7 +171,7 @@ def run(requests: int, seed: int, gene: str = "") -> dict[str, Any]:
     from tests.flux.attacks import history  # noqa: PLC0415 - Flux's Python needs none of it
     from tests.flux.attacks.instance import Attacked  # noqa: PLC0415
     from tests.flux.attacks.siege import stretch  # noqa: PLC0415
-    from tests.support.flux_instance import Instances, program  # noqa: PLC0415
+    from tests.support.flux.instance import Instances, program  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         instances = Instances(program(), Path(folder))

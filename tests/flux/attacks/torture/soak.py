@@ -26,12 +26,13 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from eventstore.maintenance.verify import verify_chain
-from eventstore.storage.connection import fetch, open_readonly
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
 from projections.engine.views import first_fault
 from tests.flux.attacks.instance import Attacked, until
 from tests.flux.attacks.sampler import Sampler, descriptors, memory
 from tests.flux.attacks.siege import DANGER, P99, WORST, Waits, Witness, stretch
-from tests.support.flux_instance import Instances, program
+from tests.support.flux.instance import Instances, program
 
 OURS, THEIRS = "jobdb", "job-list"
 PERIOD = 10.0

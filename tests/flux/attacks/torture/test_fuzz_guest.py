@@ -15,7 +15,7 @@ REQUESTS = int(os.environ.get("ATTACK_REQUESTS", "150"))
 
 
 @pytest.mark.flux
-@pytest.mark.usefixtures("flux")
+@pytest.mark.usefixtures("flux_program")
 def test_no_request_holds_up_others() -> None:
     found = run(REQUESTS, seed=13)
     assert [] == found["faults"], found["worst"]

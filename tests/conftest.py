@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import locale
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ settings.register_profile(  # `make mutants`: the same examples each time, for t
     phases=(Phase.explicit, Phase.generate), derandomize=True, database=None,
 )  # fmt: skip
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+# Some tests interrupt programs. Whoever starts the tests in the background has them, and all
+# that they start, ignore that signal.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -348,6 +348,7 @@ def test_follow_goes_on_as_jobs_finish(run: Run, tmp_path: Path) -> None:
             fill(run.db, 5, seed=2)
             assert "it seems by process" in process.stderr.readline()
         assert f"5 jobs added to {path}\n" == process.stdout.readline()
+        time.sleep(0.3)  # it waits again: a line that is being written may come out twice
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate()
     assert ("", 0) == (output, process.returncode)

@@ -2,7 +2,7 @@
 """What a site configures, in Flux's own TOML tables.
 
     [job-list]   dbpath, purge ("keep" or "follow"), synchronous ("normal" or "full"),
-                 max_comparisons (0: no limit)
+                 max_comparisons (0: no limit), and the bounds of protocol/budgets.py
     [access]     private-mode
     [queues]     the names are listed by job-stats even before a job used them
 
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from eventstore.errors import JobdbError
 from eventstore.storage.connection import SYNCHRONOUS
+from joblist.protocol.budgets import Budgets, table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,7 +27,8 @@ else:  # pragma: no cover - the same library under its older name
     import tomli as tomllib
 
 _T = TypeVar("_T")
-SETTINGS = ("dbpath", "purge", "synchronous", "max_comparisons")
+_BOUNDS = tuple(bound.name for bound in table())
+SETTINGS = ("dbpath", "purge", "synchronous", "max_comparisons", *_BOUNDS)
 """What may be given as an argument of the module: the members of [job-list]."""
 _PURGE = ("keep", "follow")
 
@@ -45,6 +47,7 @@ class Config:
     max_comparisons: int = 0
     private: bool = False
     queues: tuple[str, ...] = ()
+    budgets: Budgets = field(default_factory=Budgets)
 
 
 def from_tables(tables: Mapping[str, Any]) -> Config:
@@ -60,7 +63,16 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
         max_comparisons=most,
         private=_get(_table(tables, "access"), "access.private-mode", bool, False),
         queues=tuple(_table(tables, "queues")),
+        budgets=_budgets(own),
     )
+
+
+def _budgets(own: Mapping[str, Any]) -> Budgets:
+    found = {name: _get(own, f"job-list.{name}", int, None) for name in _BOUNDS if name in own}
+    for name, value in found.items():
+        if value < 1:
+            raise ConfigError(f"job-list.{name} must be >= 1")
+    return Budgets(**found)
 
 
 def read_tables(path: str) -> dict[str, Any]:

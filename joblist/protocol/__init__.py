@@ -5,9 +5,10 @@
     jansson.py    JSON as libjansson reads it, with its error texts, where that matters
     requests.py   what each request holds, checked in job-list's order
     responses.py  the payload of every response
+    budgets.py    how much a request, a user and all together may take, with the errors
     errors.py     an errno and a text, as in job-list's error responses
 
 Exact texts matter: clients of job-list show them to users, and tests compare them.
 """
 
-__all__ = ["errors", "jansson", "payload", "requests", "responses"]
+__all__ = ["budgets", "errors", "jansson", "payload", "requests", "responses"]

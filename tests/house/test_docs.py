@@ -73,7 +73,7 @@ def test_the_settings_shown_are_the_settings(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(textwrap.dedent(block), "utf-8")
     config = from_tables(read_tables(str(tmp_path / "config.toml")))
     assert Config(dbpath="/var/lib/flux/jobdb.sqlite") == config  # the rest are defaults
-    described = re.findall(r"^\| `([\w-]+)` \|", page.partition("\n## ")[0], re.MULTILINE)
+    described = re.findall(r"^\| `([\w-]+)` \|", page.partition("\n## What")[0], re.MULTILINE)
     assert {*SETTINGS, "private-mode"} == set(described)
 
 

@@ -39,7 +39,7 @@ def _copy(name: str, lines: Iterable[bytes], folder: Path) -> Path:
         made = kept.with_suffix(f".{os.getpid()}")
         with create_or_open(str(made)) as store:
             views = Views(store)
-            writer = Writer(store, "before", views.advance)
+            writer = Writer(store, "before", views)
             for batch in _batches(lines):
                 writer.append(batch)
             writer.close("done")

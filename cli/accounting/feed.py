@@ -21,7 +21,8 @@ from eventstore.storage.connection import Store
 from projections.definitions.accounting import Accounting
 from projections.engine.consumer_cursor import Consumer
 from projections.job.clock import Step
-from projections.queries.accounting_feed import JobRecord, clock_steps, finished_jobs
+from projections.queries.accounting_feed import JobRecord, finished_jobs
+from projections.queries.clock_steps import clock_steps
 
 __all__ = ["ACCOUNTING", "Outcome", "consumer_of", "feed"]
 
@@ -71,22 +72,24 @@ def feed(
     with store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)
 
-        def chunks(size: int = _CHUNK) -> Iterator[list[JobRecord]]:
-            after = window.after if _continues(consumer, target, since) else 0
+        def start() -> int:
+            return window.after if _continues(consumer, target, since) else 0
+
+        def chunks(after: int, size: int = _CHUNK) -> Iterator[list[JobRecord]]:
             # Errors of the source are to name the source, also inside the target's transaction.
             with translated(store.path):
                 found = (record for _, record in finished_jobs(db, after, window.upto, since))
                 yield from iter(lambda: list(islice(found, size)), [])
 
-        after = window.after if _continues(consumer, target, since) else 0
+        after = start()
         if dry:
-            outcome = _counted(target, chunks())
-        elif next(chunks(1), None) is None:
+            outcome = _counted(target, chunks(after))
+        elif next(chunks(after, 1), None) is None:
             return Outcome(0, 0, [])
         else:
             with target.transaction():
-                # The target may have been written since: chunks() checks the mark again.
-                outcome = _added(target, chunks())
+                after = start()  # the target may have been written since
+                outcome = _added(target, chunks(after))
                 note = _Note(target.mark(), since)
         for jobid, steps in clock_steps(db, after, window.upto, since):
             on_steps(jobid, steps)

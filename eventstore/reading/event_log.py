@@ -117,6 +117,7 @@ def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays 
 
 
 _TOGETHER = 500  # jobs whose events are read at once
+_MOST_BASES = 256  # that are kept
 
 
 def job_records(db: apsw.Connection, job: int, upto: int | None = None) -> list[Record]:
@@ -132,13 +133,9 @@ def records_of(
     for start in range(0, len(jobs), _TOGETHER):
         some = jobs[start : start + _TOGETHER]
         found: dict[int, list[Record]] = {job: [] for job in some}
-        bases: dict[tuple[str, int], bytes] = {}
+        jobspecs, rs = Bases(db, "jobspec"), Bases(db, "R")
         for row in fetch(db, SQL["events_of_jobs"], (_json(some), bound)):
-            jobspec, r = row[10], row[12]
-            if jobspec is not None:
-                jobspec = _based(db, bases, "jobspec", jobspec, row[11])
-            if r is not None:
-                r = _based(db, bases, "R", r, row[13])
+            jobspec, r = jobspecs.payload(row[10], row[11]), rs.payload(row[12], row[13])
             found[row[1]].append(_record(row, jobspec, r))
         for job, records in found.items():
             yield job, _in_order(records)
@@ -150,20 +147,25 @@ def _in_order(records: list[Record]) -> list[Record]:
     return [records[i] for i in anchored([(record.seq, record.anchor) for record in records])]
 
 
-def _based(
-    db: apsw.Connection,
-    bases: dict[tuple[str, int], bytes],
-    table: str,
-    data: bytes,
-    base: int | None,
-) -> bytes:
-    """Return a payload as received; ``bases`` caches the bases of deflated payloads."""
-    if base is None:
-        return data
-    if (table, base) not in bases:
-        found = value(db, f"SELECT data FROM {table} WHERE seq = ?", (base,))
-        bases[table, base] = found or b""
-    return bytes(payload(data, bases[table, base]))
+class Bases:
+    """Inflates jobspecs or Rs (``table``); the bases that were read last are kept."""
+
+    def __init__(self, db: apsw.Connection, table: str) -> None:
+        self._db = db
+        self._sql = f"SELECT data FROM {table} WHERE seq = ?"
+        self._kept: dict[int, bytes] = {}
+
+    def payload(self, data: bytes | None, base: int | None) -> bytes | None:
+        """Return a payload as received, given what is stored and the key of its base."""
+        if data is None or base is None:
+            return data
+        found = self._kept.get(base)
+        if found is None:
+            if len(self._kept) >= _MOST_BASES:
+                self._kept.clear()
+            found = self._kept[base] = value(self._db, self._sql, (base,)) or b""
+        inflated: bytes = payload(data, found)
+        return inflated
 
 
 def of_jobid(db: apsw.Connection, jobid: int, after: int = 0) -> list[Record]:

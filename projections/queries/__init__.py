@@ -11,6 +11,8 @@ job_stats.py         numbers of jobs by state, result and queue
 job_info.py          eventlog, jobspec and R of a job
 accounting_feed.py   finished jobs as rows of flux-accounting
 accounting_feed.sql  its query
+clock_steps.py       jobs of that feed while whose life the clock was set
+clock_steps.sql      its queries
 store_counts.py      how much is stored
 store_counts.sql     its query
 render.py            packed values to the JSON text of an answer
@@ -20,6 +22,7 @@ __all__ = [
     "accounting_feed",
     "as_of",
     "candidates",
+    "clock_steps",
     "job_ids",
     "job_info",
     "job_stats",

@@ -14,11 +14,9 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-from eventstore.reading import event_log
-from eventstore.reading.event_log import payload
-from eventstore.storage.sql import fetch, statements
+from eventstore.reading.event_log import Bases
+from eventstore.storage.sql import statements
 from projections.formats.json_text import dumps, escaped
-from projections.job.clock import UNSET_BEFORE, Step, steps
 from projections.job.jobspec import apply_updates
 
 
@@ -53,10 +51,11 @@ def finished_jobs(
 
     Only those that became inactive after ``since`` (seconds since the epoch).
     """
+    rs, jobspecs = Bases(db, "R"), Bases(db, "jobspec")
     for row in db.execute(SQL["finished_jobs"], (after, upto, since)):
         seq, jobid, userid, t_submit, t_run, t_inactive, ranks, *texts = row
         r_data, r_base, jobspec_data, jobspec_base, updated_r, updates = texts
-        r, jobspec = payload(r_data, r_base), payload(jobspec_data, jobspec_base)
+        r, jobspec = rs.payload(r_data, r_base), jobspecs.payload(jobspec_data, jobspec_base)
         if updated_r is not None:
             r = dumps(msgspec.json.decode(updated_r))
         if updates is not None:
@@ -65,20 +64,6 @@ def finished_jobs(
             jobid, userid, t_submit, t_run, t_inactive, ranks, _spaced(r), _spaced(jobspec),
             *requested(jobspec), t_inactive - t_run,
         )  # fmt: skip
-
-
-def clock_steps(
-    db: apsw.Connection, after: int, upto: int, since: float = 0.0
-) -> Iterator[tuple[int, list[Step]]]:
-    """Yield (job id, where the clock was set) of those of `finished_jobs` that have that.
-
-    Their rows have the times that came, as flux-accounting's script would take them.
-    """
-    for key, jobid, seq in fetch(db, SQL["unordered"], (after, upto, since, UNSET_BEFORE)):
-        entries = (record.entry for record in event_log.job_records(db, key, seq))
-        found = steps((entry.timestamp, entry.name) for entry in entries)
-        if found:
-            yield jobid, found
 
 
 def json_line(seq: int, record: JobRecord) -> bytes:

@@ -137,11 +137,8 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
 def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     from cli.accounting.feed import ACCOUNTING  # noqa: PLC0415
     from cli.flux_jobs.jobid import with_jobid  # noqa: PLC0415
-    from projections.queries.accounting_feed import (  # noqa: PLC0415
-        clock_steps,
-        finished_jobs,
-        json_line,
-    )
+    from projections.queries.accounting_feed import finished_jobs, json_line  # noqa: PLC0415
+    from projections.queries.clock_steps import clock_steps  # noqa: PLC0415
 
     with reading() as store, store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)

@@ -10,6 +10,8 @@ accounting.py   the accounting feed
 accounting.sql  its table
 stats.py        job stats
 stats.sql       its tables: sums by queue, and by hour
+reports.py      what reports are made of
+reports.sql     its tables: sums by hour, and jobs that are in none
 registry.py     the built-in projections, and those of entry points
 """
 
@@ -19,5 +21,6 @@ __all__ = [
     "inactive",
     "interface",
     "registry",
+    "reports",
     "stats",
 ]

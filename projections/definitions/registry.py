@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The projections that are installed: the four built-in ones, and those of a site.
+"""The projections that are installed: the built-in ones, and those of a site.
 
 A site's package names its projections in the entry point group ``flux_jobdb.projections``
 (docs/projections.md has an example).
@@ -19,12 +19,13 @@ from projections.definitions.accounting import Accounting
 from projections.definitions.active import Active
 from projections.definitions.inactive import Inactive
 from projections.definitions.interface import Projection, check
+from projections.definitions.reports import Reports
 from projections.definitions.stats import Stats
 
 GROUP = "flux_jobdb.projections"
 """The entry point group; each entry point names an object with the interface `Projection`."""
 
-BUILTIN: tuple[Projection, ...] = (Active(), Inactive(), Accounting(), Stats())
+BUILTIN: tuple[Projection, ...] = (Active(), Inactive(), Accounting(), Stats(), Reports())
 
 RAISED = (Exception, SystemExit)
 """What a site's code may raise, and does not stop the program."""

@@ -7,6 +7,7 @@ jobspec.py       name, queue, counts and duration from a jobspec (RFC 14, RFC 25
 jobspec_fast.py  the same for jobspecs of the usual form, in less time
 resource_set.py  ranks, hosts, cores and expiration from R (RFC 20)
 clock.py         whether times of a job can be subtracted
+run_time.py      when a job ran, in microseconds and by the hour
 attributes.py    the state as attributes of a job-list answer
 """
 
@@ -17,5 +18,6 @@ __all__ = [
     "jobspec_fast",
     "reducers",
     "resource_set",
+    "run_time",
     "state",
 ]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What reports are made of: node- and core-time and results of finished jobs, by the hour.
+
+A job adds to each hour that it ran in, once, when it has ended. One that ran for a month, or on
+more nodes or cores than any machine has, gets a row of its own instead: it would add to many
+rows, or to sums that exceed 64 bits. Active jobs are few, and are counted when a report is made
+(projections/reports/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eventstore.storage.sql import script
+from projections.definitions.interface import Add, Put
+from projections.job.run_time import HOUR, Span, microseconds, run_of, units
+from projections.job.state import CLEANUP, INACTIVE, RESULTS, RUN, Job
+
+NONE = b""
+"""Stands for a queue, bank or project that a job does not have: no text is equal to it."""
+
+MOST_HOURS = 31 * 24
+MOST_UNITS = 2**24
+"""Nodes or cores. The sum of an hour stays below 2^63 up to a machine of 2^31 cores."""
+
+_NO_RESULT = (0,) * len(RESULTS)
+_RESULT = {one.mask: tuple(int(one is other) for other in RESULTS) for one in RESULTS}
+_NO_TIME = (0, 0, 0, 0)
+
+
+class Reports:
+    """Sums by hour, and long jobs: the tables ``report_hour`` and ``report_alone``."""
+
+    name = "reports"
+    version = 1
+    schema = script(__file__, "reports.sql")
+
+    def rows(self, job: Job) -> Sequence[Add | Put]:
+        """Return what an inactive job adds to the hours of its run, and to that of its end."""
+        if job.state != INACTIVE:
+            return ()
+        group = (
+            NONE if job.queue is None else job.queue,
+            job.userid,
+            NONE if job.bank is None else job.bank,
+            NONE if job.project is None else job.project,
+        )
+        ended, result = microseconds(job.t_inactive) // HOUR, _RESULT[job.result]
+        at_end = Add("report_hour", (ended, *group), (*_NO_TIME, *result))
+        if not job.states_mask & RUN:
+            return (at_end,)
+        span, nodes, cores = run(job), units(job.nnodes), units(job.ncores)
+        if is_alone(span, nodes, cores):
+            return Put("report_alone", (job.key, *span, nodes, cores, *group)), at_end
+        first, last = span.start // HOUR, span.last_hour
+        hours = [
+            Add("report_hour", (hour, *group),
+                (1, int(hour == first), nodes * time, cores * time,
+                 *(result if hour == ended else _NO_RESULT)))
+            for hour, time in span.by_hour()
+        ]  # fmt: skip
+        return hours if first <= ended <= last else [*hours, at_end]
+
+
+def run(job: Job) -> Span:
+    """Return when an inactive job ran, which has been in the state RUN."""
+    return run_of(job.t_run, job.t_cleanup if job.states_mask & CLEANUP else job.t_inactive)
+
+
+def is_alone(span: Span, nodes: int, cores: int) -> bool:
+    """Whether a job that ran so is in none of the sums by hour."""
+    hours = span.last_hour - span.start // HOUR
+    return hours >= MOST_HOURS or nodes > MOST_UNITS or cores > MOST_UNITS

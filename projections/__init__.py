@@ -6,6 +6,7 @@ In the order of an event's way, from its bytes to an answer:
     formats/      pure: the text forms of hostlists, idsets and JSON
     job/          pure: a job's state, and how each event changes it
     constraints/  pure: RFC 31 constraints, evaluated or turned into SQL
+    public/       the views that people write SQL against
     definitions/  the projections: which rows follow from a job's state
     engine/       keeps the views up to date with the events, rebuilds and verifies them
     queries/      answers from the views, for now and for past moments
@@ -17,5 +18,6 @@ __all__ = [
     "engine",
     "formats",
     "job",
+    "public",
     "queries",
 ]

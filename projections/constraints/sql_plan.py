@@ -138,8 +138,8 @@ def _leaf(node: Constraint) -> _PlanPair:  # noqa: PLR0911 - a return an operato
     if isinstance(node, States):
         return _constant(bool(node.mask & INACTIVE))
     if isinstance(node, Results):
-        wanted = tuple(result.mask for result in RESULTS if result.mask & node.mask)
-        others = tuple(result.mask for result in RESULTS if not result.mask & node.mask)
+        wanted = tuple(result.name for result in RESULTS if result.mask & node.mask)
+        others = tuple(result.name for result in RESULTS if not result.mask & node.mask)
         return _PlanPair(_one_of("result", wanted).plan, _one_of("result", others).plan)
     if isinstance(node, Timestamp):
         return _timestamp(node)

@@ -6,6 +6,7 @@ active.py       the active-jobs view
 active.sql      its table
 inactive.py     the inactive job list
 inactive.sql    its tables: ready answers, and the interval index
+job_columns.py  a job's attributes as columns of their tables
 accounting.py   the accounting feed
 accounting.sql  its table
 stats.py        job stats
@@ -20,6 +21,7 @@ __all__ = [
     "active",
     "inactive",
     "interface",
+    "job_columns",
     "registry",
     "reports",
     "stats",

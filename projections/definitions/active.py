@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The active-jobs view: which jobs are neither new nor inactive, and their ids.
+"""The active-jobs view: jobs that are neither new nor inactive, with their attributes.
 
-Attributes of active jobs are not stored here: queries compute them from the job's state, which
-the engine keeps in the table ``fold`` under the same key.
+Lists take the attributes of active jobs from their states, which the engine keeps in the table
+``fold`` under the same key. The columns here are for the public view `jobs`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eventstore.storage.sql import script
+from projections.definitions import job_columns
 from projections.definitions.interface import Put
+from projections.job.attributes import values_of
 from projections.job.state import INACTIVE, NEW, Job
 
 
@@ -18,11 +20,12 @@ class Active:
     """Jobs between ``validate`` and ``clean``: the table ``active``."""
 
     name = "active"
-    version = 2
+    version = 3
     schema = script(__file__, "active.sql")
 
     def rows(self, job: Job) -> Sequence[Put]:
-        """Return one row, the job's key and id, while the job is active."""
+        """Return one row while the job is active."""
         if job.state in {NEW, INACTIVE}:
             return ()
-        return (Put("active", (job.key, job.id)),)
+        columns = job_columns.of_active(values_of(job))
+        return (Put("active", (job.key, job.id, job.stream, *columns)),)

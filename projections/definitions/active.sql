@@ -1,7 +1,41 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Active jobs: those that are neither new nor inactive. Their states are in `fold`.
+-- Active jobs: those that are neither new nor inactive. Their states are in `fold`; the columns
+-- are job-list's attributes, for the public view `jobs`.
 CREATE TABLE active (
-    job   INTEGER PRIMARY KEY,
-    jobid INTEGER NOT NULL
+    job         INTEGER PRIMARY KEY,
+    jobid       INTEGER NOT NULL,
+    stream      INTEGER NOT NULL,
+    userid      INTEGER NOT NULL,
+    urgency     INTEGER,
+    priority    INTEGER,
+    t_submit    REAL    NOT NULL,
+    t_depend    REAL,
+    t_priority  REAL,
+    t_sched     REAL,
+    t_run       REAL,
+    t_cleanup   REAL,
+    t_inactive  REAL,
+    state       TEXT    NOT NULL,
+    name        TEXT,
+    cwd         TEXT,
+    queue       TEXT,
+    project     TEXT,
+    bank        TEXT,
+    ntasks      INTEGER,
+    ncores      INTEGER,
+    duration    REAL,
+    nnodes      INTEGER,
+    ranks       TEXT,
+    nodelist    TEXT,
+    success     INTEGER,
+    exception_occurred INTEGER,
+    exception_type     TEXT,
+    exception_severity INTEGER,
+    exception_note     TEXT,
+    result      TEXT,
+    expiration  REAL,
+    annotations TEXT,
+    waitstatus  INTEGER,
+    dependencies TEXT
 );
 CREATE INDEX active_by_jobid ON active (jobid);

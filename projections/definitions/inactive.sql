@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: LGPL-3.0
--- Inactive jobs: columns that constraints compare, and the values that job-list answers.
+-- Inactive jobs: job-list's attributes as columns, which constraints compare and the public view
+-- `jobs` shows, and what job-list answers.
 CREATE TABLE inactive (
     job        INTEGER PRIMARY KEY,
     jobid      INTEGER NOT NULL,
+    stream     INTEGER NOT NULL,
+    t_purged   REAL,            -- when the job manager purged it
     userid     INTEGER NOT NULL,
-    name       TEXT,
-    queue      TEXT,
-    result     INTEGER NOT NULL,
+    urgency    INTEGER,
+    priority   INTEGER,
     t_submit   REAL    NOT NULL,
     t_depend   REAL,
     t_priority REAL,
@@ -14,9 +16,28 @@ CREATE TABLE inactive (
     t_run      REAL,
     t_cleanup  REAL,
     t_inactive REAL    NOT NULL,
-    t_purged   REAL,            -- when the job manager purged it
+    name       TEXT,
+    cwd        TEXT,
+    queue      TEXT,
+    project    TEXT,
+    bank       TEXT,
+    ntasks     INTEGER,
+    ncores     INTEGER,
+    duration   REAL,
+    nnodes     INTEGER,
     ranks      TEXT,            -- also of a job that never reached RUN, whose answer has none
-    nodelist   TEXT,
+    nodelist   TEXT,            -- so, too
+    success            INTEGER NOT NULL,
+    exception_occurred INTEGER NOT NULL,
+    exception_type     TEXT,
+    exception_severity INTEGER,
+    exception_note     TEXT,
+    result     TEXT    NOT NULL,
+    expiration REAL,
+    waitstatus   INTEGER,
+    dependencies TEXT,          -- a JSON array
+    annotations_at   INTEGER,   -- where in `answer` the annotations are: the first character,
+    annotations_size INTEGER,   -- counted from 1, and the number of characters
     answer     TEXT    NOT NULL -- all attributes, packed (job/attributes.py)
 );
 

@@ -23,6 +23,7 @@ import apsw
 from eventstore.errors import StoreError
 from eventstore.storage.sql import fetch
 from projections.job.state import Job
+from projections.public.schema import NAMES
 
 
 class Put(NamedTuple):
@@ -111,6 +112,8 @@ def check(projection: Projection) -> None:
     for table, statement in schema_of(projection.schema).tables.items():
         if table.lower().startswith("rebuild_"):
             raise StoreError(f"its table {table} has a name that rebuilds use")
+        if table.lower() in NAMES:
+            raise StoreError(f"its table {table} has a name of the public schema; rename it")
         columns = columns_of(table, statement)
         if "VIRTUAL" not in statement.upper().split()[:2] and not any(
             key for _, key in columns

@@ -33,6 +33,7 @@ from projections.engine.views import (
     version_of,
 )
 from projections.job.reducers import FOLD_VERSION
+from projections.public.schema import publish, withdraw
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
@@ -205,6 +206,7 @@ class Rebuild:
 
     def _switch(self, db: apsw.Connection, *, sound: bool) -> None:
         old = stored_views(db)
+        withdraw(db)
         for projection in self._tables.projections:
             with isolated(projection, self.failures, db):
                 for table in old[projection.name].tables if projection.name in old else ():
@@ -219,6 +221,7 @@ class Rebuild:
         _drop(db, FOLD, sound=sound)
         db.execute(f"ALTER TABLE {_PREFIX}{FOLD} RENAME TO {FOLD}")
         record_fold(db, self._done)
+        publish(db)
         discard(db)  # the tables of projections that failed, and the plan
 
 

@@ -40,6 +40,7 @@ from projections.engine.left_behind import (
 from projections.engine.row_deltas import ViewTables
 from projections.job.reducers import FOLD_VERSION
 from projections.job.state import INACTIVE, Job
+from projections.public.schema import is_published, publish
 
 FOLD = "fold"
 """The table with the states of unfinished jobs, and the view that has its checkpoint."""
@@ -92,6 +93,7 @@ class Views:
             self.leave(db, {one.name: one.reason for one in news_of(db, broken)})
             if event_log.head(db) == 0:
                 self._create_missing(db)
+            publish(db)
         self.reload()
 
     def tell(self, tell: Callable[[str], None]) -> None:
@@ -282,9 +284,9 @@ def overview(db: apsw.Connection) -> list[Status]:
 
 
 def unsettled(db: apsw.Connection) -> bool:
-    """Whether opening the store for writing would rebuild views, or name what is broken."""
+    """Whether opening the store for writing would change views, or name what is broken."""
     known, broken = find()
-    return bool(stale(db, known) or news_of(db, broken))
+    return bool(stale(db, known) or news_of(db, broken)) or not is_published(db)
 
 
 def drop_view(db: apsw.Connection, name: str) -> None:

@@ -118,36 +118,62 @@ def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str,
 SEPARATOR = "\x1f"
 """Separates packed values. It cannot occur in them: JSON escapes it."""
 
-_GETTERS = tuple((1 << bit, get) for bit, get in enumerate(ATTRIBUTES.values()))
-
 
 def _is_plain(text: str) -> bool:
     """Return whether a text needs no escapes in JSON."""
     return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
 
 
+_GETTERS = tuple(ATTRIBUTES.values())
+
+
+def values_of(job: Job) -> list[Any]:
+    """Return the values of all attributes in the order of ATTRIBUTES, None where absent."""
+    return [get(job) for get in _GETTERS]
+
+
 def packed(job: Job) -> str:
-    """Return the values of all attributes, packed: a mask, then each value as JSON text.
+    """Return the values of all attributes, packed: see `pack`."""
+    return pack(values_of(job))
+
+
+def pack(values: Iterable[Any]) -> str:
+    """Pack what `values_of` returned: a mask, then each value as JSON text.
 
     Bit n of the mask (decimal) says whether the job has the n-th of ATTRIBUTES.
     """
     mask = 0
-    values = [""]
-    for bit, get in _GETTERS:
-        value = get(job)
+    texts = [""]
+    for bit, value in enumerate(values):
         if value is None:
             continue
-        mask |= bit
+        mask |= 1 << bit
         kind = type(value)
         if kind is int:
-            values.append(str(value))
+            texts.append(str(value))
         elif kind is float:
-            values.append(real(value))
+            texts.append(real(value))
         elif kind is bool:
-            values.append("true" if value else "false")
+            texts.append("true" if value else "false")
         elif kind is str and _is_plain(value):
-            values.append(f'"{value}"')
+            texts.append(f'"{value}"')
         else:
-            values.append(dumps(value).decode())
-    values[0] = str(mask)
-    return SEPARATOR.join(values)
+            texts.append(dumps(value).decode())
+    texts[0] = str(mask)
+    return SEPARATOR.join(texts)
+
+
+_ANNOTATIONS = 1 << list(ATTRIBUTES).index("annotations")
+
+
+def annotations_in(values: str) -> tuple[int, int] | tuple[None, None]:
+    """Return where the annotations are in packed values, as SQL's substr() wants it.
+
+    That is: the number of their first character, counted from 1, and that of characters.
+    """
+    mask = int(values[: values.index(SEPARATOR)])
+    if not mask & _ANNOTATIONS:
+        return None, None
+    behind = (mask // (2 * _ANNOTATIONS)).bit_count()
+    before, text, *_ = values.rsplit(SEPARATOR, behind + 1)
+    return len(before) + 2, len(text)

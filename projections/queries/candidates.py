@@ -25,13 +25,14 @@ from eventstore.storage.sql import fetch, value
 from projections.constraints import interval_index
 from projections.constraints.sql_plan import AccessPath, Cost, InList, Plan, TimeRange, listed
 from projections.constraints.tree import TIMESTAMPS
-from projections.job.state import CLEANUP, DEPEND, INACTIVE, RUN, Job
+from projections.job.state import CLEANUP, DEPEND, INACTIVE, RESULTS, RUN, Job
 
 _PROBE = 500  # candidates beyond which access paths count as equally expensive
 _MOST_STREAMS = 200
 _GATHERED = 100  # jobs that are read at a time
 _ORDER = "ORDER BY t_inactive DESC, jobid DESC"
 _PLACE_AND_ANSWER = "t_inactive, jobid, job, answer"
+_RESULTS = {result.name: result.mask for result in RESULTS}
 _COMPARED = ", userid, name, queue, result, ranks, nodelist, " + ", ".join(TIMESTAMPS[:-1])
 
 Row: TypeAlias = "tuple[Any, ...]"
@@ -78,7 +79,7 @@ def compared(row: Row) -> Job:
         userid=userid,
         name=name,
         queue=queue,
-        result=result,
+        result=_RESULTS.get(result, 0),
         ranks=ranks,
         nodelist=nodelist,
         state=INACTIVE,

@@ -135,4 +135,4 @@ def _add_past(
     sql = f"SELECT queue, result, count(*) FROM inactive WHERE {within} GROUP BY queue, result"
     for queue, result, amount in fetch(db, sql, (hour(time) * 3600.0, time)):
         for counts in found.of_job(queue):
-            add(counts, [amount if one.mask == result else 0 for one in RESULTS])
+            add(counts, [amount if one.name == result else 0 for one in RESULTS])

@@ -20,7 +20,8 @@ FOLDERS = (
     "eventstore/events", "eventstore", "eventstore/storage", "eventstore/reading",
     "eventstore/ingest", "eventstore/maintenance",
     "projections/formats", "projections/job", "projections/constraints", "projections",
-    "projections/definitions", "projections/engine", "projections/queries",
+    "projections/public", "projections/definitions", "projections/engine",
+    "projections/queries",
     "joblist/protocol", "joblist", "joblist/journal", "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
     "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli",

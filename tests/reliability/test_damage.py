@@ -119,7 +119,8 @@ def test_a_flipped_byte_is_found_or_matters_to_nothing(path: str) -> None:
          "rebuild"),
         ("DELETE FROM span", "table span", "rebuild"),
         ("UPDATE stats SET failed = failed + 1", "projection stats", "rebuild"),
-        ("INSERT INTO active VALUES (999, 1)", "table active", "rebuild"),
+        ("INSERT INTO active (job, jobid, stream, userid, t_submit, state)"
+         " VALUES (999, 1, 1, 1, 1.0, 'RUN')", "table active", "rebuild"),
         ("DROP INDEX inactive_by_name", "index inactive_by_name is missing", "rebuild"),
         ("DROP INDEX event_by_job", "index event_by_job of table event is missing", "recover"),
         ("DELETE FROM purged", "notice", "recover"),

@@ -6,6 +6,9 @@ JobdbError
 │   ├── NotOurs       another program's database, or no database at all
 │   ├── TooNew        written by a newer flux-jobdb
 │   ├── Locked        another process writes, or reads under the same name
+│   ├── Busy          another process holds a lock of SQLite's: it may pass in a moment
+│   ├── Gone          the file was moved, deleted or replaced while it was open
+│   │   └── LogGone   a file beside it was: the database can be opened anew
 │   ├── BeingRebuilt  a view is not current yet: another process is making it
 │   └── Unfit         what is to be stored does not fit a table: repeating it is in vain
 └── InputError        what was given to read cannot be read (to its end)
@@ -39,6 +42,18 @@ class Locked(StoreError):  # noqa: N818
     """Another process has the database open for writing, or reads it under the same name."""
 
 
+class Busy(StoreError):  # noqa: N818
+    """Another process holds a lock that is needed; it may give it up in a moment."""
+
+
+class Gone(StoreError):  # noqa: N818
+    """The database that is open is no longer what lies at its path."""
+
+
+class LogGone(Gone):
+    """A file beside the database is not the one that is open; the database itself is."""
+
+
 class BeingRebuilt(StoreError):  # noqa: N818
     """A view was made by another version of the program, and is not rebuilt yet."""
 
@@ -57,7 +72,6 @@ _HINTS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.CantOpenError, "it cannot be opened; check the path and the permissions"),
     (apsw.CorruptError, "it is damaged; `flux-jobdb recover` saves what can be saved"),
     (apsw.IOError, "reading or writing failed; check the disk, then repeat"),
-    (apsw.BusyError, "another process holds it; wait for that one to end"),
 )
 
 
@@ -87,6 +101,10 @@ def translated(path: str) -> Iterator[None]:
         ) from error
     except _UNFIT as error:
         raise Unfit(f"{path}: cannot be stored: {error}") from error
+    except apsw.BusyError as error:
+        raise Busy(
+            f"{path}: another process holds it; wait for that one to end ({error})"
+        ) from error
     except apsw.Error as error:
         for kind, hint in _HINTS:
             if isinstance(error, kind):

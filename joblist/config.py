@@ -2,7 +2,8 @@
 """What a site configures, in Flux's own TOML tables.
 
     [job-list]   dbpath, purge ("keep" or "follow"), synchronous ("normal" or "full"),
-                 max_comparisons (0: no limit), and the bounds of protocol/budgets.py
+                 max_comparisons (0: no limit), network_filesystem, and the bounds of
+                 protocol/budgets.py
     [access]     private-mode
     [queues]     the names are listed by job-stats even before a job used them
 
@@ -28,7 +29,7 @@ else:  # pragma: no cover - the same library under its older name
 
 _T = TypeVar("_T")
 _BOUNDS = tuple(bound.name for bound in table())
-SETTINGS = ("dbpath", "purge", "synchronous", "max_comparisons", *_BOUNDS)
+SETTINGS = ("dbpath", "purge", "synchronous", "max_comparisons", "network_filesystem", *_BOUNDS)
 """What may be given as an argument of the module: the members of [job-list]."""
 _PURGE = ("keep", "follow")
 
@@ -45,6 +46,7 @@ class Config:
     follow_purges: bool = False
     synchronous: str = "normal"
     max_comparisons: int = 0
+    network_filesystem: bool = False
     private: bool = False
     queues: tuple[str, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
@@ -61,6 +63,7 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
         follow_purges=_choice(own, "job-list.purge", _PURGE) == "follow",
         synchronous=_choice(own, "job-list.synchronous", SYNCHRONOUS),
         max_comparisons=most,
+        network_filesystem=_get(own, "job-list.network_filesystem", bool, False),
         private=_get(_table(tables, "access"), "access.private-mode", bool, False),
         queues=tuple(_table(tables, "queues")),
         budgets=_budgets(own),

@@ -154,7 +154,9 @@ class Intake:
     def _job_of(self, jobid: int, entries: list[Entry]) -> JobPlace:
         job = self._places.find(self._rows, jobid, entries)
         if self._backlog.awaits_jobs:
-            if job.count and taken_back(self._known(job), entries):
+            # A live event that was held back until now shows nothing of what was before it.
+            whole = entries[0].name == "submit"
+            if job.count and whole and taken_back(self._known(job), entries):
                 # The KVS was rolled back: what is stored stays as it is, and what happens from
                 # now on belongs to a new job.
                 job = self._places.add(self._rows, jobid)

@@ -7,6 +7,7 @@ schema.sql          the tables
 triggers.sql        the triggers that refuse changes of stored rows
 migrations/         N.sql brings version N - 1 to version N
 files.py            making files with the right permissions
+place.py            what may be at a database's path, and whether it is still there
 file_lock.py        one writer at a time
 connection.py       opening for appending or reading; transactions, snapshots
 """
@@ -15,6 +16,7 @@ __all__ = [
     "connection",
     "file_lock",
     "files",
+    "place",
     "schema",
     "sql",
 ]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import apsw
 
-from eventstore.errors import StoreError, reachable, translated
-from eventstore.storage import file_lock, files, schema
+from eventstore.errors import Busy, Gone, StoreError, reachable, translated
+from eventstore.storage import file_lock, files, place, schema
 
 MEMORY = ":memory:"
 BUSY = 10_000  # milliseconds; readers and the writer hold conflicting locks only briefly
@@ -31,9 +31,12 @@ MOST_LOG = 64 * 2**20
 own log checkpoints do not wait for readers: while readers overlap without a break, the log
 would grow without bound."""
 LOG_PATIENCE = 250
-"""Milliseconds to wait for readers."""
+"""Milliseconds to wait for readers: those that began before must end, and none may begin."""
 LOG_PAUSE = 2.5
 """Seconds until the next attempt, if a reader held its snapshot for longer."""
+HURRIED = 5
+"""Milliseconds that a writer waits for a lock who has to go on answering. Only a log that is
+made anew, or somebody who means harm, holds locks against it; see `create_or_open`."""
 
 
 class Store:
@@ -42,13 +45,18 @@ class Store:
     Use as a context manager, or call ``close``.
     """
 
-    def __init__(self, path: str, db: apsw.Connection, lock: int | None) -> None:
+    def __init__(
+        self, path: str, db: apsw.Connection, lock: int | None, patience: int = BUSY
+    ) -> None:
         self.path = path
         self.db = db
         self.writable = lock is not None
         self._lock = lock
-        self._log = None if path == MEMORY or lock is None else f"{path}-wal"
+        self._place = None if lock is None or path == MEMORY else place.Place(path, lock)
+        self._log = f"{Path(path).resolve()}-wal" if self._place is not None else None
+        self._patience = patience
         self._next_try = 0.0  # by the monotonic clock
+        self._give_up = 0.0  # until when commits wait for the log; 0: they do not
 
     def close(self) -> None:
         """Close the connection, then give up the lock."""
@@ -72,12 +80,30 @@ class Store:
         with translated(self.path):
             self.db.execute(f"PRAGMA synchronous = {level}")
 
+    def check_place(self) -> None:
+        """Raise Gone if the database is not at its path any more, LogGone if its log is not.
+
+        What is committed is copied from the log into the database's file then: whoever finds
+        that file finds it complete, and no log is left for another one to be taken for its.
+        """
+        if self._place is None:
+            return
+        try:
+            self._place.check()
+        except Gone:
+            self._truncate_log(0)
+            raise
+
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Commit what is done inside, or roll it back; errors of SQLite become StoreError.
 
-        No error is raised behind the commit.
+        Raises Gone where the database is no longer at its path, Busy where it cannot be
+        locked. No error is raised behind the commit.
         """
+        self.check_place()
+        if self._give_up:
+            self._wait_for_log()
         with translated(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -94,17 +120,35 @@ class Store:
         """Truncate the write-ahead log if it has grown too large."""
         if self._log is None or _size(self._log) <= MOST_LOG:
             return
-        if time.monotonic() < self._next_try:
+        now = time.monotonic()
+        if now < self._next_try:
             return
-        self.db.set_busy_timeout(LOG_PATIENCE)
+        hurried = self._patience < LOG_PATIENCE
+        self._next_try = now + LOG_PAUSE
+        if not self._truncate_log(0 if hurried else LOG_PATIENCE) and hurried:
+            self._give_up = now + LOG_PATIENCE / 1000
+
+    def _wait_for_log(self) -> None:
+        """Raise Busy while the log is to be truncated, and readers are not given up yet.
+
+        Nothing may be committed meanwhile; a hurried writer does something else.
+        """
+        if not self._truncate_log(0) and time.monotonic() < self._give_up:
+            raise Busy(f"{self.path}: its log is too large, and is read")
+        self._give_up = 0.0
+        self._next_try = time.monotonic() + LOG_PAUSE
+
+    def _truncate_log(self, patience: int) -> bool:
+        """Empty the log, waiting for readers some milliseconds; returns whether it is empty."""
+        self.db.set_busy_timeout(patience)
         try:
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            found = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except apsw.Error:
-            # The transaction is committed. A failing disk is reported by the next one.
-            pass
+            # What was committed stays in the log. A failing disk is reported by the next batch.
+            return False
         finally:
-            self.db.set_busy_timeout(BUSY)
-            self._next_try = time.monotonic() + LOG_PAUSE
+            self.db.set_busy_timeout(self._patience)
+        return found[0][0] == 0
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
@@ -122,8 +166,17 @@ class Store:
                     self.db.execute("ROLLBACK")
 
 
-def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
+def create_or_open(
+    path: str,
+    *,
+    synchronous: str = "normal",
+    patience: int = BUSY,
+    network: bool = False,
+) -> Store:
     """Open ``path`` for appending: a new database if there is none; migrates an old one.
+
+    ``patience``: milliseconds to wait for another process's lock, from then on; `HURRIED` for
+    who has other things to do. ``network``: also on a file system that several hosts share.
 
     Raises StoreError if that is not possible, Locked if another process writes.
     """
@@ -131,10 +184,11 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
         raise StoreError(
             f"synchronous is {synchronous!r}; expected one of {', '.join(SYNCHRONOUS)}"
         )
-    if path != MEMORY and not Path(path).resolve().parent.is_dir():
-        raise StoreError(f"{path}: its folder does not exist; make it first")
     lock = -1
     if path != MEMORY:
+        place.check(path)
+        if not network:
+            place.check_file_system(path)
         schema.check_header(path)
         lock = file_lock.acquire_writer(path)
     try:
@@ -156,11 +210,13 @@ def create_or_open(path: str, *, synchronous: str = "normal") -> Store:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA journal_size_limit = {MOST_LOG}")
             db.execute(f"PRAGMA synchronous = {synchronous}")
+            db.pragma("user_version")  # a read makes the log's files, if there were none
+            db.set_busy_timeout(patience)
+        return Store(path, db, lock, patience)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
-    return Store(path, db, lock)
 
 
 def open_readonly(path: str) -> Store:

@@ -11,7 +11,7 @@ from errno import EINVAL, EIO
 
 from eventstore.errors import JobdbError
 from eventstore.ingest.counts import Counts
-from eventstore.storage.connection import create_or_open
+from eventstore.storage.connection import HURRIED, create_or_open
 from joblist.broker.instance import Instance
 from joblist.broker.settings import Settings, database
 from joblist.config import Config, ConfigError
@@ -31,7 +31,12 @@ def run(instance: Instance, arguments: Sequence[str] = ()) -> None:
         settings = Settings(instance.tables, arguments)
         config = settings.now()
         path = database(config, instance.attribute)
-        with create_or_open(path, synchronous=config.synchronous) as store:
+        with create_or_open(
+            path,
+            synchronous=config.synchronous,
+            patience=HURRIED,
+            network=config.network_filesystem,
+        ) as store:
             views = Views(store)
             if views.stale:
                 # After an upgrade, it takes minutes to rebuild the views of a long history.

@@ -8,6 +8,7 @@ which outlives it, else in its ``rundir``, which is removed with it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from errno import EPROTO
 from typing import Any
@@ -17,6 +18,8 @@ import msgspec
 from joblist.config import SETTINGS, Config, ConfigError, from_tables
 from joblist.protocol.errors import RpcError
 
+_INTEGER = re.compile("-?[0-9]{1,18}")  # isdigit() takes other scripts' digits, too
+_BOOLEANS = {"true": True, "false": False}  # as in TOML
 FILE_NAME = "jobdb.sqlite"
 
 
@@ -57,14 +60,16 @@ class Settings:
 
 
 def _argument(text: str) -> tuple[str, object]:
-    """Split an argument NAME=VALUE; a value that is an integer becomes an int."""
+    """Split an argument NAME=VALUE; the value becomes an int or a bool where it looks so."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"argument {text!r} is not NAME=VALUE")
     # [job-list] may have members that other programs read. An argument is for us only.
     if name not in SETTINGS:
         raise ConfigError(f"there is no setting {name!r}; there are {', '.join(SETTINGS)}")
-    return name, int(value) if value.lstrip("-").isdigit() else value
+    if _INTEGER.fullmatch(value):
+        return name, int(value)
+    return name, _BOOLEANS.get(value, value)
 
 
 def database(config: Config, attribute: Callable[[str], str | None]) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from eventstore.errors import StoreError
-from eventstore.events.journal_line import SENTINEL, Response, decode_line
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.isolation import append_isolating
 from eventstore.ingest.unit_of_work import Participant
@@ -22,7 +21,6 @@ from eventstore.storage.connection import Store
 from joblist.callback_guard import unforeseen
 from joblist.ports import Log
 
-_SENTINEL = b'{"id":-1,'
 _SHOWN = 1000  # bytes of a line that the log shows
 
 
@@ -105,13 +103,3 @@ class Batches:
         unforeseen(self._log, f"storing {line[:_SHOWN]!r}")
         if not kept:
             self._log.log(syslog.LOG_ERR, f"lost: SQLite does not take it: {error}")
-
-
-def has_sentinel(lines: Sequence[bytes]) -> bool:
-    """Whether one of the lines is the sentinel, the response that ends a backlog."""
-    return any(line.startswith(_SENTINEL) and _is_sentinel(line) for line in lines)
-
-
-def _is_sentinel(line: bytes) -> bool:
-    message = decode_line(line)
-    return isinstance(message, Response) and message.jobid == SENTINEL

@@ -11,7 +11,8 @@ called, so that the answer shows every event that arrived before the request.
 
 If the store fails (a full disk), lines stay in the pending queue and are tried again. Beyond a
 bound, responses are dropped, and the journal is requested again when the store works: its
-backlog has them. Until all of them are stored, ``behind`` says so.
+backlog has them. Until all of them are stored, ``behind`` says so. The store does not wait for
+locks of other processes: that is such a failure, too, of which the log speaks if it lasts.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ import syslog
 import time
 from collections.abc import Callable, Sequence
 from errno import ENODATA, EPERM, EPROTO
+from math import inf
 from typing import NamedTuple
 
-from eventstore.errors import StoreError
+from eventstore.errors import Busy, Gone, LogGone, StoreError
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.unit_of_work import Participant
 from eventstore.storage.connection import Store
 from joblist.callback_guard import unforeseen
-from joblist.journal.batches import Batches, Source, has_sentinel
+from joblist.journal.batches import Batches, Source
 from joblist.journal.follower_states import (
     ABLE,
     PLACE,
@@ -40,13 +42,18 @@ from joblist.journal.follower_states import (
     Place,
     Storing,
 )
-from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, is_purge
+from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, is_purge, is_sentinel
 from joblist.ports import Bus, Journal
 
 COLLECT = 0.05
 """Seconds for which lines are collected."""
 DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between attempts to store, or to request the journal; the last one is repeated."""
+
+SOON = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds between attempts to store where it costs nothing to see whether it works."""
+LEAVE = 0.5
+"""Seconds for storing a backlog when the module is removed; the next one has the rest."""
 
 _FINAL = frozenset((EPERM, EPROTO))  # another request would be refused, too
 _UNFINISHED = "not stored to its end"
@@ -71,7 +78,8 @@ class Follower:
 
     ``participants`` take part in each batch, in this order. Each of ``ready`` is called when
     the backlog is complete, and when the store fails: answers then come from the events that
-    are stored.
+    are stored. ``held`` are lines that came before, and are to be stored first. ``reopen`` is
+    called when the store's files are not those on the disk any more (LogGone).
     """
 
     def __init__(
@@ -83,16 +91,23 @@ class Follower:
         *,
         ready: Sequence[Callable[[], None]] = (),
         limits: Limits = LIMITS,
+        held: Sequence[bytes] = (),
+        reopen: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus = bus
+        self._reopen = reopen
         self._source = source
         self._ready = ready
         self._pending = PendingLines(limits)
+        for line in held:
+            self._pending.add(line)
         self._batches = Batches(bus, store, source, participants)
         self._journal: Journal | None = None
         self._outcome = _UNFINISHED  # of the source, once its journal has ended
         self._failure: tuple[float, str] | None = None  # since when, and why
+        self._told: type[StoreError] | None = None  # what the log has of that
         self._attempts = 0  # at storing, since that last worked
+        self._delays_to_store: Sequence[float] = DELAYS
         self._delays = 0  # before requests, since a backlog was last complete
         self._collecting = bus.timer(self._collect)
         self._retrying = bus.timer(self._retry)
@@ -175,12 +190,26 @@ class Follower:
         for timer in (self._collecting, self._retrying, self._asking):
             timer.stop()
         self._storing.fire(Event.CLOSE)
-        self.flush()
+        end = time.monotonic() + LEAVE if self._place.state is Place.BACKLOG else inf
+        while self._able and time.monotonic() < end and self._store_some():
+            pass
         self._place.fire(Event.CLOSE)
         if self._pending:
             text = f"closed: {len(self._pending)} responses are not stored"
             self._bus.log(syslog.LOG_ERR, text)
         self._batches.end(_UNFINISHED if self._pending else outcome)
+
+    def hand_over(self) -> list[bytes]:
+        """Stop, storing nothing; returns the lines that another Follower has to store.
+
+        Sentinels are not among them: that one has a backlog of its own.
+        """
+        for timer in (self._collecting, self._retrying, self._asking):
+            timer.stop()
+        self._place.fire(Event.CLOSE)
+        self._storing.fire(Event.CLOSE)
+        self._batches.end(_UNFINISHED)
+        return self._pending.lines()
 
     # -- the journal
 
@@ -200,6 +229,7 @@ class Follower:
             if not self._source.reconnect:
                 raise
             self._bus.log(syslog.LOG_ERR, f"journal: not followed, behind: {error}")
+            self._told = StoreError
             self._fall_behind(str(error))
             self._place.fire(Event.NOT_ASKED)
         else:
@@ -254,7 +284,7 @@ class Follower:
         try:
             for stored in self._batches.store(lines):
                 self._pending.remove(len(stored))
-                complete = complete or has_sentinel(stored)
+                complete = complete or any(map(is_sentinel, stored))
         except StoreError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - the lines must be tried again
@@ -282,13 +312,18 @@ class Follower:
             self._collecting.start(after)
 
     def _fail(self, error: StoreError) -> None:
-        if not self._attempts:
+        busy = isinstance(error, Busy) and self._attempts < len(SOON) - 1
+        if not busy and self._told is not type(error):
+            self._told = type(error)
             self._bus.log(syslog.LOG_ERR, f"behind: not stored, to be tried again: {error}")
         self._fall_behind(str(error))
-        self._storing.fire(Event.STORE_FAILED)
+        self._delays_to_store = SOON if isinstance(error, Busy | Gone) else DELAYS
+        self._storing.fire(Event.STORE_BUSY if busy else Event.STORE_FAILED)
+        if isinstance(error, LogGone):
+            self._reopen()
 
     def _retry_later(self) -> None:
-        self._retrying.start(_delay(self._attempts))
+        self._retrying.start(_delay(self._attempts, self._delays_to_store))
         self._attempts += 1
 
     def _retry(self) -> None:
@@ -309,14 +344,17 @@ class Follower:
         pending = self._pending
         complete = self._place.state not in {Place.DUE, Place.BACKLOG}
         if self._failure is not None and complete and not (pending or pending.dropped):
-            self._failure = None
-            self._bus.log(syslog.LOG_NOTICE, "no longer behind: all responses are stored again")
+            told, self._failure, self._told = self._told, None, None
+            if told is not None:
+                text = "no longer behind: all responses are stored again"
+                self._bus.log(syslog.LOG_NOTICE, text)
 
     def _drop(self) -> None:
         text = "too much to keep in memory: the journal is left until it can be stored"
         self._bus.log(syslog.LOG_ERR, text)
         if self._failure is None:
             self._fall_behind("the pending queue overflowed while nothing could be stored")
+        self._told = self._told or StoreError
         self._pending.drop()
 
     def _tell_ready(self) -> None:
@@ -324,5 +362,5 @@ class Follower:
             callback()
 
 
-def _delay(attempts: int) -> float:
-    return DELAYS[min(attempts, len(DELAYS) - 1)]
+def _delay(attempts: int, delays: Sequence[float] = DELAYS) -> float:
+    return delays[min(attempts, len(delays) - 1)]

@@ -35,8 +35,8 @@ class Storing(Enum):
 
     WORKING = "responses are stored, a batch at a time"
     FAILING = (
-        "the store failed (full disk, I/O error): responses stay in the pending queue, "
-        "and are tried again after a delay"
+        "the store failed (full disk, I/O error, a lock, a file that is gone): responses "
+        "stay in the pending queue, and are tried again after a delay"
     )
     PAUSED = "responses stay in the pending queue, by request (job-state-pause)"
     HELD = "paused while FAILING"
@@ -58,6 +58,7 @@ class Event(Enum):
     JOURNAL_REFUSED = "the journal ended with EPERM or EPROTO, or is not requested again"
     CLOSE = "the module is removed"
     STORE_FAILED = "a batch could not be stored"
+    STORE_BUSY = "a batch could not be stored: for a moment, another process holds a lock"
     STORED = "a batch was stored after a failure"
     PAUSE = "job-state-pause"
     UNPAUSE = "job-state-unpause"
@@ -134,12 +135,14 @@ PLACE: Table[Place] = {
 
 STORING: Table[Storing] = {
     Storing.WORKING: {
+        Event.STORE_BUSY: Step(Storing.FAILING, (Do.RETRY_LATER,)),
         Event.STORE_FAILED: Step(Storing.FAILING, (Do.RETRY_LATER, Do.READY)),
         Event.PAUSE: Step(Storing.PAUSED),
         Event.UNPAUSE: Step(Storing.WORKING),
         Event.CLOSE: Step(Storing.CLOSING),
     },
     Storing.FAILING: {
+        Event.STORE_BUSY: Step(Storing.FAILING, (Do.RETRY_LATER,)),
         Event.STORE_FAILED: Step(Storing.FAILING, (Do.RETRY_LATER, Do.READY)),
         Event.STORED: Step(Storing.WORKING, (Do.COLLECT, Do.ASK_IF_DUE)),
         Event.PAUSE: Step(Storing.HELD, (Do.HOLD,)),
@@ -159,6 +162,7 @@ STORING: Table[Storing] = {
         Event.CLOSE: Step(Storing.CLOSING),
     },
     Storing.CLOSING: {
+        Event.STORE_BUSY: Step(Storing.CLOSING),
         Event.STORE_FAILED: Step(Storing.CLOSING),
         Event.CLOSE: Step(Storing.CLOSING),
     },

@@ -12,8 +12,12 @@ from collections import deque
 from itertools import islice
 from typing import NamedTuple
 
+from eventstore.events.journal_line import SENTINEL, Response, decode_line
+
 _PURGE = b'{"jobs":'
 """How the payload of a job-purge-inactive event begins (job-manager/purge.c)."""
+
+_SENTINEL = b'{"id":-1,'
 
 
 class Limits(NamedTuple):
@@ -34,6 +38,14 @@ LIMITS = Limits()
 def is_purge(line: bytes) -> bool:
     """Whether a line is a purge event's payload, and no response of the journal."""
     return line.startswith(_PURGE)
+
+
+def is_sentinel(line: bytes) -> bool:
+    """Whether a line is the sentinel, the response that ends a backlog."""
+    if not line.startswith(_SENTINEL):
+        return False
+    message = decode_line(line)
+    return isinstance(message, Response) and message.jobid == SENTINEL
 
 
 class PendingLines:
@@ -81,6 +93,10 @@ class PendingLines:
         """Remove the first ``count`` lines: they are stored."""
         for _ in range(count):
             self.size -= len(self._lines.popleft())
+
+    def lines(self) -> list[bytes]:
+        """Return all lines but sentinels, for another queue."""
+        return [line for line in self._lines if not is_sentinel(line)]
 
     def drop(self) -> None:
         """Drop all responses; and all purges too, if these alone exceed the bound."""

@@ -8,7 +8,7 @@ the backlog is complete, what waits, what is refused.
 from __future__ import annotations
 
 import syslog
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from errno import ENOSYS, EPERM
 from functools import partial
 
@@ -55,7 +55,8 @@ class Live:
 
     ``name`` and ``boot`` say where the events come from (the broker's URI and uuid), ``size``
     is the instance's number of brokers. ``reread`` makes settings of what a config-reload
-    request brings. Each part is given to those that need it when it is complete.
+    request brings. ``held`` and ``reopen`` are the Follower's. Each part is given to those that
+    need it when it is complete.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class Live:
         size: int,
         reread: Callable[[bytes | None], Config],
         limits: Limits = LIMITS,
+        held: Sequence[bytes] = (),
+        reopen: Callable[[], None] = lambda: None,
     ) -> None:
         store = views.store
         views.tell(partial(bus.log, syslog.LOG_ERR))
@@ -92,6 +95,8 @@ class Live:
             (self.requests.waiting, self.requests.watching, views),
             ready=(self.requests.gate.open, self.requests.waiting.try_all_again),
             limits=limits,
+            held=held,
+            reopen=reopen,
         )
         self._bus = bus
         self._service = service
@@ -110,6 +115,9 @@ class Live:
         with answering(self._bus, message):
             if route is not UNKNOWN and not message.request.credential.rolemask & route.roles:
                 raise RpcError(EPERM, NOT_ALLOWED)
+            if route.reads:
+                # By turns, answers would come from what is open and what is there now.
+                self._handlers.store.check_place()
             follow = self._service.config.follow_purges
             if not gate.lets_pass(message, route.early, follow_purges=follow):
                 gate.defer(message, self.handle)
@@ -126,6 +134,12 @@ class Live:
         """Store the pending queue, and answer waiting requests with an error."""
         self.follower.close()
         self.requests.close(_GONE)
+
+    def hand_over(self, errno: int) -> list[bytes]:
+        """End all requests with an error; returns the lines that are not stored."""
+        held = self.follower.hand_over()
+        self.requests.close(errno)
+        return held
 
 
 def expected_jobs(views: Views, config: Config) -> list[int]:

@@ -19,22 +19,23 @@ class Route(NamedTuple):
     """A topic's route.
 
     ``roles``: the roles of which the sender must have one (RFC 12). ``early``: whether it is
-    answered before the backlog is complete.
+    answered before the backlog is complete. ``reads``: whether the answer is in the database.
     """
 
     roles: int
     early: Early
     handle: Callable[[Handlers, Message], None]
+    reads: bool = False
 
 
 OWNER = ROLE_OWNER
 USERS = ROLE_OWNER | ROLE_USER
 
 ROUTES = {
-    "list": Route(USERS, Early.NONE, Handlers.list_jobs),
-    "list-id": Route(USERS, Early.PURGED, Handlers.list_id),
+    "list": Route(USERS, Early.NONE, Handlers.list_jobs, reads=True),
+    "list-id": Route(USERS, Early.PURGED, Handlers.list_id, reads=True),
     "list-attrs": Route(USERS, Early.ALL, Handlers.answer),
-    "job-stats": Route(USERS, Early.ALL, Handlers.job_stats),
+    "job-stats": Route(USERS, Early.ALL, Handlers.job_stats, reads=True),
     "stats-get": Route(USERS, Early.NONE, Handlers.stats_get),
     "job-state-pause": Route(USERS, Early.NONE, Handlers.pause),
     "job-state-unpause": Route(USERS, Early.NONE, Handlers.unpause),

@@ -8,9 +8,10 @@ from errno import ENOSYS
 
 import pytest
 
-from eventstore.errors import StoreError, Unfit
+from eventstore.errors import Busy, Gone, StoreError, Unfit
 from eventstore.ingest.intake import Intake
 from eventstore.ingest.writer import Writer
+from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
 from joblist.journal import follower
 from joblist.journal.pending_lines import Limits
@@ -258,3 +259,69 @@ def test_a_journal_that_ended_is_asked_for_once(monkeypatch: pytest.MonkeyPatch)
     disk.broken = False
     module.bus.pass_time(100)
     assert 1 == len([journal for journal in module.bus.journals[1:] if not journal.stopped])
+
+
+def states_of(module: Module) -> list[bool]:
+    """Return whether stats-get says that it is behind, and whether the log does."""
+    return ["behind" in module.answer("stats-get"), "behind: not" in "".join(module.bus.logged)]
+
+
+def test_a_lock_that_passes_is_told_by_stats_get_only(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Broken(monkeypatch, Busy("locked"))
+    module.feed(*life(2, 2000.0))
+    module.bus.pass_time(0.2)
+    assert [True, False] == states_of(module)
+    disk.broken = False
+    module.bus.pass_time(follower.SOON[-1])
+    assert [False, False] == states_of(module)
+    assert "longer behind" not in "".join(module.bus.logged)
+    disk.broken = True
+    module.feed(*life(3, 3000.0))
+    module.bus.pass_time(sum(follower.SOON[:-2]))
+    assert [True, False] == states_of(module)
+    module.bus.pass_time(sum(follower.SOON[-2:]))
+    assert [True, True] == states_of(module)
+    module.bus.pass_time(100)
+    disk.broken = False
+    module.bus.pass_time(follower.SOON[-1])  # it is tried again every second
+    assert [False, True] == states_of(module)
+    assert 1 == sum("behind: not" in line for line in module.bus.logged)
+    assert 1 == sum("no longer behind" in line for line in module.bus.logged)
+
+
+def test_a_lock_that_passes_lets_no_request_through_before_the_backlog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = Module(Views(create_or_open(":memory:")))
+    disk = Broken(monkeypatch, Busy("locked"))
+    module.feed(backlog(life(1)), SENTINEL)
+    asked = module.ask("list", {"max_entries": 0, "attrs": []})
+    module.bus.pass_time(0.3)
+    assert [] == module.answers(asked)
+    disk.broken = False
+    module.bus.pass_time(1)
+    assert [{"jobs": [{"id": 1}]}] == module.answers(asked)
+
+
+def test_a_lock_that_stays_lets_requests_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Module(Views(create_or_open(":memory:")))
+    Broken(monkeypatch, Busy("locked"))
+    module.feed(backlog(life(1)), SENTINEL)
+    module.bus.pass_time(3)
+    assert [] == module.ids()
+
+
+def test_another_reason_is_another_line(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Broken(monkeypatch, FULL)
+    module.feed(*life(2, 2000.0))
+    module.bus.pass_time(10)
+    disk.error = Gone("moved")
+    module.bus.pass_time(100)
+    said = [line for line in module.bus.logged if "behind: not stored" in line]
+    assert [True, False] == ["no space left" in line for line in said]
+    assert said[1].endswith("moved")
+    assert "moved" == module.answer("stats-get")["behind"]["reason"]

@@ -244,6 +244,12 @@ def test_the_whole_service_comes_up_and_goes_down(tmp_path: Path) -> None:
         ({"dbpath": 7}, [], "job-list.dbpath"),
         ({"synchronous": "off"}, [], "job-list.synchronous"),
         ({}, ["max_comparisons=-1"], "job-list.max_comparisons"),
+        *(
+            ({}, [f"max_comparisons={value}"], "job-list.max_comparisons")
+            for value in ("--5", "²", "1²", "-", "5x", "1e3", "", "9" * 19, "9" * 5000)
+        ),
+        ({"network_filesystem": 1}, [], "job-list.network_filesystem"),
+        ({}, ["network_filesystem=yes"], "job-list.network_filesystem"),
         ({}, ["nonsense"], "nonsense"),
         ({}, ["purg=follow"], "there is no setting 'purg'"),
     ],

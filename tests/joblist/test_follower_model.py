@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from eventstore.errors import StoreError
+from eventstore.errors import Busy, Gone, StoreError
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
 from joblist.journal.follower import Follower
@@ -35,6 +35,7 @@ from projections.engine.views import Views
 from tests.support.fake_bus import SENTINEL, Broken, FakeBus, Module, backlog, event, life
 
 LIMITS = Limits(lines=4, bytes=900, kept=1800)
+ERRORS = (StoreError("full"), StoreError("full"), Busy("locked"), Gone("moved"))
 Key = tuple[int, float, str]
 """An event: its job, time and name."""
 
@@ -127,7 +128,7 @@ class Following(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.disk = Broken(self.patch, StoreError("full"))
+        self.disk = Broken(self.patch, ERRORS[0])
         self.disk.broken = False
         self.manager = FakeJobManager()
         self.store = create_or_open(":memory:")
@@ -242,9 +243,10 @@ class Following(RuleBasedStateMachine):
             found = set(self.module.ids())
             assert found <= set(self.manager.lives)
 
-    @rule()
-    def break_store(self) -> None:
+    @rule(error=st.sampled_from(ERRORS))
+    def break_store(self, error: StoreError) -> None:
         """Make the store fail, or work again."""
+        self.disk.error = error
         self.disk.broken = not self.disk.broken
 
     @rule()

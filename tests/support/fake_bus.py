@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -140,8 +140,10 @@ class Module:
         bus: FakeBus | None = None,
         limits: Limits = LIMITS,
         size: int = 1,
+        held: Sequence[bytes] = (),
     ) -> None:
         self.bus = bus or FakeBus()
+        self.reopened = 0  # how often the module asked for it
         self.store = views.store
         self.live = Live(
             self.bus,
@@ -152,8 +154,13 @@ class Module:
             size=size,
             reread=Settings(self.bus.tables).read,
             limits=limits,
+            held=held,
+            reopen=self._reopen,
         )
         self.live.start()
+
+    def _reopen(self) -> None:
+        self.reopened += 1
 
     def feed(self, *lines: bytes) -> None:
         """Bring responses of the journal."""
@@ -192,7 +199,7 @@ class Broken:
     """Makes every transaction fail before its COMMIT, while it is ``broken``."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-        self.broken = True
+        self.broken, self.error = True, error
         transaction = Store.transaction
 
         @contextmanager
@@ -200,7 +207,7 @@ class Broken:
             with transaction(store) as db:
                 yield db
                 if self.broken:
-                    raise error
+                    raise self.error
 
         monkeypatch.setattr(Store, "transaction", failing)
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import apsw
 import pytest
 
-from eventstore.errors import Locked, NotOurs, StoreError, TooNew, Unfit, reachable, translated
+from eventstore.errors import (
+    Busy,
+    Locked,
+    NotOurs,
+    StoreError,
+    TooNew,
+    Unfit,
+    reachable,
+    translated,
+)
 from eventstore.storage import connection
 from eventstore.storage.connection import MEMORY, Store, create_or_open, open_readonly
 from eventstore.storage.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -200,6 +209,38 @@ def test_readers_hold_the_log_for_as_long_as_they_read(
         assert 0 == grow(store, 1)
 
 
+def test_who_is_in_a_hurry_does_not_wait_for_readers(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits are put off for as long as it takes readers to go on to what they need no log
+    for; the timeouts of SQLite stay short."""
+    monkeypatch.setattr(connection, "MOST_LOG", 2**18)
+    monkeypatch.setattr(connection, "LOG_PAUSE", 1000.0)
+    clock = [0.0]
+    monkeypatch.setattr(connection.time, "monotonic", lambda: clock[0])
+    count = "SELECT count(*) FROM source"
+    with create_or_open(path, patience=connection.HURRIED) as store:
+        assert connection.HURRIED == store.db.pragma("busy_timeout")
+        with open_readonly(path) as reader, reader.snapshot() as db:
+            value(db, count)
+            size = grow(store)
+            for clock[0] in (0.1, 0.2, 0.249):
+                with pytest.raises(Busy, match="its log is too large"):
+                    grow(store)
+            assert size == os.stat(f"{path}-wal").st_size
+            clock[0] = 0.25  # it waits no longer
+            assert grow(store) > size
+            assert grow(store) > size  # nor again for a while
+            clock[0] = 1001.0
+            grow(store)
+            with pytest.raises(Busy):
+                grow(store)
+        assert connection.HURRIED == store.db.pragma("busy_timeout")
+        grow(store, 1)  # it is empty by now
+        assert os.stat(f"{path}-wal").st_size < 2**18
+        assert store._give_up == 0.0
+
+
 HINTS = [
     (apsw.FullError, StoreError, "no space left; free some, then repeat: what was committed is "
                                  "safe (why)"),
@@ -210,7 +251,7 @@ HINTS = [
     (apsw.CorruptError, StoreError, "it is damaged; `flux-jobdb recover` saves what can be "
                                     "saved (why)"),
     (apsw.IOError, StoreError, "reading or writing failed; check the disk, then repeat (why)"),
-    (apsw.BusyError, StoreError, "another process holds it; wait for that one to end (why)"),
+    (apsw.BusyError, Busy, "another process holds it; wait for that one to end (why)"),
     (apsw.SQLError, StoreError, "why"),
     (apsw.NotADBError, NotOurs, "not an SQLite database; name another file"),
     *((kind, Unfit, "cannot be stored: why") for kind in (

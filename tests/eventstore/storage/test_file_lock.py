@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The lock file: who holds it is named, and who may only read the database cannot."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from eventstore.errors import Locked
+from eventstore.storage import file_lock
+from eventstore.storage.connection import create_or_open
+from eventstore.storage.file_lock import is_being_written
+
+_HOLD = """
+import fcntl, sys
+file = open(sys.argv[1])
+fcntl.flock(file, int(sys.argv[2]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(lock: Path, kind: int) -> Iterator[int]:
+    """Let another process hold a lock; gives its number."""
+    words = [sys.executable, "-c", _HOLD, str(lock), str(kind)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert "held\n" == process.stdout.readline()
+        yield process.pid
+        process.communicate("")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    found = str(tmp_path / "jobs.sqlite")
+    create_or_open(found).close()
+    return found
+
+
+def refused(path: str) -> str:
+    with pytest.raises(Locked) as caught:
+        create_or_open(path)
+    return str(caught.value)
+
+
+def listed() -> bool:
+    return Path("/proc/locks").exists()
+
+
+def test_who_shares_a_lock_is_named_and_not_who_wrote_last(path: str) -> None:
+    lock = Path(f"{path}-lock")
+    assert str(os.getpid()) == lock.read_text("ascii")
+    with held(lock, fcntl.LOCK_SH) as other:
+        words = f"process {other if listed() else 'unknown'} has locked {lock} and does not"
+        assert f"{path}: {words} write it; end that process" == refused(path)
+        assert not is_being_written(path)
+    create_or_open(path).close()
+
+
+def test_who_writes_is_named_whatever_the_file_says(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(Path(f"{path}-lock"), fcntl.LOCK_EX) as other:
+        assert is_being_written(path)
+        if listed():
+            assert f"process {other} is writing it" in refused(path)
+        monkeypatch.setattr(file_lock, "_LOCKS", Path("/none"))
+        assert f"process {os.getpid()} is writing it" in refused(path)  # as the file says
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [(0o600, 0o600), (0o640, 0o600), (0o644, 0o600), (0o660, 0o660), (0o664, 0o660)],
+    ids=oct,
+)
+def test_a_lock_file_is_for_those_who_may_write(path: str, mode: int, wanted: int) -> None:
+    lock = Path(f"{path}-lock")
+    os.chmod(path, mode)
+    for new in (True, False):
+        if new:
+            lock.unlink()
+        else:
+            lock.chmod(mode)  # as former versions made it
+        create_or_open(path).close()
+        assert wanted == stat.S_IMODE(lock.stat().st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_who_may_only_read_knows_of_the_writer_and_cannot_stop_one(path: str) -> None:
+    os.chmod(path, 0o644)
+    for folder in [*Path(path).parents][:3]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+
+    def as_nobody() -> tuple[bool, bool]:
+        os.seteuid(65534)
+        try:
+            able = True
+            try:
+                os.close(os.open(f"{path}-lock", os.O_RDONLY))
+            except PermissionError:
+                able = False
+            return is_being_written(path), able
+        finally:
+            os.seteuid(0)
+
+    create_or_open(path).close()
+    assert (False, False) == as_nobody()
+    with create_or_open(path):
+        assert (listed(), False) == as_nobody()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
 """In a Flux broker, or connected to one: what surrounds the service.
 
-    entry.py       opens the database, serves until told to stop, closes it; or records only
+    entry.py       serves until told to stop; or records only
+    serving.py     the stages of serving: views are made anew, the database is opened again
     settings.py    the settings in force, and where the database is
     instance.py    what entry.py needs of a connection, as a protocol
     connection.py  that connection, by Flux's Python bindings, its callbacks guarded
@@ -9,4 +10,4 @@
 Only `connection.py` imports flux.
 """
 
-__all__ = ["connection", "entry", "instance", "settings"]
+__all__ = ["connection", "entry", "instance", "serving", "settings"]

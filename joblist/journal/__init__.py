@@ -4,9 +4,10 @@
     follower_states.py  every state, event and transition, and the actions of each
     follower.py         carries them out: accepts lines, requests journals, sets timers
     pending_lines.py    the pending queue: lines that are not stored yet, bounded
+    holding.py          keeps lines while there is no database to store them in
     batches.py          stores lines, by the Writer of the source, and isolates a bad one
 
 Nothing here depends on who sends requests, nor on Flux.
 """
 
-__all__ = ["batches", "follower", "follower_states", "pending_lines"]
+__all__ = ["batches", "follower", "follower_states", "holding", "pending_lines"]

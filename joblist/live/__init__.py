@@ -9,6 +9,7 @@
     answers.py          answers of one response
     list_responses.py   answers to `list`, sent in slices, turn by turn
     snapshots.py        the connections that these answers are read by
+    preparing.py        what is answered while there are no views yet
     waiting_list_id.py  `list-id` requests that wait for a job's event or state
     stats_watchers.py   streams of `job-stats`
 
@@ -21,6 +22,7 @@ __all__ = [
     "dispatcher",
     "handlers",
     "list_responses",
+    "preparing",
     "routes",
     "snapshots",
     "stats_watchers",

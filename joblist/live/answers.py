@@ -18,11 +18,13 @@ class Answers:
         self._bus = bus
         self._service = service
 
-    def send(self, message: Message, facts: Facts = NO_FACTS) -> None:
-        """Answer a request."""
+    def send(self, message: Message, facts: Facts = NO_FACTS) -> bool:
+        """Answer a request; returns whether that was no error, which would end a stream."""
         with answering(self._bus, message):
             (payload,) = self._service.answer(message.request, facts)
             self._bus.respond(message, payload)
+            return True
+        return False
 
     def done(self, message: Message) -> None:
         """Answer a request that asked for no data: it was carried out."""

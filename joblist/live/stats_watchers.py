@@ -58,9 +58,9 @@ class Watching:
         self._changed = False
 
     def _tell(self) -> None:
+        """Tell all of them; who may not know any longer, or cannot be told, is told once."""
         self._due = False
-        for message in self._messages:
-            self._answers.send(message)
+        self._messages = [m for m in self._messages if self._answers.send(m)]
 
     def drop(self, message: Message) -> None:
         """Forget a client that went away."""

@@ -8,6 +8,7 @@ left_behind.sql     the table of these
 row_deltas.py       from changed states to changed rows
 views.py            stored views and checkpoints; takes part in each batch
 rebuild.py          makes views anew from the events, beside the old ones
+rebuild_process.py  a rebuild in a process of its own, beside a running module
 rebuild_workers.py  processes that share the folding of a rebuild
 verify_views.py     compares views with what their events lead to
 consumer_cursor.py  durable cursors of those who read a view's new rows
@@ -19,6 +20,7 @@ __all__ = [
     "fold_batch",
     "left_behind",
     "rebuild",
+    "rebuild_process",
     "rebuild_workers",
     "row_deltas",
     "verify_views",

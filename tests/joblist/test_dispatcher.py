@@ -215,6 +215,18 @@ def test_pause(module: Module) -> None:
 # -- watching
 
 
+def test_who_may_watch_no_longer_is_told_once(module: Module) -> None:
+    guest = module.ask("job-stats", {}, userid=1, rolemask=2, streaming=True)
+    owner = module.ask("job-stats", {}, streaming=True)
+    module.live.reconfigure(Config(private=True))
+    for jobid in (1, 2, 3):
+        module.feed(*life(jobid, 1000.0 * jobid))
+        module.bus.pass_time(DELAY * 2)
+    assert [EPERM] == [answer[0] for answer in module.answers(guest)[1:]]
+    assert 4 == len(module.answers(owner))
+    assert 1 == module.answer("stats-get")["stats_watchers"]
+
+
 def test_watchers_are_told_of_changes_now_and_then(module: Module) -> None:
     asked = module.ask("job-stats", {}, streaming=True)
     assert 1 == len(module.answers(asked))

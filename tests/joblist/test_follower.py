@@ -13,7 +13,7 @@ import pytest
 from eventstore.errors import StoreError
 from eventstore.ingest.intake import Intake
 from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import Store, create_or_open
+from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
 from joblist.broker import entry, settings
 from joblist.config import Config, ConfigError
@@ -21,12 +21,11 @@ from joblist.journal import follower
 from joblist.journal.pending_lines import Limits
 from joblist.ports import Message
 from joblist.protocol.errors import RpcError
-from projections.engine.views import Views
 from projections.job.state import CANCELED
 from tests.support.fake_bus import (
     SENTINEL,
     Broken,
-    FakeBus,
+    Instance,
     Module,
     backlog,
     event,
@@ -159,38 +158,6 @@ def test_a_journal_that_is_refused_ends_the_service(module: Module) -> None:
 # -- the recorder, and what is around the service
 
 
-class Instance(FakeBus):
-    """A bus with an instance behind it; ``script`` is what happens while it runs."""
-
-    def __init__(self, config: dict[str, Any], **attributes: str) -> None:
-        super().__init__()
-        self.config, self.attributes = config, attributes
-        self.announced = False
-        self.script: Any = lambda: None
-
-    def attribute(self, name: str) -> str | None:
-        return self.attributes.get(name.replace(".", "_").replace("-", "_"))
-
-    def tables(self) -> dict[str, Any]:
-        return self.config
-
-    def loaded(self) -> None:
-        self.announced = True
-
-    def listen(self, handle: Any) -> None:
-        self.handle = handle
-
-    def purges(self, arrived: Any) -> None:
-        self.purged = arrived
-
-    def on_signal(self, number: int, callback: Any) -> None:
-        self.hang_up = callback
-        del number
-
-    def run(self) -> None:
-        self.script()
-
-
 def test_a_recorder_stores_and_ends() -> None:
     _, views = new_store()
     instance = Instance({}, broker_uuid="b")
@@ -263,29 +230,6 @@ def test_a_wrong_setting_fails_the_load(
     assert EINVAL == caught.value.errno
     assert named in instance.logged[0]
     assert [] == list(tmp_path.iterdir())
-
-
-def test_loading_does_not_wait_for_views_that_are_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    instance = Instance({}, rundir=str(tmp_path))
-
-    class Upgraded(Views):
-        def __init__(self, store: Store) -> None:
-            super().__init__(store)
-            self.stale.add("jobs")
-
-    def refresh(views: Views) -> list[str]:
-        assert views.stale
-        assert instance.announced
-        return ["jobs"]
-
-    entry.run(instance)
-    assert not instance.announced
-    monkeypatch.setattr(entry, "Views", Upgraded)
-    monkeypatch.setattr(entry, "refresh", refresh)
-    entry.run(instance)
-    assert instance.logged == [f"{tmp_path / settings.FILE_NAME}: rebuilt: jobs"]
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7"])

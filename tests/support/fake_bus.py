@@ -115,6 +115,38 @@ class FakeBus:
         ]
 
 
+class Instance(FakeBus):
+    """A bus with an instance behind it; ``script`` is what happens while it runs."""
+
+    def __init__(self, config: dict[str, Any], **attributes: str) -> None:
+        super().__init__()
+        self.config, self.attributes = config, attributes
+        self.announced = False
+        self.script: Any = lambda: None
+
+    def attribute(self, name: str) -> str | None:
+        return self.attributes.get(name.replace(".", "_").replace("-", "_"))
+
+    def tables(self) -> dict[str, Any]:
+        return self.config
+
+    def loaded(self) -> None:
+        self.announced = True
+
+    def listen(self, handle: Any) -> None:
+        self.handle = handle
+
+    def purges(self, arrived: Any) -> None:
+        self.purged = arrived
+
+    def on_signal(self, number: int, callback: Any) -> None:
+        self.hang_up = callback
+        del number
+
+    def run(self) -> None:
+        self.script()
+
+
 def message(
     method: str,
     payload: object = None,

@@ -28,7 +28,7 @@ from joblist.journal.follower_states import (
 from tests.support.fake_bus import SENTINEL, Broken, FakeBus, started
 from tests.support.recordings import new_store
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 TABLES: list[tuple[Table[Any], type[Enum], Enum]] = [
     (PLACE, Place, Place.CONNECTING),
     (STORING, Storing, Storing.WORKING),

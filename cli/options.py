@@ -66,7 +66,7 @@ class JobId(click.ParamType["int"]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """Return the id as a number."""
-        from cli.flux_jobs.jobid import parse  # noqa: PLC0415
+        from projections.notation.jobid import parse  # noqa: PLC0415
 
         try:
             return value if isinstance(value, int) else parse(str(value))
@@ -87,7 +87,7 @@ class Time(click.ParamType["float"]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return seconds since the epoch."""
-        from cli.flux_jobs.timespec import parse_time  # noqa: PLC0415
+        from projections.notation.timespec import parse_time  # noqa: PLC0415
 
         if isinstance(value, float):  # a default
             return value
@@ -105,7 +105,7 @@ class Time(click.ParamType["float"]):
 
 def _moment(seconds: float) -> str:
     """Return a time in UTC, and in local time where that is another."""
-    from cli.flux_jobs.timespec import format_moment  # noqa: PLC0415
+    from projections.notation.timespec import format_moment  # noqa: PLC0415
 
     utc, local = format_moment(seconds), format_moment(seconds, local=True)
     return utc if local.endswith("+00:00") else f"{utc} ({local})"

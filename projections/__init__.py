@@ -4,6 +4,7 @@
 In the order of an event's way, from its bytes to an answer:
 
     formats/      pure: the text forms of hostlists, idsets and JSON
+    notation/     job ids, durations and times as people write them
     job/          pure: a job's state, and how each event changes it
     constraints/  pure: RFC 31 constraints, evaluated or turned into SQL
     public/       the views that people write SQL against
@@ -18,6 +19,7 @@ __all__ = [
     "engine",
     "formats",
     "job",
+    "notation",
     "public",
     "queries",
 ]

@@ -15,10 +15,10 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from cli.flux_jobs import jobid
-from cli.flux_jobs.timespec import format_duration
 from projections.job import state
 from projections.job.clock import comparable
+from projections.notation import jobid
+from projections.notation.timespec import format_duration
 
 __all__ = [
     "RESULTS",

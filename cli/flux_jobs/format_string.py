@@ -23,8 +23,8 @@ from functools import partial
 from string import Formatter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from cli.flux_jobs.timespec import format_duration
 from cli.output.shown import shown
+from projections.notation.timespec import format_duration
 
 __all__ = ["OutputFormat", "Row"]
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cli.flux_jobs.jobid import with_jobid
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
 from projections.formats.json_text import dumps
+from projections.notation.jobid import with_jobid
 
 __all__ = ["Statistics", "by_id", "matching", "statistics", "with_ids"]
 

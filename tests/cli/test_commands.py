@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cli.flux_jobs.jobid import parse
 from cli.main import COMMANDS, cli
+from projections.notation.jobid import parse
 from tests.support.recordings import recordings
 
 PRIVATE = next(recording for recording in recordings() if recording.name == "private")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from cli.accounting.explain import explain
-from cli.flux_jobs.jobid import encode
 from eventstore.errors import StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.reading import event_log
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.sql import fetch
 from projections.engine.views import Views
+from projections.notation.jobid import encode
 from projections.queries.accounting_feed import finished_jobs
 from tests.cli.test_commands import Run
 from tests.support.accounting_db import create

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""cli.flux_jobs.jobid against the examples and rules of RFC 19."""
+"""projections.notation.jobid against the examples and rules of RFC 19."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.flux_jobs.jobid import FORMS, MAX_JOBID, encode, parse
+from projections.notation.jobid import FORMS, MAX_JOBID, encode, parse
 
 # RFC 19 gives the same number in several encodings, or one text in one of them.
 EXAMPLE = {

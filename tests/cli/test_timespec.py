@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.flux_jobs.timespec import format_duration, parse_duration, parse_time
+from projections.notation.timespec import format_duration, parse_duration, parse_time
 
 
 def utc(text: str) -> float:
@@ -226,7 +226,7 @@ def test_shown_durations_can_be_read(seconds: float) -> None:
 
 
 def test_slow_packages_are_imported_only_when_needed() -> None:
-    code = "import sys, cli.flux_jobs.timespec, cli.flux_jobs.jobid; print(*sys.modules)"
+    code = "import sys; from projections.notation import jobid, timespec; print(*sys.modules)"
     output = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (
     "eventstore/events", "eventstore", "eventstore/storage", "eventstore/reading",
     "eventstore/ingest", "eventstore/maintenance",
-    "projections/formats", "projections/job", "projections/constraints", "projections",
+    "projections/formats", "projections/notation", "projections/job",
+    "projections/constraints", "projections",
     "projections/public", "projections/definitions", "projections/engine",
     "projections/queries",
     "joblist/protocol", "joblist", "joblist/journal", "joblist/live", "joblist/broker",

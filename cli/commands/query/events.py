@@ -25,9 +25,9 @@ def command(jobid: int | None, after: int, raw: bool) -> None:
 
     Each line has seq, job id and the event; with --raw the event alone.
     """
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.events.records import Record  # noqa: PLC0415
     from eventstore.reading import event_log  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     out = sys.stdout.buffer
     with reading() as store, store.snapshot() as db:

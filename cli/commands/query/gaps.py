@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.database import database_path
-from cli.flux_jobs.jobid import encode
-from cli.flux_jobs.timespec import format_moment
 from cli.options import db_option
 from cli.output.streams import say
+from projections.notation.jobid import encode
+from projections.notation.timespec import format_moment
 
 if TYPE_CHECKING:
     from eventstore.reading.gaps import Gap

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.database import reading
-from cli.flux_jobs.timespec import format_moment
 from cli.options import JobId, db_option
 from cli.output.streams import say
 from projections.job.clock import comparable
+from projections.notation.timespec import format_moment
 
 if TYPE_CHECKING:
     from eventstore.events.records import Record
@@ -29,9 +29,9 @@ def command(jobid: int, local: bool) -> None:
     Events that only a backlog showed are marked with *: the job manager may have changed
     their contexts since. If several streams have a job of this id, all are shown.
     """
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415
     from eventstore.reading import event_log  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     with reading() as store, store.snapshot() as db:
         keys = event_log.keys(db, jobid)

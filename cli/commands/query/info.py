@@ -31,8 +31,8 @@ def command(jobid: int, keys: tuple[str, ...], original: bool) -> None:
     Works for purged jobs, too. jobspec and R are as the journal has them: without
     the job's environment and the scheduler's key.
     """
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
     from projections.queries import job_info  # noqa: PLC0415
 
     with reading() as store, store.snapshot() as db:

@@ -183,8 +183,8 @@ def _jobs(
 ) -> tuple[list[bytes], bool]:  # fmt: skip
     """Return the jobs, and whether --count left some out."""
     from cli.flux_jobs import coloring, fields, job_list  # noqa: PLC0415
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from joblist.protocol.errors import RpcError  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     attrs = ["all"]
     if table is not None:

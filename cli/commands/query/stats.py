@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from cli.database import database_path
-from cli.flux_jobs.timespec import format_moment
 from cli.options import db_option
 from cli.output.streams import say
+from projections.notation.timespec import format_moment
 
 __all__ = ["command"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.database import being_rebuilt, database_path, reading, tell_once
-from cli.flux_jobs.timespec import format_moment
 from cli.main import REJECTED
 from cli.options import JobId, Time, db_option
 from cli.output.streams import say
+from projections.notation.timespec import format_moment
 
 if TYPE_CHECKING:
     from cli.accounting.explain import Figure
@@ -120,7 +120,7 @@ def _following(once: Callable[[], int]) -> int:
 
 def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
     from cli.accounting.feed import consumer_of, feed  # noqa: PLC0415
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     with reading() as store:
         consumer = consumer_of(store, target)
@@ -136,7 +136,7 @@ def _feed(target: Target, since: float, *, dry: bool, quiet: bool) -> int:
 
 def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
     from cli.accounting.feed import ACCOUNTING  # noqa: PLC0415
-    from cli.flux_jobs.jobid import with_jobid  # noqa: PLC0415
+    from projections.notation.jobid import with_jobid  # noqa: PLC0415
     from projections.queries.accounting_feed import finished_jobs, json_line  # noqa: PLC0415
     from projections.queries.clock_steps import clock_steps  # noqa: PLC0415
 
@@ -155,7 +155,7 @@ def _print(consumer: Consumer, since: float, *, dry: bool = False) -> int:
 
 def _name_steps(jobid: int, steps: list[Step]) -> None:
     """Name a job on standard error whose row has times that cannot be subtracted."""
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     told = ", and ".join(map(str, steps))
     say(f"flux-jobdb: {encode(jobid)}: {told}; its row has the times that came", err=True)
@@ -163,10 +163,10 @@ def _name_steps(jobid: int, steps: list[Step]) -> None:
 
 def _explain(jobid: int, target: Target | None) -> int:
     from cli.accounting.explain import explain  # noqa: PLC0415
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415
     from eventstore.reading import event_log  # noqa: PLC0415
     from projections.engine.fold_batch import refold  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     with reading() as store, store.snapshot() as db:
         keys = event_log.keys(db, jobid)

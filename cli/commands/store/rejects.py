@@ -40,7 +40,7 @@ def command(as_json: bool) -> None:
 
 def _name(jobid: int | None) -> str | None:
     """Return the id in f58; a negative one, which is no job's, as the unsigned number it is."""
-    from cli.flux_jobs.jobid import encode  # noqa: PLC0415
+    from projections.notation.jobid import encode  # noqa: PLC0415
 
     return None if jobid is None else encode(jobid % 2**64)
 

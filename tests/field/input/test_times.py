@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from cli.flux_jobs.timespec import parse_time
+from projections.notation.timespec import parse_time
 from tests.support.command import Command
 from tests.support.field_jobs import job, recorded
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.flux_jobs.jobid import encode, parse
+from projections.notation.jobid import encode, parse
 from tests.support.command import Command
 from tests.support.field_jobs import SENTINEL, backlog, job, recorded
 

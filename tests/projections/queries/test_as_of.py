@@ -19,7 +19,6 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.flux_jobs.jobid import encode
 from cli.main import cli
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import Store
@@ -27,6 +26,7 @@ from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.service import Service
+from projections.notation.jobid import encode
 from tests.support.recordings import (
     Recording,
     ask,

@@ -11,7 +11,7 @@ import math
 import re
 from datetime import date, datetime, timezone
 
-from cli.flux_jobs import english_time, iso_8601
+from projections.notation import english_time, iso_8601
 
 __all__ = ["format_duration", "format_moment", "parse_duration", "parse_time"]
 

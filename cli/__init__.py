@@ -11,6 +11,7 @@
     input/            reading files and pipes, line by line
     flux_jobs/        options, fields, formats and texts of `flux jobs`
     accounting/       the feed of flux-accounting's database
+    reports/          reports as tables, CSV, JSON and charts
 
 ``main`` imports a command only when it is run, and commands import what they need when they
 run: ``--help`` loads neither SQLite nor Flux.
@@ -27,4 +28,5 @@ __all__ = [
     "options",
     "output",
     "progress",
+    "reports",
 ]

@@ -46,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "gaps": Command("query", "List what is missing from the database, and why."),
     "accounting": Command("service", "Feed finished jobs to flux-accounting."),
     "consumers": Command("query", "Show how far the consumers of the feed have come."),
+    "report": Command("query", "Report results, waiting times and usage of jobs."),
     "stats": Command("query", "Show sizes and counts."),
 }
 

@@ -11,6 +11,7 @@ In the order of an event's way, from its bytes to an answer:
     definitions/  the projections: which rows follow from a job's state
     engine/       keeps the views up to date with the events, rebuilds and verifies them
     queries/      answers from the views, for now and for past moments
+    reports/      figures by period and group: results, waiting times, usage
 """
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "notation",
     "public",
     "queries",
+    "reports",
 ]

@@ -13,7 +13,7 @@ damage     missing sequence numbers: `flux-jobdb recover` could not read these e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -41,29 +41,55 @@ class Gap(NamedTuple):
     why: str
 
 
-def gaps(db: apsw.Connection, path: str) -> Iterator[Gap]:
-    """Yield all gaps, kind by kind. ``path`` is the database's, to see who writes it."""
+KINDS = ("beginning", "backlog", "gone", "source", "damage")
+
+
+def gaps(db: apsw.Connection, path: str, kinds: Sequence[str] = KINDS) -> Iterator[Gap]:
+    """Yield the gaps of these kinds, in the order of KINDS.
+
+    ``path`` is the database's, to see who writes it.
+    """
+    for kind in KINDS:
+        if kind in kinds:
+            yield from _BY_KIND[kind](db, path)
+
+
+def _beginnings(db: apsw.Connection, _: str) -> Iterator[Gap]:
     for jobid, first in db.execute(SQL["beginning"]):
         yield Gap("beginning", jobid, None, first, "its first stored event is not submit")
+
+
+def _backlogs(db: apsw.Connection, _: str) -> Iterator[Gap]:
     why = "first seen in a backlog: live-only events and the original jobspec are not known"
     for jobid, first, last in db.execute(SQL["backlog"]):
         yield Gap("backlog", jobid, first, last, why)
+
+
+def _gone(db: apsw.Connection, _: str) -> Iterator[Gap]:
     why = "a complete backlog did not have it: how it ended is not known"
     for jobid, last, time in db.execute(SQL["gone"]):
         yield Gap("gone", jobid, last, max(last, time), why)
-    yield from _unfinished_sources(db, path)
+
+
+def _damages(db: apsw.Connection, _: str) -> Iterator[Gap]:
+    if not _has_holes(db):
+        return
     for last, following, since, until in _holes(db):
         why = f"events {last + 1} to {following - 1} could not be recovered"
         yield Gap("damage", None, since, until, why)
+
+
+def _has_holes(db: apsw.Connection) -> bool:
+    stored = value(db, "SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM notice)")
+    numbered = max(head(db), value(db, "SELECT coalesce(max(last), 0) FROM batch"))
+    return bool(stored != numbered)
 
 
 def counts(db: apsw.Connection, path: str) -> dict[str, int]:
     """Return how many gaps there are of each kind."""
     found = {kind: _count(db, SQL[kind]) for kind in ("beginning", "backlog", "gone")}
     found["source"] = _count(db, SQL["source"], (_being_read(db, path),))
-    stored = value(db, "SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM notice)")
-    numbered = max(head(db), value(db, "SELECT coalesce(max(last), 0) FROM batch"))
-    found["damage"] = len(_holes(db)) if stored != numbered else 0
+    found["damage"] = len(_holes(db)) if _has_holes(db) else 0
     return found
 
 
@@ -113,6 +139,15 @@ def _unfinished_sources(db: apsw.Connection, path: str) -> Iterator[Gap]:
         never = "was never closed (crash or disconnect)"
         how = never if outcome is None else f"was closed before its end ({outcome})"
         yield Gap("source", None, last, following, f"source {name} {how}")
+
+
+_BY_KIND: dict[str, Callable[[apsw.Connection, str], Iterator[Gap]]] = {
+    "beginning": _beginnings,
+    "backlog": _backlogs,
+    "gone": _gone,
+    "source": _unfinished_sources,
+    "damage": _damages,
+}
 
 
 def _count(db: apsw.Connection, sql: str, bindings: tuple[int, ...] = ()) -> int:

@@ -6,9 +6,10 @@ history.py  a job's events, readable
 info.py     a job's eventlog, jobspec or R
 events.py   the stored events
 rpc.py      answers to job-list's requests
+report.py   results, waiting times and usage, by period and group
 stats.py    counts and sizes
 gaps.py     what is missing, and why
 consumers.py  how far readers of the feed have come
 """
 
-__all__ = ["consumers", "events", "gaps", "history", "info", "list", "rpc", "stats"]
+__all__ = ["consumers", "events", "gaps", "history", "info", "list", "report", "rpc", "stats"]

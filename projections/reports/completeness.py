@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What a report may lack: gaps of the store that lie in its range.
+
+Gaps of the kind "backlog" lack nothing that reports show, and are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+
+import apsw
+
+from eventstore.reading.gaps import gaps
+from projections.job.run_time import SECOND
+from projections.reports.report import Question
+
+_WORDS = {
+    "beginning": ("job without its first events", "jobs without their first events"),
+    "gone": ("job whose end is not known", "jobs whose ends are not known"),
+    "source": ("source that did not end", "sources that did not end"),
+    "damage": ("gap by damage", "gaps by damage"),
+}
+
+
+def missing(db: apsw.Connection, path: str, question: Question) -> str:
+    """Return in words how many gaps of each kind are in the range; empty where there is none.
+
+    ``path`` is the database's.
+    """
+    start, end = question.start / SECOND, question.end / SECOND
+    found: Counter[str] = Counter()
+    for gap in gaps(db, path, tuple(_WORDS)):
+        since = -inf if gap.since is None else gap.since
+        until = inf if gap.until is None else gap.until
+        found[gap.kind] += since < end and until >= start
+    return ", ".join(
+        f"{count} {_WORDS[kind][count > 1]}" for kind, count in found.items() if count
+    )

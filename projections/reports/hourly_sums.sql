@@ -1,0 +1,21 @@
+-- SPDX-License-Identifier: LGPL-3.0
+-- Sums of whole hours, ? <= hour < ?. Each query begins with the columns of a group, which stand
+-- for {keys}, and is grouped by them.
+
+-- name: usage
+-- Jobs that ran, but for those that ran before the first hour; those that did; node-seconds and
+-- the microseconds left over; the same of cores. (Sums of microseconds may exceed 64 bits.)
+SELECT {keys} sum(started), sum((jobs - started) * (hour = ?1)),
+       sum(node_us / 1000000), sum(node_us % 1000000),
+       sum(core_us / 1000000), sum(core_us % 1000000)
+FROM report_hour WHERE hour >= ?1 AND hour < ?2 AND jobs > 0 {grouped};
+
+-- name: results
+-- Jobs that became inactive, by result.
+SELECT {keys} sum(completed), sum(failed), sum(canceled), sum(timeout)
+FROM report_hour WHERE hour >= ?1 AND hour < ?2 AND completed + failed + canceled + timeout > 0
+{grouped};
+
+-- name: alone
+-- Jobs that are in no sum: when they ran, nodes, cores, and their group.
+SELECT start, finish, nodes, cores {and_keys} FROM report_alone;

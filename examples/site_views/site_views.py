@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from flux_jobdb import INACTIVE, RUN, TIMEOUT, Add, Job, Put
 
 
-class Usage:
+class NodeHours:
     """Node-hours by user, queue and day, and the jobs that were ended by their limit."""
 
-    name = "usage"
+    name = "node_hours"
     version = 1
     schema = """
-        CREATE TABLE usage (
+        CREATE TABLE node_hours_by_day (
             day        INTEGER NOT NULL,  -- days since the epoch, UTC
             userid     INTEGER NOT NULL,
             queue      TEXT    NOT NULL,
@@ -31,9 +31,9 @@ class Usage:
             return
         hours = (job.t_cleanup - job.t_run) / 3600 * max(job.nnodes, 0)
         day = int(job.t_inactive // 86400)
-        yield Add("usage", (day, job.userid, job.queue or ""), (1, hours))
+        yield Add("node_hours_by_day", (day, job.userid, job.queue or ""), (1, hours))
         if job.result == TIMEOUT:
             yield Put("overrun", (job.key, job.id, job.userid, job.duration))
 
 
-usage = Usage()
+node_hours = NodeHours()

@@ -14,7 +14,7 @@ from eventstore.storage.sql import fetch, script
 VERSION = 1
 """Of the contract. It is raised when views or columns are added; none is ever removed."""
 
-VIEWS = ("jobs", "events", "purges", "gaps")
+VIEWS = ("jobs", "events", "purges", "gaps", "usage")
 """Names of the views: each has a file NAME.sql with one statement, CREATE VIEW NAME …"""
 
 NAMES = (*VIEWS, "contract")

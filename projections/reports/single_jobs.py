@@ -55,9 +55,7 @@ class JobRow(NamedTuple):
         """When it ran, up to ``now`` (microseconds) where it still does; None: not by then."""
         if self.t_run is None or microseconds(self.t_run) >= now:
             return None
-        if self.ended is None:
-            return Span(microseconds(self.t_run), now)
-        return run_of(self.t_run, self.ended)
+        return run_of(self.t_run, now / SECOND if self.ended is None else self.ended)
 
 
 def started(db: apsw.Connection, group: Group) -> Iterator[JobRow]:

@@ -50,14 +50,14 @@ def test_the_example_projection_is_short_and_counts() -> None:
     with create_or_open(":memory:") as store:
         plain = Views(store, BUILTIN)
         Writer(store, "test", plain).append(journal(300))
-        both = Views(store, [*BUILTIN, names["usage"]])  # type: ignore[list-item]
-        assert refresh(both) == ["usage"]
+        both = Views(store, [*BUILTIN, names["node_hours"]])  # type: ignore[list-item]
+        assert refresh(both) == ["node_hours"]
         expected = fetch(
             store.db,
             "SELECT userid, count(*) FROM inactive WHERE t_run > 0 GROUP BY 1 ORDER BY 1",
         )
         assert expected == fetch(
-            store.db, "SELECT userid, sum(jobs) FROM usage GROUP BY 1 ORDER BY 1"
+            store.db, "SELECT userid, sum(jobs) FROM node_hours_by_day GROUP BY 1 ORDER BY 1"
         )
         assert len(expected) > 3
 
@@ -144,9 +144,16 @@ def of_accounting(folder: Path, patch: pytest.MonkeyPatch) -> None:
     accounting_db.create(folder / "FluxAccounting.db", 34)
 
 
+def of_commands(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("FLUX_JOBDB", str(folder / "jobdb.sqlite"))
+    recorded = ROOT / "tests" / "data" / "private" / "journal.jsonl.gz"
+    console.output(f"flux-jobdb ingest '{recorded}'", folder)
+
+
 ENVIRONMENTS: dict[str, Callable[[Path, pytest.MonkeyPatch], None]] = {
     "README.md": of_the_demo,
     "docs/accounting.md": of_accounting,
+    "docs/commands.md": of_commands,
 }
 
 

@@ -45,17 +45,19 @@ def jobdb(db: Path, *words: str, path: Path | None = None) -> str:
 def test_the_example_is_filled_from_history_and_kept(installed: Path, tmp_path: Path) -> None:
     db = tmp_path / "jobdb.sqlite"
     jobdb(db, "ingest", str(JOURNAL))
-    assert "usage" not in jobdb(db, "projections")
+    assert "node_hours" not in jobdb(db, "projections")
 
-    jobdb(db, "rebuild", "usage", path=installed)
+    jobdb(db, "rebuild", "node_hours", path=installed)
     shown = jobdb(db, "projections", path=installed)
-    (line,) = [line for line in shown.splitlines() if line.startswith("usage ")]
+    (line,) = [line for line in shown.splitlines() if line.startswith("node_hours ")]
     assert "current" in line
     jobdb(db, "verify", path=installed)
 
     # SQL of anybody's, on the tables themselves.
     with sqlite3.connect(db) as plain:
-        sums = plain.execute("SELECT userid, sum(jobs) FROM usage GROUP BY 1 ORDER BY 1")
+        sums = plain.execute(
+            "SELECT userid, sum(jobs) FROM node_hours_by_day GROUP BY 1 ORDER BY 1"
+        )
         found = sums.fetchall()
         (over,) = plain.execute("SELECT count(*) FROM overrun").fetchone()
     with open_readonly(str(db)) as store:

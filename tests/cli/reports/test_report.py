@@ -85,9 +85,9 @@ def test_days_are_those_of_the_zone(tmp_path: Path) -> None:
 def test_running_jobs_count_up_to_the_end_of_the_range(tmp_path: Path) -> None:
     run = made(tmp_path, field_jobs.job(1, start=MIDNIGHT, last="start"))
     (row,) = objects(run, "usage", "--until", str(MIDNIGHT + 100.0))
+    assert "1 job still runs and is counted up to the end of the range" in run.errors
     begun = json.loads(run("list", "-Aa", "--json"))["t_run"]
     assert row["node_seconds"] == round(Decimal(MIDNIGHT + 100.0 - begun), 6)
-    assert "1 job still runs and is counted up to the end of the range" in run.errors
     table = run("report", "usage", "--until", str(MIDNIGHT + 100.0))
     assert "1 job still runs and is counted up to the end of the range\n" in table
     assert 0 == objects(run, "usage", "--until", str(MIDNIGHT))[0]["jobs"]

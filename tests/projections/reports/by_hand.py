@@ -36,8 +36,9 @@ def run_of(job: Job, now: Fraction) -> Range | None:
         return None
     start = exact(job["t_run"])
     ended = job.get("t_cleanup", job.get("t_inactive"))
-    if ended is None:
-        return (start, now) if start < now else None
+    if ended is None and start >= now:
+        return None
+    ended = float(now) if ended is None else ended
     return start, exact(ended) if subtracts(job["t_run"], ended) else start
 
 

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
+from contextlib import closing
 from datetime import timezone
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,3 +175,28 @@ def test_adjoining_ranges_add_up_to_the_whole(
             assert {key: [row[i] for i in columns] for key, row in whole.items()} == {
                 key: [row[i] for i in columns] for key, row in parts.items()
             }
+
+
+@pytest.mark.parametrize("name", [one.name for one in RECORDINGS])
+def test_the_public_view_has_what_the_report_has(name: str, tmp_path: Path) -> None:
+    """Read by Python's own sqlite3; running jobs go on while it is read."""
+    store, _ = played(name)
+    with store.snapshot() as db:
+        keys = ("queue", "user", "bank", "project")
+        until = time.time()
+        one = question(db, keys, since=None, until=until, by="hour", where=timezone.utc)
+    expected = {
+        (int(key[0][0]), *key[1:]): row for key, row in asked(store, USAGE, one).items()
+    }
+    path = tmp_path / "copy.sqlite"
+    store.db.execute("VACUUM INTO ?", (str(path),))
+    found: dict[Any, list[Any]] = {}
+    with closing(sqlite3.connect(path)) as plain:
+        for hour, *group, jobs, _, nodes, cores in plain.execute("SELECT * FROM usage"):
+            so_far = found.setdefault((hour, *group), [0, 0.0, 0.0])
+            so_far[:] = [a + b for a, b in zip(so_far, (jobs, nodes, cores), strict=True)]
+    this_hour = int(until) // 3600 * 3600
+    done = [key for key in expected if key[0] < this_hour]
+    assert set(done) == {key for key in found if key[0] < this_hour}
+    for key in done:
+        assert [float(value) for value in expected[key]] == pytest.approx(found[key], rel=1e-12)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Reports on paper: what `report` prints.
 
-kinds.py   the kinds of report, by name
-figures.py rows as texts: times in seconds, names of users
-tables.py  a table for people
-csv.py     CSV (RFC 4180), harmless for spreadsheets
-objects.py one JSON object a line
-charts.py  bars, drawn by plotext
+kinds.py    the kinds of report, by name
+figures.py  rows as texts: times in seconds, names of users
+tables.py   a table for people
+csv.py      CSV (RFC 4180), harmless for spreadsheets
+objects.py  one JSON object a line
+charts.py   bars, drawn by plotext
 """
 
 __all__ = ["charts", "csv", "figures", "kinds", "objects", "tables"]

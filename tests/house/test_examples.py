@@ -64,7 +64,7 @@ def test_the_example_is_filled_from_history_and_kept(installed: Path, tmp_path: 
         ran = "SELECT userid, count(*) FROM inactive WHERE t_run > 0 GROUP BY 1 ORDER BY 1"
         assert fetch(store.db, ran) == found
         assert len(found) > 3
-        timeouts = "SELECT count(*) FROM inactive WHERE t_run > 0 AND result = 8"
+        timeouts = "SELECT count(*) FROM inactive WHERE t_run > 0 AND result = 'TIMEOUT'"
         assert [(over,)] == fetch(store.db, timeouts)
 
     assert "unknown" in jobdb(db, "projections")

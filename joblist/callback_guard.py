@@ -17,7 +17,7 @@ import syslog
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import EIO
+from errno import EIO, ENOMEM
 from functools import wraps
 from typing import ParamSpec
 
@@ -53,6 +53,8 @@ def answering(bus: Bus, message: Message) -> Iterator[None]:
         bus.respond_error(message, error.errno, error.text)
     except StoreError as error:
         bus.respond_error(message, EIO, str(error))
+    except MemoryError:
+        bus.respond_error(message, ENOMEM, "out of memory; ask for less, or later")
     except Exception:  # noqa: BLE001 - it concerns one request only
         unforeseen(bus, f"answering {message.request.topic}")
         bus.respond_error(message, EIO, "internal error: see the log")

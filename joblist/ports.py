@@ -39,6 +39,13 @@ class Timer(Protocol):
         """Do not fire."""
 
 
+class Watcher(Protocol):
+    """Calls a function whenever something can be read."""
+
+    def stop(self) -> None:
+        """Do so no longer; the descriptor may be closed after this."""
+
+
 class Journal(Protocol):
     """A request for the job manager's events, to which responses come."""
 
@@ -64,6 +71,9 @@ class Bus(Log, Protocol):
 
     def timer(self, callback: Callable[[], None]) -> Timer:
         """Make a timer."""
+
+    def readable(self, descriptor: int, callback: Callable[[], None]) -> Watcher:
+        """Have ``callback`` called whenever a descriptor can be read, or is at its end."""
 
     def journal(
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]

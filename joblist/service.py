@@ -8,7 +8,7 @@ the request's own before the query is planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from errno import EAGAIN, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
 from math import inf
 from typing import NamedTuple
@@ -35,7 +35,13 @@ from projections.job.attributes import packed
 from projections.job.state import INACTIVE, PENDING, RUNNING, Job
 from projections.queries import as_of, job_stats, one_job
 from projections.queries.candidates import Scope
-from projections.queries.list_jobs import Pack, active_jobs, listing
+from projections.queries.list_jobs import (
+    Pack,
+    active_jobs,
+    last_key,
+    listing,
+    unfinished_keys,
+)
 from projections.queries.render import Renderer, UnknownAttributeError
 
 MIN_HOSTS = 1024
@@ -62,6 +68,16 @@ class Request(NamedTuple):
     streaming: bool
 
 
+class _Later:
+    """The keys of jobs that were not inactive at one moment, ``last`` being the newest then."""
+
+    def __init__(self, unfinished: frozenset[int], last: int) -> None:
+        self._unfinished, self._last = unfinished, last
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._unfinished or (isinstance(key, int) and key > self._last)
+
+
 class _Asked(NamedTuple):
     """What the answer to a topic is made of."""
 
@@ -75,7 +91,8 @@ class Service:
 
     ``as_of``: answer as of that moment, in seconds since the epoch. ``active`` returns the
     active jobs and ``pack`` encodes one's attributes, if the caller keeps them in memory.
-    ``instance_size``: number of brokers.
+    ``instance_size``: number of brokers. ``hidden`` has keys of jobs that do not count as
+    inactive in lists.
     """
 
     def __init__(
@@ -87,13 +104,15 @@ class Service:
         active: Callable[[], Iterable[Job]] | None = None,
         pack: Pack = packed,
         instance_size: int = 1,
+        hidden: Container[int] = (),
     ) -> None:
         self._store = store
         self.config = config
         self._as_of = as_of
         self._active = active
         self._pack = pack
-        self._max_hosts = max(instance_size, MIN_HOSTS)
+        self._hidden = hidden
+        self.max_hosts = max(instance_size, MIN_HOSTS)
         self._topics: dict[str, Callable[[_Asked], Iterator[bytes]]] = {
             "job-list.list": self._list,
             "job-list.list-id": self._list_id,
@@ -119,6 +138,23 @@ class Service:
         with self._store.snapshot() as db:
             return list(topic(_Asked(db, request, facts)))
 
+    def of_this_moment(self) -> Service:
+        """Return a service whose lists show this moment, also while the store is written on.
+
+        That is for a database in memory, whose one connection cannot hold a snapshot.
+        """
+        with self._store.snapshot() as db:
+            jobs = list(self._active_jobs(db))
+            later = _Later(unfinished_keys(db), last_key(db))
+        return Service(
+            self._store,
+            self.config,
+            active=lambda: jobs,
+            pack=self._pack,
+            instance_size=self.max_hosts,
+            hidden=later,
+        )
+
     # -- topics
 
     def jobs(self, db: apsw.Connection, request: Request) -> Generator[bytes, None, None]:
@@ -128,7 +164,7 @@ class Service:
         the reader can take a break there.
         """
         wanted = read_list(request.text)
-        given = read_constraint(wanted.constraint, self._max_hosts)
+        given = read_constraint(wanted.constraint, self.max_hosts)
         found = listing(
             db,
             Visibility(self.config, request.credential).within(given),
@@ -137,6 +173,7 @@ class Service:
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
             max_comparisons=self.config.max_comparisons,
             pack=self._pack,
+            hidden=self._hidden,
         )
         left = wanted.max_entries or inf
         try:

@@ -225,6 +225,10 @@ class Link:
         """Make a timer."""
         return _Timer(self._handle, self, callback)
 
+    def readable(self, descriptor: int, callback: Callable[[], None]) -> _Readable:
+        """Have ``callback`` called whenever a descriptor can be read."""
+        return _Readable(self._handle, self, descriptor, callback)
+
     def on_signal(self, number: int, callback: Callable[[], None]) -> None:
         """Have ``callback`` called when the process gets a signal."""
         watcher = self._handle.signal_watcher_create(
@@ -266,6 +270,30 @@ class _Timer:
     def stop(self) -> None:
         """Do not fire."""
         self._watcher.stop()
+
+
+class _Readable:
+    """Watches a descriptor until it is stopped."""
+
+    def __init__(
+        self,
+        handle: Any,  # noqa: ANN401
+        log: Log,
+        descriptor: int,
+        callback: Callable[[], None],
+    ) -> None:
+        events = import_module("flux.constants").FLUX_POLLIN
+        self._watcher = handle.fd_watcher_create(
+            descriptor,
+            events=events,
+            callback=guarded(log, "what a reader said", lambda *_: callback()),
+        )
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._watcher.stop()
+        self._watcher.destroy()
 
 
 class _Journal:

@@ -7,13 +7,15 @@
     backlog_gate.py     requests that arrive before the backlog is complete
     handlers.py         what is done with each request, topic by topic
     answers.py          answers of one response
-    list_responses.py   answers to `list`, sent in slices, turn by turn
-    snapshots.py        the connections that these answers are read by
+    quick.py            answers to `list` that take little, in the module's thread
+    thread_time.py      what the thread may spend on a request, and on a user
+    memory_lists.py     longer lists from a database in memory, turn by turn
     preparing.py        what is answered while there are no views yet
     waiting_list_id.py  `list-id` requests that wait for a job's event or state
     stats_watchers.py   streams of `job-stats`
 
-The journal is followed in `joblist/journal`; nothing here depends on Flux.
+Longer lists from a database in a file are for `joblist/readers`. The journal is followed in
+`joblist/journal`; nothing here depends on Flux.
 """
 
 __all__ = [
@@ -21,10 +23,11 @@ __all__ = [
     "backlog_gate",
     "dispatcher",
     "handlers",
-    "list_responses",
+    "memory_lists",
     "preparing",
+    "quick",
     "routes",
-    "snapshots",
     "stats_watchers",
+    "thread_time",
     "waiting_list_id",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from errno import ENOSYS, EPERM
 from functools import partial
 
+from eventstore.storage.connection import MEMORY, Store
 from joblist.callback_guard import answering
 from joblist.config import Config
 from joblist.journal.batches import Source
@@ -19,14 +20,16 @@ from joblist.journal.follower import Follower
 from joblist.journal.pending_lines import LIMITS, Limits
 from joblist.live.answers import Answers
 from joblist.live.backlog_gate import BacklogGate
-from joblist.live.handlers import Handlers, InProgress
-from joblist.live.list_responses import ListStreams
+from joblist.live.handlers import Handlers, InProgress, LongRequests
+from joblist.live.memory_lists import MemoryLists
+from joblist.live.quick import Quick
 from joblist.live.routes import ROUTES, UNKNOWN
-from joblist.live.snapshots import Snapshots
 from joblist.live.stats_watchers import Watching
+from joblist.live.thread_time import ThreadTime
 from joblist.live.waiting_list_id import Waiting
 from joblist.ports import Bus, Message
 from joblist.protocol.errors import NOT_ALLOWED, RpcError
+from joblist.readers.pool import Readers
 from joblist.service import Service
 from projections.engine.views import Views
 from projections.job.state import NEW, Job
@@ -84,7 +87,7 @@ class Live:
             BacklogGate(bus, store, boot),
             Waiting(bus, answers, views.state),
             Watching(bus, answers),
-            ListStreams(bus, Snapshots(store)),
+            _long_requests(bus, store, service),
         )
         source = Source(name, boot, lambda: expected_jobs(views, service.config))
         self.follower = Follower(
@@ -100,8 +103,10 @@ class Live:
         )
         self._bus = bus
         self._service = service
+        self._time = ThreadTime()
+        quick = Quick(store, service, self._time)
         self._handlers = Handlers(
-            bus, store, service, answers, self.requests, self.follower, reread
+            bus, store, service, answers, quick, self.requests, self.follower, reread
         )
 
     def start(self) -> None:
@@ -124,7 +129,8 @@ class Live:
                 return
             if gate.is_open:
                 self.follower.flush()
-            route.handle(self._handlers, message)
+            with self._time.of(message.request.credential.userid):
+                route.handle(self._handlers, message)
 
     def reconfigure(self, config: Config) -> None:
         """Let other settings take effect; raises StoreError."""
@@ -140,6 +146,12 @@ class Live:
         held = self.follower.hand_over()
         self.requests.close(errno)
         return held
+
+
+def _long_requests(bus: Bus, store: Store, service: Service) -> LongRequests:
+    if store.path == MEMORY:
+        return MemoryLists(bus, store, service)
+    return Readers(bus, store.path, service.max_hosts)
 
 
 def expected_jobs(views: Views, config: Config) -> list[int]:

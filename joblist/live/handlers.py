@@ -6,7 +6,8 @@ from __future__ import annotations
 import syslog
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from errno import EINVAL
+from errno import EINVAL, ENODATA
+from typing import Protocol
 
 from eventstore.errors import StoreError
 from eventstore.storage.connection import Store
@@ -14,14 +15,36 @@ from joblist.config import Config, ConfigError
 from joblist.journal.follower import Follower
 from joblist.live.answers import Answers
 from joblist.live.backlog_gate import BacklogGate
-from joblist.live.list_responses import ListStreams
+from joblist.live.quick import Quick
 from joblist.live.stats_watchers import Watching
 from joblist.live.waiting_list_id import Waiter, Waiting
 from joblist.ports import Bus, Message
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import read_list_id
 from joblist.protocol.responses import Facts
+from joblist.readers.messages import End
+from joblist.readers.pool import Missing
 from joblist.service import Service
+
+
+class LongRequests(Protocol):
+    """What answers the requests that take long: readers, or the thread by turns."""
+
+    @property
+    def open(self) -> int:
+        """How many requests are not answered yet."""
+
+    def ask(self, message: Message, config: Config, missing: Missing | None = None) -> None:
+        """Have a request answered; raises RpcError if too many wait.
+
+        ``missing`` is called if there is no such job yet, in place of an answer.
+        """
+
+    def drop(self, message: Message) -> None:
+        """Forget the requests of a client that went away."""
+
+    def close(self, errno: int) -> None:
+        """Answer all requests with an error."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +54,16 @@ class InProgress:
     gate: BacklogGate
     waiting: Waiting
     watching: Watching
-    lists: ListStreams
+    long: LongRequests
 
     def drop(self, message: Message) -> None:
         """Forget the requests of a client that went away."""
-        for kind in (self.gate, self.waiting, self.watching, self.lists):
+        for kind in (self.gate, self.waiting, self.watching, self.long):
             kind.drop(message)
 
     def close(self, errno: int) -> None:
         """Answer all of them with an error."""
-        for kind in (self.gate, self.waiting, self.watching, self.lists):
+        for kind in (self.gate, self.waiting, self.watching, self.long):
             kind.close(errno)
 
 
@@ -55,6 +78,7 @@ class Handlers:
     store: Store
     service: Service
     answers: Answers
+    quick: Quick
     requests: InProgress
     follower: Follower
     reread: Callable[[bytes | None], Config]
@@ -64,21 +88,30 @@ class Handlers:
         self.answers.send(message)
 
     def list_jobs(self, message: Message) -> None:
-        """``list``."""
-        # Only exceeding the limit of comparisons is an error after the first job.
-        self.requests.lists.begin(
-            message,
-            lambda db: self.service.jobs(db, message.request),
-            whole=bool(self.service.config.max_comparisons),
-        )
+        """``list``: at once what takes little, the others by whoever answers long ones."""
+        payloads = self.quick.list_jobs(message.request)
+        if payloads is None:
+            self.requests.long.ask(message, self.service.config)
+            return
+        for payload in payloads:
+            self.bus.respond(message, payload)
+        if message.request.streaming:
+            self.bus.respond_error(message, ENODATA, None)
 
     def list_id(self, message: Message) -> None:
         """``list-id``, which may have to wait."""
+        if not self.quick.short(message.request):
+            self.requests.long.ask(message, self.service.config, self._cannot_wait)
+            return
         missing = self.answers.try_job(message)
         if missing is not None:
             waiter = Waiter(message, read_list_id(message.request.text))
             waiting = self.requests.waiting
             (waiting.wait if missing.seen else waiting.look_up)(waiter)
+
+    def _cannot_wait(self, message: Message, _end: End) -> None:
+        error = self.service.config.budgets.exceeded("max_thread_request")
+        self.answers.refuse(message, error.errno, error.text)
 
     def job_stats(self, message: Message) -> None:
         """``job-stats``; a stream of them is told of changes from now on."""

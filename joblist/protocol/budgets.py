@@ -50,6 +50,13 @@ class Budgets:
         ETIMEDOUT,
         "the answer takes more than {} s to find; ask for less",
     )
+    max_jobs: int = _bound(1000, "jobs in one response of a stream")
+    max_thread_request: int = _bound(
+        16,
+        "KiB of a request that the module reads itself; longer ones are for readers",
+        EMSGSIZE,
+        "a request of more than {} KiB cannot wait for a job, nor ask a database in memory",
+    )
     max_response: int = _bound(
         32,
         "MiB of one response that is no stream",

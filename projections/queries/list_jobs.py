@@ -8,12 +8,12 @@ Access rights are no matter here: a caller adds them to the constraint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TypeAlias
 
 import apsw
 
-from eventstore.storage.sql import fetch
+from eventstore.storage.sql import fetch, value
 from projections.constraints.evaluate import Matcher
 from projections.constraints.possible_states import may_match
 from projections.constraints.sql_plan import Plan, plan
@@ -34,6 +34,17 @@ def active_jobs(db: apsw.Connection) -> list[Job]:
     return [decode_state(data) for (data,) in fetch(db, sql)]
 
 
+def unfinished_keys(db: apsw.Connection) -> frozenset[int]:
+    """Return the keys of all jobs that are not inactive, NEW ones included."""
+    return frozenset(key for (key,) in fetch(db, "SELECT job FROM fold"))
+
+
+def last_key(db: apsw.Connection) -> int:
+    """Return the key of the newest job, 0 if there is none."""
+    key: int = value(db, "SELECT coalesce(max(key), 0) FROM job")
+    return key
+
+
 def unpurged(db: apsw.Connection) -> list[int]:
     """Return the keys of the inactive jobs that the job manager has not purged."""
     sql = "SELECT job FROM inactive WHERE t_purged IS NULL"
@@ -49,6 +60,7 @@ def listing(
     scope: Scope,
     max_comparisons: int = 0,
     pack: Pack = packed,
+    hidden: Container[int] = (),
 ) -> Iterator[bytes]:
     """Yield the jobs that match, as JSON text: pending, running, then inactive ones.
 
@@ -60,8 +72,10 @@ def listing(
     ``max_comparisons``, all jobs are compared in the order of the list as job-list does, and
     TooManyComparisonsError is raised beyond that number; indexes are not used then.
 
-    For an inactive job that was read and does not match, an empty text is yielded, so that a
-    caller that takes turns with others can pause there.
+    ``hidden`` has keys of jobs that do not count as inactive.
+
+    For a job that was read and does not match, an empty text is yielded, so that a caller that
+    takes turns with others can pause there.
     """
     matcher = Matcher(constraint, max_comparisons)
     pending, running = may_match(constraint, PENDING), may_match(constraint, RUNNING)
@@ -79,6 +93,8 @@ def listing(
         return
     chosen = _COMPARE_ALL if max_comparisons else plan(constraint, cost_of(db))
     rows = candidates(db, chosen, scope)
+    if hidden:
+        rows = (row for row in rows if row[2] not in hidden)
     if not chosen.residual_check:
         for _, jobid, _, values in rows:
             yield renderer.text(jobid, values)
@@ -99,8 +115,7 @@ def _active(
     rendered: Callable[[Job], bytes],
 ) -> Iterator[bytes]:
     for job in sorted((job for job in jobs if job.state & states), key=order):
-        if matcher.matches(job):
-            yield rendered(job)
+        yield rendered(job) if matcher.matches(job) else b""
 
 
 def _pending_order(job: Job) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 
 The journal is fed and requests are sent as a broker does it, and what the module sends is
 compared, byte for byte: responses, the ENODATA that ends a stream, errors. Lists come from a
-database in a file, in slices of a few jobs, as well as from one in memory.
+database in a file, by the module's thread and by reader processes, as well as from one in
+memory, at once and by turns.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from errno import ENODATA, ENOENT
 from functools import partial
 from pathlib import Path
@@ -19,13 +21,18 @@ from typing import Any
 import pytest
 
 from eventstore.storage.connection import create_or_open
-from joblist.live import list_responses
+from joblist.live import memory_lists
+from joblist.live.quick import Quick
 from joblist.ports import Message
+from joblist.protocol.budgets import Budgets
 from projections.engine.views import Views
-from tests.support.fake_bus import FakeBus, Module
+from tests.support.fake_bus import FakeBus, Module, all_by_readers, all_in_the_thread
 from tests.support.recordings import Recording, recordings, request_of, unordered
 
 RECORDINGS = recordings()
+_TOO_LARGE = Budgets().exceeded("max_thread_request")
+CANNOT_WAIT = {"errno": _TOO_LARGE.errno, "errstr": _TOO_LARGE.text}
+"""What a list-id gets that is too large for the thread, if there is no such job yet."""
 SLICE = 7  # jobs in a response: far fewer than most recorded lists have
 
 
@@ -37,10 +44,19 @@ class Kvs(FakeBus):
         self.timer(partial(answered, ENOENT)).start(0.0)
 
 
-@pytest.fixture(params=[".sqlite", ":memory:"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where the database is."""
-    return ":memory:" if request.param == ":memory:" else str(tmp_path / "jobs.sqlite")
+def by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have lists from a database in memory answered a job at a time."""
+    monkeypatch.setattr(Quick, "list_jobs", lambda *_: None)
+    monkeypatch.setattr(memory_lists, "TURN", 0.0)
+
+
+WAYS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
+    "thread": ("jobs.sqlite", all_in_the_thread),
+    "readers": ("jobs.sqlite", all_by_readers),
+    "memory": (":memory:", all_in_the_thread),
+    "memory, by turns": (":memory:", by_turns),
+}
+"""Where the database is, and what makes all answers come by one way."""
 
 
 @contextmanager
@@ -113,23 +129,27 @@ def comparable(answer: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
     return {**answer, "responses": responses}
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
 def test_every_question_is_served_as_it_was(
-    recording: Recording, place: str, monkeypatch: pytest.MonkeyPatch
+    recording: Recording, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_responses, "MOST_JOBS", SLICE)
+    name, prepare = WAYS[way]
+    prepare(monkeypatch)
     queries = recording.objects("queries")
     sliced = 0
-    with serving(recording, place) as module:
+    with serving(recording, name if name == ":memory:" else str(tmp_path / name)) as module:
         for query in queries:
-            module.live.reconfigure(
-                recording.config(recording.boots[-1], **query.get("config", {}))
-            )
+            config = recording.config(recording.boots[-1], **query.get("config", {}))
+            module.live.reconfigure(replace(config, budgets=Budgets(max_jobs=SLICE)))
             found = served(module, query)
             if query["streaming"] and query["topic"] == "job-list.list":
                 sliced += len(found["responses"]) > 1
                 found["responses"] = one_by_one(found["responses"], SLICE)
             expected = {key: query[key] for key in ("responses", "error") if key in query}
+            if way == "readers" and found.get("error") == CANNOT_WAIT:
+                assert expected["error"]["errno"] == ENOENT  # the KVS is asked by the thread
+                continue
             assert comparable(expected, query) == comparable(found, query), query
     assert len(queries) > 1000
     assert sliced > 30

@@ -111,11 +111,11 @@ def raising_first(kind, name):
 
 def mod_main(handle, *arguments):
     from joblist.journal.batches import Batches
-    from joblist.live.list_responses import ListStreams
+    from joblist.live.quick import Quick
     from joblist.live.waiting_list_id import Waiting
 
     raising_first(Batches, "store")  # in a timer
-    raising_first(ListStreams, "_slice")  # in a request
+    raising_first(Quick, "_try")  # in a request
     raising_first(Waiting, "_looked_up")  # in a lookup
     own["mod_main"](handle, *arguments)
 """
@@ -138,6 +138,6 @@ def test_an_exception_in_a_callback_does_not_end_the_module(run: Instances) -> N
     )
     assert "No such file or directory" in found
     assert "listed COMPLETED COMPLETED\n" in found
-    for name in ("store", "_slice", "_looked_up"):
+    for name in ("store", "_try", "_looked_up"):
         assert f"injected into {name}\n" in found
     assert found.endswith("1\n")

@@ -45,6 +45,7 @@ def registered(flux: FakeFlux, callback: Callable[..., Any]) -> Link:
     link.listen(callback)
     link.purges(callback)
     link.timer(callback)
+    link.readable(0, callback)
     link.on_signal(signal.SIGHUP, callback)
     link.job_exists(7, callback)
     link.journal(callback, callback)
@@ -53,7 +54,7 @@ def registered(flux: FakeFlux, callback: Callable[..., Any]) -> Link:
 
 REQUESTS = [f"message job-list.{method}" for method in ROUTES]
 EXPECTED = {
-    *REQUESTS, f"message {PURGES}", "timer", "signal 1", "KVS lookup",
+    *REQUESTS, f"message {PURGES}", "timer", "descriptor", "signal 1", "KVS lookup",
     "job-manager.events-journal",
 }  # fmt: skip
 
@@ -165,6 +166,6 @@ def test_no_callback_is_registered_unguarded() -> None:
     ]
     assert len(calls) >= 5
     for call in calls:
-        last = call.args[-1]
+        last = [*call.args, *(keyword.value for keyword in call.keywords)][-1]
         assert isinstance(last, ast.Call), ast.unparse(call)
         assert ast.unparse(last.func) == callback_guard.guarded.__name__, ast.unparse(call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,10 @@ from eventstore.storage.connection import Store, create_or_open
 from joblist.broker.settings import Settings
 from joblist.config import Config
 from joblist.journal.pending_lines import LIMITS, Limits
+from joblist.live import quick
 from joblist.live.dispatcher import Live
+from joblist.live.quick import Quick
+from joblist.live.thread_time import ThreadTime
 from joblist.ports import Message
 from joblist.protocol.requests import Credential
 from joblist.service import Request
@@ -45,6 +49,14 @@ class FakeJournal:
         self.stopped = True
 
 
+class FakeWatcher:
+    def __init__(self, bus: FakeBus, descriptor: int, callback: Callable[[], None]) -> None:
+        self.bus, self.descriptor, self.callback = bus, descriptor, callback
+
+    def stop(self) -> None:
+        self.bus.watchers.remove(self)
+
+
 class FakeBus:
     """Implements `joblist.ports.Bus`.
 
@@ -60,6 +72,8 @@ class FakeBus:
         self.journals: list[FakeJournal] = []
         self.lookups: list[tuple[int, Callable[[int], None]]] = []
         self.stopped: bool | None = None  # whether it was for a failure
+        self.watchers: list[FakeWatcher] = []
+        self.expecting: Callable[[], bool] = lambda: False  # something of a process
 
     def respond(self, message: Message, payload: bytes | None) -> None:
         self.sent.append((message, payload))
@@ -74,6 +88,10 @@ class FakeBus:
     def timer(self, callback: Callable[[], None]) -> FakeTimer:
         self.timers.append(FakeTimer(self, callback))
         return self.timers[-1]
+
+    def readable(self, descriptor: int, callback: Callable[[], None]) -> FakeWatcher:
+        self.watchers.append(FakeWatcher(self, descriptor, callback))
+        return self.watchers[-1]
 
     def journal(
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
@@ -93,9 +111,27 @@ class FakeBus:
 
     # -- what the test does
 
-    def pass_time(self, seconds: float, *, turns: int = 10_000) -> None:
-        """Let timers fire in their order; ``turns`` bounds how many."""
+    def pass_time(self, seconds: float, *, turns: int = 10_000, wait: bool = True) -> None:
+        """Let timers fire in their order; ``turns`` bounds how many.
+
+        Then ``wait``, by a real clock, for all that is expected of processes.
+        """
         end = self.now + seconds
+        self._fire(end, turns)
+        while wait and self.watchers and self.expecting():
+            self.listen()
+            self._fire(end, turns)
+        self.now = max(self.now, end)
+
+    def listen(self, patience: float = 30.0) -> None:
+        """Call those who watch descriptors, when something can be read there."""
+        there, _, _ = select.select([w.descriptor for w in self.watchers], [], [], patience)
+        assert there, "nothing came"
+        for watcher in [w for w in self.watchers if w.descriptor in there]:
+            if watcher in self.watchers:
+                watcher.callback()
+
+    def _fire(self, end: float, turns: int) -> None:
         for _ in range(turns):
             due = [t for t in self.timers if t.due is not None and t.due <= end]
             if not due:
@@ -104,7 +140,6 @@ class FakeBus:
             self.now = max(self.now, timer.due or 0.0)
             timer.due = None
             timer.callback()
-        self.now = max(self.now, end)
 
     def to(self, message: Message) -> list[Any]:
         """Return what was sent in answer to a request, payloads decoded."""
@@ -145,6 +180,19 @@ class Instance(FakeBus):
 
     def run(self) -> None:
         self.script()
+
+
+def all_by_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing answered in the module's thread that a reader can answer."""
+    monkeypatch.setattr(Quick, "short", lambda *_: False)
+
+
+def all_in_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have everything answered in the module's thread, however long it takes."""
+    monkeypatch.setattr(Quick, "short", lambda *_: True)
+    monkeypatch.setattr(ThreadTime, "may_have_more", lambda *_: True)
+    monkeypatch.setattr(quick, "SLICE", 600.0)
+    monkeypatch.setattr(quick, "SLICE_BYTES", 2**40)
 
 
 def message(
@@ -189,6 +237,7 @@ class Module:
             held=held,
             reopen=self._reopen,
         )
+        self.bus.expecting = lambda: bool(self.live.requests.long.open)
         self.live.start()
 
     def _reopen(self) -> None:
@@ -210,7 +259,10 @@ class Module:
 
     def answer(self, method: str, payload: object = None, **how: Any) -> Any:
         """Send a request that has one answer, and return that."""
-        (found,) = self.answers(self.ask(method, payload, **how))
+        asked = self.ask(method, payload, **how)
+        if not self.answers(asked) and self.bus.expecting():
+            self.bus.pass_time(0)
+        (found,) = self.answers(asked)
         return found
 
     def ids(self, **members: Any) -> list[int]:

@@ -70,6 +70,7 @@ class FakeFlux:
             for name in (
                 "FLUX_MSGTYPE_REQUEST", "FLUX_MSGTYPE_EVENT", "FLUX_MATCHTAG_NONE",
                 "FLUX_KVS_READDIR", "FLUX_RPC_STREAMING", "FLUX_RPC_NORESPONSE",
+                "FLUX_POLLIN",
             )
         }  # fmt: skip
         modules: dict[str, Any] = {
@@ -164,6 +165,13 @@ class FakeFlux:
         self.callbacks["timer"] = callback
         return FakeWatcher()
 
+    def fd_watcher_create(
+        self, _descriptor: int, *, events: object, callback: Callable[..., None]
+    ) -> FakeWatcher:
+        assert events == "FLUX_POLLIN"
+        self.callbacks["descriptor"] = callback
+        return FakeWatcher()
+
     def signal_watcher_create(self, number: int, callback: Callable[..., None]) -> FakeWatcher:
         self.callbacks[f"signal {number}"] = callback
         return FakeWatcher()
@@ -190,6 +198,7 @@ class FakeWatcher:
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def unref(self) -> None: ...
+    def destroy(self) -> None: ...
     def reset(self, _after: float, _repeat: float) -> None: ...
 
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What the module's thread may spend: on one request, and on one user.
+
+A request is tried in the thread for one *slice*. What does not end within that is given to a
+reader process from its beginning: nothing of it was sent. A user whose requests have taken
+much of the thread's time lately is not tried there at all, so that whoever asks for little is
+answered at once, whatever others do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import apsw
+
+BURST, SHARE = 0.03, 0.02
+"""Seconds of the thread's time that a user may take at once, and a second after that."""
+
+_STEPS = 500  # of SQLite's virtual machine between two looks at the clock
+_MOST_USERS = 256  # that are remembered
+
+
+class OverSlice(Exception):  # noqa: N818 - nothing is wrong
+    """A request takes longer than a slice, or has a longer answer."""
+
+
+@contextmanager
+def slice_of(
+    db: apsw.Connection, seconds: float, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[], bool]]:
+    """Bound what is done inside: SQLite raises OverSlice when the time is over.
+
+    So does what is given, which is to be called now and then by other work.
+    """
+    end = clock() + seconds
+
+    def look() -> bool:
+        if clock() > end:
+            raise OverSlice
+        return False
+
+    db.set_progress_handler(look, _STEPS)
+    try:
+        yield look
+    finally:
+        db.set_progress_handler(None)
+
+
+class ThreadTime:
+    """Who has had how much of the thread's time lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left: dict[int, tuple[float, float]] = {}  # seconds, and when that was
+
+    def may_have_more(self, userid: int) -> bool:
+        """Whether a user's request may be tried in the thread."""
+        return self._balance(userid) > 0
+
+    @contextmanager
+    def of(self, userid: int) -> Iterator[None]:
+        """Count the time of what is done inside as a user's."""
+        begin = self._clock()
+        try:
+            yield
+        finally:
+            now = self._clock()
+            left = self._balance(userid) - (now - begin)
+            self._left[userid] = max(left, -BURST), now
+            if len(self._left) > _MOST_USERS:
+                self._left = {u: v for u, v in self._left.items() if self._balance(u) < BURST}
+
+    def _balance(self, userid: int) -> float:
+        left, when = self._left.get(userid, (BURST, 0.0))
+        return min(BURST, left + SHARE * (self._clock() - when))

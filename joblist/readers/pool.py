@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The readers of a running module: a few processes that answer what its thread does not.
+
+Requests wait in a bounded queue, users by turns (queue.py). Readers are started when there is
+something to answer, and one that has ended is replaced; the request that it was at gets an
+error and is not tried again. Nothing here waits for a reader: each step is a callback of the
+reactor, takes a bounded time, and asks for one response after the other, so that no more than
+one a reader is in memory.
+"""
+
+from __future__ import annotations
+
+import syslog
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from errno import EAGAIN, EIO, ENODATA
+from functools import partial
+
+import msgspec
+
+from joblist.callback_guard import answering
+from joblist.config import Config
+from joblist.ports import Bus, Message, Watcher
+from joblist.readers.messages import MOST, Ask, End, Kind
+from joblist.readers.process import ReaderProcess
+from joblist.readers.queue import FairQueue
+
+DELAY = 0.5
+"""Seconds until a reader is started again when one has ended before it was ready."""
+_ATTEMPTS = 3  # before those who wait are told
+
+Missing = Callable[[Message, End], None]
+"""What is done where the answer may come later: the job is not known yet."""
+
+
+@dataclass(eq=False)
+class _Question:
+    """A request, with the settings of its moment; ``sent``: bytes of its payload."""
+
+    message: Message
+    config: Config
+    missing: Missing | None
+    sent: int = 0
+    wanted: bool = True
+    parts: list[bytes] = field(default_factory=list)
+
+    @property
+    def userid(self) -> int:
+        return self.message.request.credential.userid
+
+    @property
+    def size(self) -> int:
+        return len(self.message.request.text or b"")
+
+
+class _State(Enum):
+    """What a reader does."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    LEAVING = "leaving: it has said that it ends"
+
+
+@dataclass(eq=False)
+class _Reader:
+    """A reader, and the question that it is at."""
+
+    process: ReaderProcess
+    watcher: Watcher | None = None
+    state: _State = _State.STARTING
+    question: _Question | None = None
+
+
+class Readers:
+    """Answers requests about the database at ``path`` by reader processes."""
+
+    def __init__(self, bus: Bus, path: str, most_hosts: int) -> None:
+        self._bus = bus
+        self._path = path
+        self._most_hosts = most_hosts
+        self._queue: FairQueue[_Question] = FairQueue()
+        self._readers: list[_Reader] = []
+        self._failures = 0  # at starting, one after the other
+        self._timer = bus.timer(self._rested)
+        self._resting = False
+        self._most = self._memory = 1  # as last configured
+
+    # -- what others do
+
+    @property
+    def open(self) -> int:
+        """How many requests are not answered yet."""
+        return len(self._queue)
+
+    def ask(self, message: Message, config: Config, missing: Missing | None = None) -> None:
+        """Have a request answered; raises RpcError if too many wait."""
+        self._queue.add(_Question(message, config, missing), config.budgets)
+        self._most = config.budgets.max_readers
+        self._memory = config.budgets.max_reader_memory
+        self._go_on()
+
+    def drop(self, message: Message) -> None:
+        """Forget the requests of a client that went away."""
+        self._queue.drop(lambda question: question.message.dropped_by(message))
+        for reader in list(self._readers):
+            question = reader.question
+            if question is not None and question.message.dropped_by(message):
+                question.wanted = False
+                question.parts.clear()
+                self._say(reader, Kind.CANCEL)
+
+    def close(self, errno: int) -> None:
+        """End all readers, and answer what they were at, and what waits, with an error."""
+        self._timer.stop()
+        questions = self._queue.drop(lambda _: True)
+        for reader in self._readers:
+            reader.process.kill()
+        for reader in list(self._readers):
+            if reader.question is not None and reader.question.wanted:
+                questions.append(reader.question)
+            self._remove(reader)
+        for question in questions:
+            self._bus.respond_error(question.message, errno, None)
+
+    # -- readers come and go
+
+    def _go_on(self) -> None:
+        """Give questions to readers that have none, and start readers that are needed."""
+        for reader in list(self._readers):
+            if reader.state is _State.IDLE:
+                question = self._queue.next(self._most)
+                if question is None:
+                    return
+                self._give(reader, question)
+        starting = sum(reader.state is _State.STARTING for reader in self._readers)
+        if self._queue.waiting > starting and len(self._readers) < self._most:
+            self._start()
+
+    def _start(self) -> None:
+        if self._resting:
+            return
+        try:
+            process = ReaderProcess(self._path, self._memory)
+        except OSError as error:
+            self._not_started(str(error))
+            return
+        reader = _Reader(process)
+        self._readers.append(reader)
+        reader.watcher = self._bus.readable(process.fileno(), partial(self._arrived, reader))
+
+    def _not_started(self, reason: str) -> None:
+        """Try again a little later; when that was in vain, tell those who wait."""
+        self._failures += 1
+        self._resting = True
+        self._timer.start(DELAY)
+        if self._failures % _ATTEMPTS or self._readers:
+            return
+        text = f"no reader process can be started: {reason}"
+        self._bus.log(syslog.LOG_ERR, text)
+        for question in self._queue.drop(lambda _: True):
+            self._bus.respond_error(question.message, EAGAIN, f"{text}; try again later")
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._go_on()
+
+    def _remove(self, reader: _Reader) -> str:
+        """Forget a reader that is gone, or was killed; returns how it ended."""
+        self._readers.remove(reader)
+        if reader.watcher is not None:
+            reader.watcher.stop()
+        if reader.question is not None:
+            self._queue.closed(reader.question)
+        return reader.process.end()
+
+    def _lost(self, reader: _Reader) -> None:
+        """Go on without a reader that is gone."""
+        question = reader.question
+        how = self._remove(reader)
+        if reader.state is _State.STARTING:
+            self._not_started(f"it has ended: {how}")
+        if question is not None and question.wanted:
+            topic = question.message.request.topic
+            self._bus.log(
+                syslog.LOG_ERR, f"a reader has ended while it answered {topic}: {how}"
+            )
+            text = f"the process that answered this request has ended ({how}); ask for less"
+            self._bus.respond_error(question.message, EIO, text)
+        self._go_on()
+
+    # -- one question
+
+    def _give(self, reader: _Reader, question: _Question) -> None:
+        reader.question, reader.state = question, _State.BUSY
+        request = question.message.request
+        ask = Ask(
+            request.topic,
+            request.credential.userid,
+            request.credential.rolemask,
+            request.streaming,
+            question.config,
+            self._most_hosts,
+            None if request.text is None else len(request.text),
+        )
+        self._say(reader, Kind.ASK, msgspec.msgpack.encode(ask))
+
+    def _say(self, reader: _Reader, kind: Kind, body: bytes | memoryview = b"") -> None:
+        try:
+            reader.process.send(kind, body)
+        except OSError:
+            reader.process.kill()  # whoever asked is told when it is gone
+
+    def _arrived(self, reader: _Reader) -> None:
+        """Take what a reader says."""
+        try:
+            for kind, body in reader.process.receive():
+                self._take(reader, kind, body)
+        except EOFError:
+            self._lost(reader)
+        except ValueError:  # what no reader says
+            reader.process.kill()
+
+    def _take(self, reader: _Reader, kind: Kind, body: bytes) -> None:
+        question = reader.question
+        if kind is Kind.READY:
+            reader.state, self._failures = _State.IDLE, 0
+            self._go_on()
+        elif kind is Kind.FAULT:
+            for line in body.decode(errors="replace").splitlines():
+                self._bus.log(syslog.LOG_ERR, f"a reader failed; please report: {line}")
+        elif question is None:
+            return
+        elif kind is Kind.END:
+            self._end(reader, question, msgspec.msgpack.decode(body, type=End))
+        elif question.wanted:
+            with answering(self._bus, question.message):
+                question.wanted = False  # unless this goes well
+                self._answer(reader, question, kind, body)
+                question.wanted = True
+            if not question.wanted:
+                self._say(reader, Kind.CANCEL)
+
+    def _answer(self, reader: _Reader, question: _Question, kind: Kind, body: bytes) -> None:
+        """Go on with an answer: its request is sent in parts, and its responses come."""
+        message = question.message
+        if kind is Kind.MORE:
+            text = memoryview(message.request.text or b"")[question.sent :][:MOST]
+            question.sent += len(text)
+            self._say(reader, Kind.TEXT, text)
+            return
+        question.parts.append(body)
+        if kind is Kind.LAST:
+            payload = b"".join(question.parts)
+            question.parts.clear()
+            self._bus.respond(message, payload)
+            if message.request.streaming:
+                self._say(reader, Kind.GO)
+
+    def _end(self, reader: _Reader, question: _Question, end: End) -> None:
+        reader.question = None
+        reader.state = _State.LEAVING if end.leaving else _State.IDLE
+        self._queue.closed(question)
+        if question.wanted:
+            with answering(self._bus, question.message):
+                self._tell_end(question, end)
+        self._go_on()
+
+    def _tell_end(self, question: _Question, end: End) -> None:
+        message = question.message
+        if end.missing and question.missing is not None:
+            question.missing(message, end)
+        elif end.errno:
+            text = None if end.text is None else end.text.decode(errors="surrogateescape")
+            self._bus.respond_error(message, end.errno, text)
+        elif message.request.streaming:
+            self._bus.respond_error(message, ENODATA, None)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Starts a reader, and is its end of the socket in the module. Nothing here blocks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+from joblist.readers.messages import MOST_BACK, Frames, Kind, frame
+
+_MAIN = "import sys; sys.path[:] = sys.argv[4:]; from joblist.readers.worker import main; "
+_PATIENCE = 0.2  # seconds; what is killed is gone at once, unless a disk holds it
+
+
+class ReaderProcess:
+    """A reader that was started; raises OSError if it cannot be.
+
+    It finds its packages where this process finds them, whether that is a checkout or not.
+    """
+
+    def __init__(self, path: str, memory: int) -> None:
+        ours, its = socket.socketpair()
+        try:
+            ours.setblocking(False)
+            words = [path, str(os.getpid()), str(memory), *sys.path]
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                # -S, -E, -s: what this process has on its path, and nothing else
+                [
+                    sys.executable,
+                    "-S",
+                    "-E",
+                    "-s",
+                    "-c",
+                    _MAIN + "main(*sys.argv[1:4])",
+                    *words,
+                ],
+                stdin=its.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            its.close()
+        self._socket = ours
+        self._frames = Frames()
+        self.pid = self._process.pid
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the reader says something."""
+        return self._socket.fileno()
+
+    def send(self, kind: Kind, body: bytes | memoryview = b"") -> None:
+        """Send a frame; raises OSError where that is not possible at once."""
+        data = frame(kind, body)
+        if self._socket.send(data) != len(data):
+            raise BlockingIOError("a reader does not read")
+
+    def receive(self) -> list[tuple[Kind, bytes]]:
+        """Return the frames that came; raises EOFError if the reader is gone."""
+        try:
+            data = self._socket.recv(MOST_BACK)
+        except BlockingIOError:
+            return []
+        except ConnectionError as error:
+            raise EOFError from error
+        if not data:
+            raise EOFError
+        return list(self._frames.take(data))
+
+    def kill(self) -> None:
+        """Have it end now; `receive` tells when it is gone."""
+        self._process.kill()
+
+    def end(self) -> str:
+        """Take leave of one that is gone, or was killed; returns how it ended."""
+        self._socket.close()
+        try:
+            status = self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            return "it does not end"
+        return f"signal {-status}" if status < 0 else f"status {status}"

@@ -9,8 +9,9 @@ A *frame* is a letter, a length and a body. The module says::
 and the reader::
 
     READY  the reader can be asked                  PART    a part of a response
-    MORE   send the next part of the payload        LAST    a response's last part
-    END    the answer ends here (`End`)             FAULT   lines for the log
+    BEGUN  the request is being answered            LAST    a response's last part
+    MORE   send the next part of the payload        END     the answer ends here (`End`)
+    FAULT  lines for the log
 
 Both take turns: the module sends one frame and waits for the reader's, so that what it sends
 always fits into the socket, and never blocks it. Only CANCEL comes when it likes.
@@ -41,6 +42,7 @@ class Kind(Enum):
     GO = b"G"
     CANCEL = b"C"
     READY = b"R"
+    BEGUN = b"B"
     MORE = b"M"
     PART = b"P"
     LAST = b"L"

@@ -28,6 +28,10 @@ from joblist.readers.queue import FairQueue
 
 DELAY = 0.5
 """Seconds until a reader is started again when one has ended before it was ready."""
+IDLE = 2.0
+"""Seconds without a request after which all readers but one are ended."""
+PATIENCE, CLOSING = 0.02, 0.2
+"""Seconds to wait for a reader that is gone, and for one that was killed as all are closed."""
 _ATTEMPTS = 3  # before those who wait are told
 
 Missing = Callable[[Message, End], None]
@@ -36,11 +40,15 @@ Missing = Callable[[Message, End], None]
 
 @dataclass(eq=False)
 class _Question:
-    """A request, with the settings of its moment; ``sent``: bytes of its payload."""
+    """A request, with the settings of its moment.
+
+    ``begun``: a reader has begun with it; ``sent``: bytes of its payload.
+    """
 
     message: Message
     config: Config
     missing: Missing | None
+    begun: bool = False
     sent: int = 0
     wanted: bool = True
     parts: list[bytes] = field(default_factory=list)
@@ -85,6 +93,7 @@ class Readers:
         self._failures = 0  # at starting, one after the other
         self._timer = bus.timer(self._rested)
         self._resting = False
+        self._idle = bus.timer(self._end_idle)
         self._most = self._memory = 1  # as last configured
 
     # -- what others do
@@ -99,6 +108,7 @@ class Readers:
         self._queue.add(_Question(message, config, missing), config.budgets)
         self._most = config.budgets.max_readers
         self._memory = config.budgets.max_reader_memory
+        self._idle.start(IDLE)
         self._go_on()
 
     def drop(self, message: Message) -> None:
@@ -114,13 +124,16 @@ class Readers:
     def close(self, errno: int) -> None:
         """End all readers, and answer what they were at, and what waits, with an error."""
         self._timer.stop()
-        questions = self._queue.drop(lambda _: True)
+        self._idle.stop()
         for reader in self._readers:
             reader.process.kill()
+        questions: list[_Question] = []
         for reader in list(self._readers):
             if reader.question is not None and reader.question.wanted:
+                reader.question.begun = True
                 questions.append(reader.question)
-            self._remove(reader)
+            self._remove(reader, CLOSING)
+        questions += self._queue.drop(lambda _: True)
         for question in questions:
             self._bus.respond_error(question.message, errno, None)
 
@@ -166,14 +179,27 @@ class Readers:
         self._resting = False
         self._go_on()
 
-    def _remove(self, reader: _Reader) -> str:
+    def _end_idle(self) -> None:
+        """End the readers that have nothing to do, but one: the next request may come soon."""
+        idle = [reader for reader in self._readers if reader.state is _State.IDLE]
+        for reader in idle[1:]:
+            reader.state = _State.LEAVING
+            reader.process.kill()
+        if len(idle) < len(self._readers):
+            self._idle.start(IDLE)
+
+    def _remove(self, reader: _Reader, patience: float = PATIENCE) -> str:
         """Forget a reader that is gone, or was killed; returns how it ended."""
         self._readers.remove(reader)
         if reader.watcher is not None:
             reader.watcher.stop()
-        if reader.question is not None:
-            self._queue.closed(reader.question)
-        return reader.process.end()
+        question = reader.question
+        if question is not None:
+            if question.wanted and not question.begun:
+                self._queue.again(question)
+            else:
+                self._queue.closed(question)
+        return reader.process.end(patience)
 
     def _lost(self, reader: _Reader) -> None:
         """Go on without a reader that is gone."""
@@ -181,7 +207,7 @@ class Readers:
         how = self._remove(reader)
         if reader.state is _State.STARTING:
             self._not_started(f"it has ended: {how}")
-        if question is not None and question.wanted:
+        if question is not None and question.wanted and question.begun:
             topic = question.message.request.topic
             self._bus.log(
                 syslog.LOG_ERR, f"a reader has ended while it answered {topic}: {how}"
@@ -232,6 +258,8 @@ class Readers:
                 self._bus.log(syslog.LOG_ERR, f"a reader failed; please report: {line}")
         elif question is None:
             return
+        elif kind is Kind.BEGUN:
+            question.begun = True
         elif kind is Kind.END:
             self._end(reader, question, msgspec.msgpack.decode(body, type=End))
         elif question.wanted:

@@ -11,7 +11,7 @@ import sys
 from joblist.readers.messages import MOST_BACK, Frames, Kind, frame
 
 _MAIN = "import sys; sys.path[:] = sys.argv[4:]; from joblist.readers.worker import main; "
-_PATIENCE = 0.2  # seconds; what is killed is gone at once, unless a disk holds it
+_dying: list[subprocess.Popen[bytes]] = []  # those to be waited for when they have ended
 
 
 class ReaderProcess:
@@ -21,6 +21,7 @@ class ReaderProcess:
     """
 
     def __init__(self, path: str, memory: int) -> None:
+        _dying[:] = [one for one in _dying if one.poll() is None]
         ours, its = socket.socketpair()
         try:
             ours.setblocking(False)
@@ -75,11 +76,15 @@ class ReaderProcess:
         """Have it end now; `receive` tells when it is gone."""
         self._process.kill()
 
-    def end(self) -> str:
-        """Take leave of one that is gone, or was killed; returns how it ended."""
+    def end(self, patience: float) -> str:
+        """Take leave of one that is gone, or was killed; returns how it ended.
+
+        It may take some seconds yet, if the machine has much to do: then that is not known.
+        """
         self._socket.close()
         try:
-            status = self._process.wait(_PATIENCE)
+            status = self._process.wait(patience)
         except subprocess.TimeoutExpired:
-            return "it does not end"
+            _dying.append(self._process)
+            return "killed"
         return f"signal {-status}" if status < 0 else f"status {status}"

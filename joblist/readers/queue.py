@@ -92,6 +92,12 @@ class FairQueue(Generic[_Item]):
         user.busy -= 1
         self._forget(user, item)
 
+    def again(self, item: _Item) -> None:
+        """Have one wait again that `next` has returned: it is its user's next one."""
+        user = self._users[item.userid]
+        user.busy -= 1
+        user.waiting.appendleft(item)
+
     def drop(self, unwanted: Callable[[_Item], bool]) -> list[_Item]:
         """Forget, and return, those that wait and are not wanted."""
         found: list[_Item] = []

@@ -137,6 +137,7 @@ class Reader:
             kind, body = self._line.receive()
             if kind is not Kind.ASK:
                 continue  # a CANCEL that came too late
+            self._line.send(frame(Kind.BEGUN))
             end = self._turn(msgspec.msgpack.decode(body, type=Ask))
             limits.end_after(0.0)
             if self._memory.half_used:

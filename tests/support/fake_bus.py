@@ -23,9 +23,11 @@ from joblist.live.quick import Quick
 from joblist.live.thread_time import ThreadTime
 from joblist.ports import Message
 from joblist.protocol.requests import Credential
+from joblist.readers import process
 from joblist.service import Request
 from projections.engine.views import Views
 
+_MAIN = process._MAIN
 SENTINEL = b'{"id":-1,"events":[]}'
 _number = itertools.count(1)
 
@@ -182,8 +184,18 @@ class Instance(FakeBus):
         self.script()
 
 
+def readers_that(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
+    """Have readers run some code first; ``w`` is their module.
+
+    They do not go behind others either: tests wait for them.
+    """
+    first = "import itertools, time, joblist.readers.worker as w; w.limits._NICE = 0; "
+    monkeypatch.setattr(process, "_MAIN", f"{_MAIN}{first}{code}\n")
+
+
 def all_by_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nothing answered in the module's thread that a reader can answer."""
+    readers_that(monkeypatch)
     monkeypatch.setattr(Quick, "short", lambda *_: False)
 
 

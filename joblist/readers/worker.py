@@ -31,6 +31,8 @@ from joblist.protocol.requests import Credential
 from joblist.readers import limits
 from joblist.readers.messages import Ask, End, Frames, Kind, frame, parts
 from joblist.service import NotYet, Request, Service
+from projections.definitions.registry import BUILTIN
+from projections.engine.views import stored_views, version_of
 
 LOOK = 0.05
 """Seconds after which a reader looks whether it shall go on, and sends what it has found."""
@@ -206,6 +208,7 @@ class Reader:
         if self._store is None or self._file != _identity(self._path):
             self._close()
             self._store = open_readonly(self._path)
+            _check_views(self._store)
             self._store.db.execute(f"PRAGMA cache_size = -{_CACHE}")
             self._file = _identity(self._path)
         return self._store
@@ -226,6 +229,22 @@ def _list_id(
 Route = Callable[[Service, apsw.Connection, Request, Callable[[], bool]], Iterator[bytes]]
 ROUTES: dict[str, Route] = {"job-list.list": list_answer, "job-list.list-id": _list_id}
 """What makes the responses to each topic, with empty ones where a break can be taken."""
+
+
+def _check_views(store: Store) -> None:
+    """Raise StoreError where this program is not the version that the module runs as.
+
+    A program that is upgraded while the module runs may have other views than that keeps.
+    """
+    with store.snapshot() as db:
+        views = stored_views(db)
+    for projection in BUILTIN:
+        view = views.get(projection.name)
+        if view is None or view.version != version_of(projection):
+            raise StoreError(
+                f"{store.path}: {projection.name} is that of another version of flux-jobdb; "
+                "reload the module after an upgrade"
+            )
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from errno import EAGAIN, EIO, EMSGSIZE, ENODATA, ENOMEM, ENOSYS, ETIMEDOUT
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from eventstore.ingest.writer import Writer
@@ -345,6 +346,15 @@ def test_a_database_that_is_replaced_is_opened_anew(module: Module) -> None:
     assert "there is no such database" in text
     moved.rename(path)
     assert 300 == len(module.ids())
+
+
+def test_a_program_that_was_upgraded_meanwhile_answers_nothing_wrong(module: Module) -> None:
+    with apsw.Connection(module.store.path) as db:
+        db.execute("UPDATE view SET version = 'another' WHERE name = 'inactive'")
+    errno, text = module.answer("list", ALL)
+    assert EIO == errno
+    assert "inactive is that of another version" in text
+    assert "reload the module" in text
 
 
 def test_config_goes_with_the_request(module: Module) -> None:

@@ -130,7 +130,7 @@ class Reader:
         self._path = path
         self._memory = memory
         self._store: Store | None = None
-        self._file: tuple[int, int] | None = None  # which file that is
+        self._files: list[tuple[int, int] | None] = []  # which ones they are
 
     def run(self) -> None:
         """Answer until the module is gone, or wants no more of this process."""
@@ -205,12 +205,12 @@ class Reader:
 
     def _opened(self) -> Store:
         """Return the database, opened anew where the path leads to another file by now."""
-        if self._store is None or self._file != _identity(self._path):
+        if self._store is None or self._files != _identity(self._path):
             self._close()
             self._store = open_readonly(self._path)
             _check_views(self._store)
             self._store.db.execute(f"PRAGMA cache_size = -{_CACHE}")
-            self._file = _identity(self._path)
+            self._files = _identity(self._path)
         return self._store
 
     def _close(self) -> None:
@@ -247,12 +247,17 @@ def _check_views(store: Store) -> None:
             )
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _identity(path: str) -> list[tuple[int, int] | None]:
+    """Return which files the database and its write-ahead log are, None: there is none."""
+    found: list[tuple[int, int] | None] = []
+    for name in (path, f"{path}-wal"):
+        try:
+            status = os.stat(name)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_dev, status.st_ino))
+    return found
 
 
 def _end(error: RpcError, *, missing: bool = False, leaving: bool = False) -> End:

@@ -10,6 +10,7 @@
     commands/         the commands
     input/            reading files and pipes, line by line
     flux_jobs/        options, fields, formats and texts of `flux jobs`
+    sql/              what `sql` shows, and its shell
     accounting/       the feed of flux-accounting's database
     reports/          reports as tables, CSV, JSON and charts
 
@@ -29,4 +30,5 @@ __all__ = [
     "output",
     "progress",
     "reports",
+    "sql",
 ]

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "info": Command("query", "Print a job's eventlog, jobspec or R."),
     "events": Command("query", "Print the stored events."),
     "rpc": Command("query", "Answer one of job-list's requests."),
+    "sql": Command("query", "Ask in SQL."),
     "serve": Command("service", "Answer job-list's requests, as a service of the instance."),
     "install": Command("service", "Put the broker module in job-list's place."),
     "projections": Command("store", "Show the views and their checkpoints."),

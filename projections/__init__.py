@@ -12,6 +12,7 @@ In the order of an event's way, from its bytes to an answer:
     engine/       keeps the views up to date with the events, rebuilds and verifies them
     queries/      answers from the views, for now and for past moments
     reports/      figures by period and group: results, waiting times, usage
+    sql/          SQL as people write it, with functions for Flux's types
 """
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "public",
     "queries",
     "reports",
+    "sql",
 ]

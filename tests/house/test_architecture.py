@@ -22,11 +22,12 @@ FOLDERS = (
     "projections/formats", "projections/notation", "projections/job",
     "projections/constraints", "projections",
     "projections/public", "projections/definitions", "projections/engine",
-    "projections/queries", "projections/reports",
+    "projections/queries", "projections/reports", "projections/sql",
     "joblist/protocol", "joblist", "joblist/journal", "joblist/readers", "joblist/live",
     "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
-    "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli/reports", "cli",
+    "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli/reports", "cli/sql",
+    "cli",
     "cli/commands", "cli/commands/query", "cli/commands/store", "cli/commands/service",
 )  # fmt: skip
 PURE = (

@@ -7,9 +7,21 @@ info.py     a job's eventlog, jobspec or R
 events.py   the stored events
 rpc.py      answers to job-list's requests
 report.py   results, waiting times and usage, by period and group
+sql.py      questions in SQL
 stats.py    counts and sizes
 gaps.py     what is missing, and why
 consumers.py  how far readers of the feed have come
 """
 
-__all__ = ["consumers", "events", "gaps", "history", "info", "list", "report", "rpc", "stats"]
+__all__ = [
+    "consumers",
+    "events",
+    "gaps",
+    "history",
+    "info",
+    "list",
+    "report",
+    "rpc",
+    "sql",
+    "stats",
+]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Tests of projections/public/."""
+"""Tests of ``projections/public/``."""

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``flux-jobdb sql``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.database import database_path, reading
+from cli.options import db_option
+
+if TYPE_CHECKING:
+    import apsw
+
+__all__ = ["command"]
+
+
+@click.command(
+    epilog="Example: flux-jobdb sql 'SELECT result, count(*) FROM jobs GROUP BY result'"
+)
+@db_option
+@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
+@click.argument("query", required=False)
+def command(form: str | None, query: str | None) -> None:
+    """Ask in SQL: read-only, over the views that docs/sql.md describes.
+
+    QUERY is one statement, or - for standard input. Without it, on a terminal: a SQL shell.
+    """
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if query is None and not terminal:
+        raise click.UsageError("give a QUERY: without one, the shell needs a terminal")
+    with reading() as store, store.snapshot() as db:
+        _check_views(db)
+        _register(db)
+        if query is None:
+            from cli.sql.shell import Shell  # noqa: PLC0415
+
+            Shell(db).cmdloop("flux-jobdb: read only; .help, .schema jobs, .quit\n")
+        else:
+            _print(db, sys.stdin.read() if query == "-" else query, form or "table")
+
+
+def _check_views(db: apsw.Connection) -> None:
+    """Raise StoreError where the views are another version's: `reading` could not replace them."""
+    from eventstore.errors import StoreError  # noqa: PLC0415
+    from projections.public.schema import is_published  # noqa: PLC0415
+
+    if not is_published(db):
+        raise StoreError(
+            f"{database_path()}: its views are those of another version; run any command where "
+            "it may be written, to have them replaced"
+        )
+
+
+def _register(db: apsw.Connection) -> None:
+    from projections.sql.functions import add, register, user_name  # noqa: PLC0415
+
+    register(db)
+    add(db, user_name)
+
+
+def _print(db: apsw.Connection, query: str, form: str) -> None:
+    from cli.sql.formats import FORMATS  # noqa: PLC0415
+    from projections.sql.statement import run  # noqa: PLC0415
+
+    FORMATS[form](run(db, query))

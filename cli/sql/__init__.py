@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What `flux-jobdb sql` shows, and its shell.
+
+formats.py  rows as a table, as JSON lines, as CSV
+shell.py    the shell that APSW brings, with Flux's functions
+"""
+
+__all__ = ["formats", "shell"]

@@ -19,11 +19,13 @@ class Shell(apsw.shell.Shell):
 
     def __init__(self, db: apsw.Connection, **streams: Any) -> None:  # noqa: ANN401
         super().__init__(db=db, **streams)
-        self.command_colour(["off"])  # its own control characters would be escaped, too
+        # Its own control characters would be escaped, too.
+        self.command_colour(["off"])  # type: ignore[no-untyped-call]
 
     def write(self, dest: Any, text: Any) -> None:  # noqa: ANN401 - as it is declared there
         """Write text with harmful characters escaped, but for the ends of lines."""
-        super().write(dest, "\n".join(map(shown, str(text).split("\n"))))
+        lines = "\n".join(map(shown, str(text).split("\n")))
+        super().write(dest, lines)  # type: ignore[no-untyped-call]
 
     def process_sql(self, sql: str, *more: Any, **named: Any) -> Any:  # noqa: ANN401
         """Run SQL as it was typed."""

@@ -136,7 +136,11 @@ def register(db: apsw.Connection) -> None:
     for name, column, make in (("hosts", "host", _host_rows), ("ranks", "rank", _rank_rows)):
         tables = ListTables(column, make)
         db.create_module(
-            name, tables, use_bestindex_object=True, eponymous_only=True, read_only=True
+            name,
+            tables,  # type: ignore[arg-type]
+            use_bestindex_object=True,
+            eponymous_only=True,
+            read_only=True,
         )
 
 

@@ -38,13 +38,13 @@ def command(form: str | None, query: str | None) -> None:
         if query is None:
             from cli.sql.shell import Shell  # noqa: PLC0415
 
-            Shell(db).cmdloop("flux-jobdb: read only; .help, .schema jobs, .quit\n")
+            Shell(db).cmdloop("flux-jobdb: read only; .help, .schema jobs, .quit\n")  # type: ignore[no-untyped-call]
         else:
             _print(db, sys.stdin.read() if query == "-" else query, form or "table")
 
 
 def _check_views(db: apsw.Connection) -> None:
-    """Raise StoreError where the views are another version's: `reading` could not replace them."""
+    """Raise StoreError if the views are another version's: they could not be replaced."""
     from eventstore.errors import StoreError  # noqa: PLC0415
     from projections.public.schema import is_published  # noqa: PLC0415
 

@@ -63,7 +63,8 @@ def test_a_table_is_a_line_a_row_and_harmless(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_question(jobdb: Command) -> None:
-    sql = "SELECT count(*) AS jobs, sum(nnodes) > 0 AS nodes FROM jobs WHERE t_submit < when('now')"
+    what = "count(*) AS jobs, sum(nnodes) > 0 AS nodes"
+    sql = f"SELECT {what} FROM jobs WHERE t_submit < when('now')"
     assert jobdb("sql", "--json", sql).objects == [{"jobs": 30, "nodes": 1}]
     assert jobdb("sql", "--json", "-", stdin=sql.encode()).objects[0]["jobs"] == 30
     assert jobdb("sql", "--csv", sql).stdout == b"jobs,nodes\r\n30,1\r\n"
@@ -73,7 +74,7 @@ def test_a_question(jobdb: Command) -> None:
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("SELECT nothing FROM jobs", "no such column: nothing"),
+        ("SELECT no_such FROM jobs", "no such column: no_such"),
         ("SELECT 1; SELECT 2", "more than one statement"),
         ("DELETE FROM inactive", "read-only"),
         ("UPDATE jobs SET name = ''", "cannot modify jobs"),

@@ -17,6 +17,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flux_jobdb.database import Database
+    from flux_jobdb.records import Event, Figures, JobInfo
+    from flux_jobdb.rows import Rows
     from projections.definitions.interface import Add, Projection, Put
     from projections.engine.consumer_cursor import Consumer
     from projections.job.state import (
@@ -54,10 +57,16 @@ __all__ = [
     "TIMEOUT",
     "Add",
     "Consumer",
+    "Database",
+    "Event",
+    "Figures",
     "Job",
+    "JobInfo",
     "Projection",
     "Put",
+    "Rows",
     "__version__",
+    "open",
 ]
 
 FOLDERS = ("eventstore", "projections", "joblist", "cli")
@@ -70,8 +79,21 @@ _MODULES = {
     "Projection": "projections.definitions.interface",
     "Put": "projections.definitions.interface",
     "Consumer": "projections.engine.consumer_cursor",
+    "Database": "flux_jobdb.database",
+    "Event": "flux_jobdb.records",
+    "Figures": "flux_jobdb.records",
+    "JobInfo": "flux_jobdb.records",
+    "Rows": "flux_jobdb.rows",
 }
 _OTHERS = "projections.job.state"
+
+
+def open(path: str | os.PathLike[str]) -> Database:  # noqa: A001 - as gzip.open and others
+    """Open a database for reading; raises eventstore.errors.StoreError where it cannot be."""
+    _make_importable()
+    from flux_jobdb.database import Database  # noqa: PLC0415
+
+    return Database(os.fspath(path))
 
 
 def _check(name: str, paths: Iterable[str | None]) -> None:

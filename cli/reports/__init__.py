@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Reports on paper: what `report` prints.
 
-kinds.py    the kinds of report, by name
 figures.py  rows as texts: times in seconds, names of users
 tables.py   a table for people
 csv.py      CSV (RFC 4180), harmless for spreadsheets
@@ -9,4 +8,4 @@ objects.py  one JSON object a line
 charts.py   bars, drawn by plotext
 """
 
-__all__ = ["charts", "csv", "figures", "kinds", "objects", "tables"]
+__all__ = ["charts", "csv", "figures", "objects", "tables"]

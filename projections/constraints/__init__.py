@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Pure: RFC 31 constraints of a job listing.
 
+query_text.py       constraints as text (RFC 35), to JSON of RFC 31
 tree.py             parses a constraint into a tree
 possible_states.py  whether it may match a job in a given state
 evaluate.py         whether it matches a job, and in how many comparisons
@@ -12,6 +13,7 @@ __all__ = [
     "evaluate",
     "interval_index",
     "possible_states",
+    "query_text",
     "sql_plan",
     "tree",
 ]

@@ -12,6 +12,7 @@ quantiles.py     medians, other quantiles and means of whole numbers
 job_counts.py    the report of how many jobs ended, by result
 waits.py         the report of how long jobs waited to run
 usage.py         the report of node- and core-time
+kinds.py         these kinds, by name
 completeness.py  what the database lacks of a range of time
 """
 
@@ -19,6 +20,7 @@ __all__ = [
     "completeness",
     "hourly_sums",
     "job_counts",
+    "kinds",
     "periods",
     "quantiles",
     "questions",

@@ -66,8 +66,8 @@ def command(kind: str, form: str | None, **options: Any) -> None:  # noqa: ANN40
     cores; a job is shared out to the periods that it ran in.
     """
     from cli.reports.figures import sheet  # noqa: PLC0415
-    from cli.reports.kinds import KINDS  # noqa: PLC0415
     from projections.reports.completeness import missing  # noqa: PLC0415
+    from projections.reports.kinds import KINDS  # noqa: PLC0415
 
     report = KINDS[kind]
     with reading() as store, store.snapshot() as db:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The kinds of report, by the name that the command has for them."""
+"""The kinds of report, by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,5 @@ from projections.reports.job_counts import JOBS
 from projections.reports.report import Report
 from projections.reports.usage import USAGE
 from projections.reports.waits import WAITS
-
-__all__ = ["KINDS"]
 
 KINDS: dict[str, Report] = {"jobs": JOBS, "waits": WAITS, "usage": USAGE}

@@ -80,7 +80,11 @@ def is_over(log: str) -> bool:
 
 def test_answers_and_events_are_those_of_flux(run: Instances) -> None:
     """Thousands of jobs of three users come, change, are cancelled and purged, while the
-    module comes and goes, and so does the broker."""
+    module comes and goes, and so does the broker.
+
+    A purge keeps as many jobs as it says, and those that are still active: their number is
+    another one in each run. 300 of the first 1,000 are left, at least, and then 1,004 come.
+    """
     state = f"-Sstatedir={run.folder}"
     run(
         ANSWERS
@@ -108,7 +112,7 @@ def test_answers_and_events_are_those_of_flux(run: Instances) -> None:
         away; tool work 1600 400; ours purge=follow
         tool drain
         ids | tool eventlogs >$OUT/logs-late
-        away; flux job purge --force --num-limit=1400; ours purge=follow
+        away; flux job purge --force --num-limit=1300; ours purge=follow
         compare ""
         """,
         state,
@@ -122,10 +126,10 @@ def test_answers_and_events_are_those_of_flux(run: Instances) -> None:
         early: dict[str, str] = run.answer("logs-early")
         assert all(is_over(log) for log in logs.values())
         logs |= {jobid: log for jobid, log in early.items() if is_over(log)}
-        assert len(logs) > 1500
+        assert len(logs) >= 1304
         for jobid, log in logs.items():
             compare_events(store, int(jobid), log)
-    compare_answers(run, 1400, "", purged=604)
+    compare_answers(run, 1300, "", purged=704)
 
 
 def test_beside_the_module_of_flux(run: Instances) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
 """``python -m tests.mutants [PATH ...] [--sample N]``: tries mutants, prints a table.
 
-PATH is a source file or folder; without any, all that ``tests.toml`` names are tried. The exit
+PATH is a source file or folder; without any, all that ``tests.toml`` names are tried. With
+``--again --tests TEST ...``, only those that the last run left, by new tests. The exit
 status is 1 where fewer than 97 % of the mutants are killed or listed as equivalent. Writes to
 ``build/mutants/`` the table, each mutant's result, and the survivors as entries for
 ``equivalent.toml``.
@@ -24,15 +25,15 @@ from pathlib import Path
 from tests.mutants import equivalent
 from tests.mutants.executor import Result, Task, run, try_cold
 from tests.mutants.mutations import Mutant, mutants
-from tests.mutants.report import share, table, told
+from tests.mutants.report import HELD, share, table, told
 from tests.mutants.selection import Coverage, Map, files_of, measured
 from tests.mutants.warm import serve
 
 HERE = Path(__file__).parent
 LEAST = 0.97
 """The share of mutants that must be killed, or listed as equivalent."""
-_FACTOR = 5.0
-"""A mutant has so many times the processor time that its tests took without it."""
+_OFTEN = 50  # results, after which they are written
+_ROW = ("file", "line", "operator", "original", "mutated")  # what results.json has of a mutant
 _LIBRARIES = ("apsw", "click", "hypothesis", "hypothesis.stateful", "msgspec", "pytest")
 
 
@@ -44,18 +45,23 @@ def main(words: list[str] | None = None) -> int:
         import_module(library)
     root, out = given.root.resolve(), given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    map_ = Map.read(given.map)
+    map_ = Map.read(given.map).of(given.tests)
     accepted = equivalent.read(given.equivalent)
     started = time.monotonic()
     found = _chosen(root, map_, given)
     files = sorted({mutant.file for mutant in found})
     paths = sorted({path for file in files for path in map_.tests_of(file)})
     _say(f"{len(found)} mutants of {len(files)} files; running the tests without them")
-    held = measured(root, files, paths, out, given.workers)
+    held = measured(root, files, paths, out, workers=given.workers, budget=given.budget)
     _say(f"{len(held.seconds)} tests pass ({time.monotonic() - started:.0f} s)")
-    results: list[Result] = []
+    results = list(_held_before(found, out)) if given.again else []
+    known = {result.mutant for result in results}
+    left = [mutant for mutant in found if mutant not in known]
     try:
-        results.extend(_results(root, found, map_, held, accepted, given))
+        for result in _results(root, left, map_, held, accepted, given):
+            results.append(result)
+            if len(results) % _OFTEN == 0:
+                _write(out, results)
     finally:
         _write(out, results)
     minutes = (time.monotonic() - started) / 60
@@ -76,7 +82,10 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seconds", type=float, default=10.0, help="to end in, at least")
+    parser.add_argument("--seconds", type=float, default=6.0, help="to end in, at least")
+    parser.add_argument("--budget", type=float, default=20.0, help="seconds of tests a mutant")
+    parser.add_argument("--again", action="store_true", help="only what the last run left")
+    parser.add_argument("--tests", nargs="*", default=[], help="in place of tests.toml's")
     parser.add_argument("--recheck", action="store_true", help="try equivalent ones, too")
     parser.add_argument("--root", type=Path, default=HERE.parents[1], help="the checkout")
     parser.add_argument("--map", type=Path, default=HERE / "tests.toml")
@@ -98,6 +107,16 @@ def _chosen(root: Path, map_: Map, given: argparse.Namespace) -> list[Mutant]:
     if 0 < given.sample < len(found):
         found = random.Random(given.seed).sample(found, given.sample)
     return found
+
+
+def _held_before(found: Sequence[Mutant], out: Path) -> Iterator[Result]:
+    """Yield what the last run said of the mutants that it did not leave."""
+    rows = json.loads((out / "results.json").read_text("utf-8"))
+    before = {tuple(row[name] for name in _ROW): row for row in rows}
+    for mutant in found:
+        row = before.get((mutant.file, mutant.lines.start, *mutant[2:5]), {})
+        if row.get("outcome") in HELD:
+            yield Result(mutant, row["outcome"], row["by"])
 
 
 def _results(
@@ -145,7 +164,7 @@ def _tried(
 
 def _task(mutant: Mutant, map_: Map, held: Coverage, least: float) -> Task:
     tests = held.tests_of(mutant, map_.tests_of(mutant.file))
-    return Task(mutant, tests, least + _FACTOR * sum(held.seconds[test] for test in tests))
+    return Task(mutant, {test: held.seconds[test] for test in tests}, least)
 
 
 def _write(out: Path, results: Sequence[Result]) -> None:
@@ -155,16 +174,9 @@ def _write(out: Path, results: Sequence[Result]) -> None:
     texts = dict.fromkeys(equivalent.entry_text(result.mutant) for result in alive)
     (out / "survivors.toml").write_text("\n".join(texts), "utf-8")
     rows = [
-        {
-            "file": result.mutant.file,
-            "line": result.mutant.lines.start,
-            "operator": result.mutant.operator,
-            "original": result.mutant.original,
-            "mutated": result.mutant.mutated,
-            "outcome": result.outcome,
-            "by": result.by,
-        }
-        for result in results
+        dict(zip(_ROW, (mutant.file, mutant.lines.start, *mutant[2:5]), strict=True))
+        | {"outcome": outcome, "by": by}
+        for mutant, outcome, by in results
     ]
     (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 

@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -30,20 +31,38 @@ import pytest
 from tests.mutants.mutations import Mutant
 from tests.mutants.selection import OPTIONS, forked, prepared
 
-__all__ = ["Result", "Task", "limit", "run", "try_cold"]
+__all__ = ["Result", "Task", "allow", "limit", "run", "try_cold"]
 
+_FACTOR = 5.0
+"""A test has so many times the processor time that it took without a mutant."""
 _MEMORY = 4 * 2**30  # bytes; a mutant may collect without end
 _WALL = 8.0
 """Times the processor time: what a mutant may take that waits for ever."""
 _POLL = 0.005
 
 
+_KILLERS, _QUICK = 2, 1.0  # tests that are tried first: how many, and their seconds at most
+
+
 class Task(NamedTuple):
-    """A mutant, the tests to run in this order, and how much processor time it may take."""
+    """A mutant, and the tests to run in this order, with the processor seconds they took.
+
+    ``least`` is how many seconds they may take in any case: the first test that uses what
+    several share, a fixture or a cache, has to make it.
+    """
 
     mutant: Mutant
-    tests: list[str]
-    seconds: float
+    tests: dict[str, float]
+    least: float
+
+    def seconds(self, upto: str | None = None) -> float:
+        """Return the processor seconds that a mutant may take, up to the end of a test."""
+        found = self.least
+        for test, seconds in self.tests.items():
+            found += _FACTOR * seconds
+            if test == upto:
+                break
+        return found
 
 
 class Result(NamedTuple):
@@ -69,6 +88,7 @@ def run(
     first that fails to the file ``by`` of the folder that it is given.
     """
     scratch = Path(tempfile.mkdtemp(prefix="mutants-"))
+    killers: deque[tuple[str, str]] = deque(maxlen=_KILLERS)
     children: dict[int, _Child] = {}
     waiting = iter(tasks)
     try:
@@ -77,19 +97,35 @@ def run(
                 if not task.tests:
                     yield Result(task.mutant, "untested")
                     continue
+                task = _likely_first(task, killers)
                 said = Path(tempfile.mkdtemp(dir=scratch))
                 children[forked(partial(try_, task, said), None)] = _Child(
-                    task, said, time.monotonic() + _WALL * task.seconds
+                    task, said, time.monotonic() + _WALL * task.seconds()
                 )
             if not children:
                 return
-            yield from _ended(children)
+            for result in _ended(children):
+                killer = result.mutant.file, result.by
+                if result.by and killer not in killers:
+                    killers.append(killer)
+                yield result
             time.sleep(_POLL)
     finally:
         for pid in children:
             _kill(pid)
             os.waitpid(pid, 0)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _likely_first(task: Task, killers: Iterable[tuple[str, str]]) -> Task:
+    """Have the tests run first that killed other mutants of the file, if they are quick."""
+    first = [
+        test
+        for file, test in killers
+        if file == task.mutant.file and task.tests.get(test, _QUICK) < _QUICK
+    ]
+    order = dict.fromkeys((*reversed(first), *task.tests))
+    return task._replace(tests={test: task.tests[test] for test in order})
 
 
 def _ended(children: dict[int, _Child]) -> Iterator[Result]:
@@ -115,12 +151,21 @@ def _ended(children: dict[int, _Child]) -> Iterator[Result]:
             yield Result(task.mutant, "killed", test or "import")
 
 
-def limit(task: Task) -> None:
-    """Let this process have no more memory and processor time than a mutant may need."""
-    seconds = math.ceil(task.seconds)
+def limit() -> None:
+    """Let this process have no more memory than a mutant may need."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def allow(task: Task, test: str | None, used: float = 0.0) -> None:
+    """Let this process have the processor time of the tests up to one; None: of all.
+
+    A mutant that loops without end is noticed in the first test that it loops in. ``used``
+    are the seconds that went before the first test.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(used + task.seconds(test))
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
 
 
 def _kill(pid: int) -> None:
@@ -130,11 +175,12 @@ def _kill(pid: int) -> None:
 
 def try_cold(root: Path, task: Task, said: Path) -> int:
     """Import the project with the mutant and run its tests; returns 0 if all pass."""
-    limit(task)
+    limit()
+    allow(task, None)
     prepared(root)
     sys.meta_path.insert(0, _Finder(root, task.mutant))
     files = list(dict.fromkeys(test.split("::")[0] for test in task.tests))
-    chosen = _Chosen(task.tests, said / "by")
+    chosen = _Chosen(task, said / "by")
     basetemp = f"--basetemp={said / 'tmp'}"
     return int(pytest.main([*files, *OPTIONS, basetemp], plugins=[chosen]))
 
@@ -142,16 +188,22 @@ def try_cold(root: Path, task: Task, said: Path) -> int:
 class _Chosen:
     """A pytest plugin: runs the chosen tests only, in their order; notes the first failure."""
 
-    def __init__(self, tests: Sequence[str], said: Path) -> None:
-        self._rank = {test: number for number, test in enumerate(tests)}
+    def __init__(self, task: Task, said: Path) -> None:
+        self._rank = {test: number for number, test in enumerate(task.tests)}
+        self._task = task
         self._said = said
+        self._used = 0.0
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self._used = time.process_time()
         items[:] = sorted(
             (item for item in items if item.nodeid in self._rank),
             key=lambda item: self._rank[item.nodeid],
         )
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        allow(self._task, item.nodeid, self._used)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self._said.exists():

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 
 from tests.mutants.executor import Result
 
-__all__ = ["OUTCOMES", "share", "table", "told"]
+__all__ = ["HELD", "OUTCOMES", "share", "table", "told"]
 
 OUTCOMES = ("killed", "timeout", "survived", "untested", "equivalent")
-_HELD = ("killed", "timeout", "equivalent")
+HELD = ("killed", "timeout", "equivalent")
 
 
 def share(results: Iterable[Result]) -> float:
     """Return which share of the mutants is killed, or equivalent; 1.0 where there are none."""
     found = Counter(result.outcome for result in results)
-    return sum(found[outcome] for outcome in _HELD) / found.total() if found else 1.0
+    return sum(found[outcome] for outcome in HELD) / found.total() if found else 1.0
 
 
 def table(results: Sequence[Result]) -> str:

@@ -27,10 +27,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["BUDGET", "OPTIONS", "Coverage", "Map", "files_of", "forked", "measured", "prepared"]
+__all__ = ["OPTIONS", "Coverage", "Map", "files_of", "forked", "measured", "prepared"]
 
-BUDGET = 20.0
-"""Processor seconds, as the run without mutants took, that one mutant is tried for at most."""
 OPTIONS = [
     "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly",
     # hypothesis is imported before pytest starts
@@ -48,6 +46,10 @@ class Map(NamedTuple):
         """Read a TOML file: SOURCE = [TEST, ...], paths of files or folders."""
         with path.open("rb") as file:
             return cls(tomllib.load(file))
+
+    def of(self, tests: list[str]) -> Map:
+        """Return the same sources with other tests, if there are any."""
+        return Map(dict.fromkeys(self.tests, tests)) if tests else self
 
     def tests_of(self, source: str) -> list[str]:
         """Return the test paths for a source file; ValueError where there are none."""
@@ -71,10 +73,15 @@ def _within(file: str, path: str) -> bool:
 
 
 class Coverage(NamedTuple):
-    """``lines``: file -> line -> the tests that run it, "" for imports; test -> seconds."""
+    """``lines``: file -> line -> the tests that run it, "" for imports; test -> seconds.
+
+    ``budget``: the processor seconds, as the run without mutants took them, that one mutant
+    is tried for at most.
+    """
 
     lines: dict[str, dict[int, set[str]]]
     seconds: dict[str, float]
+    budget: float
 
     def is_imported(self, mutant: Mutant) -> bool:
         """Whether the mutant's statement is run when the project is imported."""
@@ -108,14 +115,20 @@ class Coverage(NamedTuple):
         spent = 0.0
         for test in sorted(named, key=self.seconds.__getitem__):
             spent += self.seconds[test]
-            if found and spent > BUDGET:
+            if found and spent > self.budget:
                 break
             found.append(test)
         return found
 
 
 def measured(
-    root: Path, files: Sequence[str], paths: Sequence[str], out: Path, workers: int
+    root: Path,
+    files: Sequence[str],
+    paths: Sequence[str],
+    out: Path,
+    *,
+    workers: int,
+    budget: float,
 ) -> Coverage:
     """Run the tests without a mutant, in forked processes; RuntimeError where one fails."""
     tests = files_of(root, paths)
@@ -134,7 +147,7 @@ def measured(
             named = [line for line in log.read_text("utf-8").splitlines() if "FAILED " in line]
             raise RuntimeError("\n".join([f"tests fail without a mutant: see {log}", *named]))
         parts.append(json.loads((out / f"coverage-{number}.json").read_text("utf-8")))
-    return _joined(parts)
+    return _joined(parts, budget)
 
 
 def prepared(root: Path) -> None:
@@ -179,7 +192,7 @@ def files_of(root: Path, paths: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _joined(parts: list[dict[str, Any]]) -> Coverage:
+def _joined(parts: list[dict[str, Any]], budget: float) -> Coverage:
     lines: dict[str, dict[int, set[str]]] = {}
     seconds: dict[str, float] = {}
     for part in parts:
@@ -187,7 +200,7 @@ def _joined(parts: list[dict[str, Any]]) -> Coverage:
         for file, by_line in part["lines"].items():
             for line, tests in by_line.items():
                 lines.setdefault(file, {}).setdefault(int(line), set()).update(tests)
-    return Coverage(lines, seconds)
+    return Coverage(lines, seconds, budget)
 
 
 class _Contexts:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.mutants.executor import Result, Task, limit, run
+from tests.mutants.executor import Result, Task, allow, limit, run
 from tests.mutants.selection import OPTIONS, forked, prepared
 
 __all__ = ["Pair", "differing", "serve"]
@@ -190,13 +190,14 @@ def _try(
     said: Path,
 ) -> int:
     """Run a mutant's tests in this process, which is a fork; returns 1 where one fails."""
-    limit(task)
+    limit()
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(said)
     for old, new in pairs:
         for function in functions.get(_place(old), ()):
             function.__code__ = new
     chosen = [items[test] for test in task.tests]
     for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+        allow(task, item.nodeid)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
             (said / "by").write_text(item.nodeid, "utf-8")

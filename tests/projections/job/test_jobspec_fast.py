@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,79 @@ def test_the_usual_is_usual() -> None:
     del spec["attributes"]["system"]["shell"]
     assert short_way(json.dumps(spec).encode()) is not None
     assert short_way(json.dumps(USUAL).encode()) is None
+
+
+EDGES = (0, 1, 2, 2**15, 2**31 - 1, 2**31, 2**32 + 1)
+CHAIN = ("rack", "node", "slot", "core", "pu")
+
+
+def chain(counts: dict[str, int], **node: Any) -> list[dict[str, Any]]:
+    """Return resources within one another, of the kinds that ``counts`` names."""
+    inner: list[dict[str, Any]] = []
+    for kind in reversed(CHAIN):
+        if kind in counts:
+            vertex = {"type": kind, "count": counts[kind]} | (node if kind == "node" else {})
+            inner = [vertex | ({"with": inner} if inner else {})]
+    return inner
+
+
+def usual(**members: Any) -> dict[str, Any]:
+    spec = json.loads(json.dumps(USUAL))
+    del spec["attributes"]["system"]["shell"]
+    found: dict[str, Any] = spec | members
+    return found
+
+
+@given(
+    st.dictionaries(st.sampled_from(CHAIN), st.sampled_from(EDGES), min_size=2),
+    st.sampled_from([{}, {"total": -1}, {"total": 0}, {"total": 2**31 - 1}, {"total": 2**31}]),
+    st.booleans(),
+)
+def test_edges_of_counts(counts: dict[str, int], task: dict[str, int], exclusive: bool) -> None:
+    tasks = [{"command": ["a"], "slot": "task", "count": task}]
+    resources = chain(counts, exclusive=exclusive)
+    text = json.dumps(usual(resources=resources, tasks=tasks)).encode()
+    short = short_way(text)
+    assert short is None or short == long_way(text)
+
+
+@pytest.mark.parametrize("kind", CHAIN)
+@pytest.mark.parametrize("count", EDGES)
+def test_one_edge(kind: str, count: int) -> None:
+    """Where one number is odd, the short way says the same, or leaves it to the long one."""
+    resources = chain(dict.fromkeys(CHAIN, 1) | {kind: count})
+    text = json.dumps(usual(resources=resources)).encode()
+    short = short_way(text)
+    assert short is None or short == long_way(text)
+    # What fits into a C int is taken by the short way, which is why it is there.
+    assert (short is not None) == (0 < count < 2**31)
+
+
+@pytest.mark.parametrize(("total", "short"), [(0, True), (1, True), (2**31 - 1, True),
+                                              (2**31, False), (-1, False)])  # fmt: skip
+def test_the_total_of_tasks(total: int, short: bool) -> None:
+    tasks = [{"command": ["a"], "count": {"total": total}}]
+    text = json.dumps(usual(tasks=tasks)).encode()
+    assert short == (short_way(text) is not None)
+
+
+def test_of_several_tasks_the_first_counts() -> None:
+    one = {"command": ["/x/one"], "slot": "task", "count": {"total": 5}}
+    others: list[dict[str, Any]] = [
+        {"command": ["two"], "count": {"total": 7}},
+        {"command": [], "count": {}},
+    ]
+    for other in others:
+        text = json.dumps(usual(tasks=[one, other])).encode()
+        short = short_way(text)
+        assert short == long_way(text)
+        assert short is not None
+        assert (5, "n") == (short.ntasks, short.name)
+        assert (
+            short_way(json.dumps(usual(tasks=[other | {"command": []}, one])).encode()) is None
+        )
+    spec = usual(tasks=[one, {"command": ["two"], "count": {}}])
+    del spec["attributes"]["system"]["job"]
+    named = short_way(json.dumps(spec).encode())
+    assert named is not None
+    assert "one" == named.name

@@ -61,7 +61,7 @@ class Instances:
             check=False,
             text=True,
             env=self.env,
-            timeout=120,
+            timeout=300,
             cwd=self.folder,
         )
         assert status == done.returncode, done.stderr

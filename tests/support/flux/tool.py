@@ -132,7 +132,9 @@ def attempt(handle: Any, topic: str, request: dict[str, object]) -> None:
 def drain(service: str = "job-list") -> None:
     handle = flux.Flux()
     handle.rpc("job-manager.drain").get()
-    # job-list learns of it a moment later.
+    # The module learns of it a moment later. It answers job-stats while it still reads its
+    # backlog, and a list only after that.
+    handle.rpc(f"{service}.list", {"max_entries": 1, "attrs": []}).get()
     while True:
         states = handle.rpc(f"{service}.job-stats", {}).get()["job_states"]
         if states["total"] == states["inactive"]:

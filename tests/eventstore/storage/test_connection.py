@@ -61,6 +61,70 @@ def test_settings_of_a_writer_and_of_a_reader(path: str) -> None:
         assert 2 == store.db.pragma("synchronous")
 
 
+def test_tables_are_made_with_every_sync_there_is(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EXTRA (3), as long as the journal is one that a power loss could bring back."""
+    seen = set()
+
+    def look(db: apsw.Connection) -> None:
+        def trace(cursor: apsw.Cursor, sql: str, _: object) -> bool:
+            if sql.startswith(("CREATE", "INSERT")):
+                db.exec_trace = None
+                seen.add((db.pragma("journal_mode"), db.pragma("synchronous")))
+            return cursor is not None
+
+        db.exec_trace = trace
+
+    monkeypatch.setattr(apsw, "connection_hooks", [look])
+    create_or_open(path).close()
+    assert {("delete", 3)} == seen
+
+
+def test_a_closed_store_cannot_be_used(path: str) -> None:
+    for store in (create_or_open(path), open_readonly(path)):
+        store.close()
+        with pytest.raises(apsw.ConnectionClosedError):
+            store.db.execute("SELECT 1")
+
+
+def test_a_program_without_standard_input_gives_up_its_lock(path: str) -> None:
+    """Its lock may be file descriptor 0."""
+    kept = os.dup(0)
+    os.close(0)
+    try:
+        create_or_open(path).close()
+        with create_or_open(path) as store:
+            store.db.execute("PRAGMA user_version = 99")
+        for _ in range(2):
+            assert "written by a newer" in refusal(TooNew, path)
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+def test_a_database_in_memory_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_or_open(MEMORY).close()
+    assert [] == os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_a_new_database_is_for_its_owner_alone(path: str, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with create_or_open(path) as store:
+            grow(store, 1)
+            modes = {file.name: file.stat().st_mode & 0o777 for file in
+                     Path(path).parent.iterdir()}  # fmt: skip
+    finally:
+        os.umask(before)
+    names = [Path(path).name + end for end in ("", "-lock", "-shm", "-wal")]
+    assert dict.fromkeys(names, 0o600) == dict(sorted(modes.items()))
+
+
 def test_a_database_in_memory_needs_no_file_and_no_lock() -> None:
     with create_or_open(MEMORY) as store, create_or_open(MEMORY) as other:
         assert store.writable
@@ -239,6 +303,41 @@ def test_who_is_in_a_hurry_does_not_wait_for_readers(
         grow(store, 1)  # it is empty by now
         assert os.stat(f"{path}-wal").st_size < 2**18
         assert store._give_up == 0.0
+
+
+def test_a_log_of_just_the_bound_is_left_alone(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOG_PAUSE", 0.0)
+    with create_or_open(path) as store:
+        size = grow(store, 4)
+        for bound, left in ((size, size), (size - 1, 0)):
+            monkeypatch.setattr(connection, "MOST_LOG", bound)
+            with store.transaction():
+                pass
+            assert left == os.stat(f"{path}-wal").st_size
+
+
+def test_a_log_that_cannot_be_truncated_fails_no_transaction(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is committed. Nor does it wait for readers for long."""
+    monkeypatch.setattr(connection, "MOST_LOG", 0)
+    waited = []
+
+    def failing(cursor: apsw.Cursor, sql: str, _: object) -> bool:
+        if "wal_checkpoint" in sql:
+            waited.append(store.db.pragma("busy_timeout"))
+            raise apsw.IOError("the disk")
+        return cursor is not None
+
+    with create_or_open(path) as store:
+        store.db.exec_trace = failing
+        grow(store, 1)
+        grow(store, 1)  # the next attempt is later
+        assert [250] == waited
+        assert 10_000 == store.db.pragma("busy_timeout")
+        assert 2 == value(store.db, "SELECT count(*) FROM source")
 
 
 HINTS = [

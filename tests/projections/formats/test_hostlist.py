@@ -151,6 +151,21 @@ def test_long_names() -> None:
     )
 
 
+def test_own_text_has_no_limits() -> None:
+    """Ranges that were joined are longer than any that decode() takes."""
+    joined = hostlist.concat(
+        hostlist.decode("n[1-1000000]"), hostlist.decode("n[1000001-2000000]")
+    )
+    text = hostlist.encode(joined)
+    assert text == "n[1-2000000]"
+    with pytest.raises(hostlist.HostlistError):
+        hostlist.decode(text)
+    assert joined == hostlist.decode_own(text)
+    assert hostlist.decode("n[1-3]") == hostlist.decode_own("n[1-3]")
+    written = hostlist.encode(hostlist.decode("n[1]a]b"))
+    assert hostlist.decode_own(written) is None  # which libhostlist cannot read, either
+
+
 @pytest.mark.parametrize(
     ("text", "host", "position"),
     [
@@ -232,6 +247,15 @@ def test_find(text: str, host: str, position: int) -> None:
         ("foo[1-9]00-ib", "foo300-ib", 2),
         ("foo[10-30]", "foo[1-2]5,foo12", 2),
         ("foo[10-30]", "foo[1-2]1,foo15", 1),
+        # Steps of ten from other beginnings, and the last number of both.
+        ("a[1-3]3", "a[1-4]7", None),
+        ("a[1-3]3", "a[2-4]3", 1),
+        ("a[1-3]3", "a[3-5]3", 2),
+        # Heads of other lengths: the digits between must be a number of the shorter one.
+        ("a[1-3]b5", "a1b[4-6]", 0),
+        ("a[01-03]b5", "a1b[4-6]", None),
+        ("a[1-3]3b5", "a23b[4-6]", 1),
+        ("a[1-3]3b5", "a27b[4-6]", None),
         # What is never found.
         ("foo[1-2]-[3-4]", "foo[1-2]-[3-4]", None),
         ("n123456789[01-02]", "n123456789[01-02]", None),

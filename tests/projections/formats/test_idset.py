@@ -154,6 +154,20 @@ def test_encode(ranges: Ranges, with_brackets: str, without: str) -> None:
 def test_texts_of_one_set_may_overlap() -> None:
     sets = map(idset.decode, ("3-9", "0-5", "4"))
     assert idset.decode("0-9") == idset.union(*sets)
+    # A range within another one, behind a third.
+    assert idset.decode("0-1,5-10") == idset.union(
+        idset.decode("0-1,5-10"), idset.decode("6-7")
+    )
+
+
+def test_no_range_is_passed_over() -> None:
+    """Each of many ranges may be the one that two sets share."""
+    evens = tuple((n, n) for n in range(0, 20, 2))
+    for lo, hi in evens:
+        assert idset.intersects(evens, ((lo, hi),))
+        assert idset.intersects(((lo, hi),), evens)
+        assert not idset.intersects(evens, ((lo + 1, hi + 1),))
+        assert not idset.intersects(((lo + 1, hi + 1),), evens)
 
 
 @settings(deadline=None)

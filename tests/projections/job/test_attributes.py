@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from projections.job.attributes import ATTRIBUTES, answer
+from projections.job.attributes import ATTRIBUTES, SEPARATOR, answer, packed
 from projections.job.state import (
     CLEANUP,
     DEPEND,
@@ -65,3 +67,40 @@ def test_a_negative_number_is_one_that_is_not_known(member: str, name: str) -> N
     for value, shown in ((-1, False), (0, True), (1, True)):
         setattr(job, member, value)
         assert shown == (name in answer(job, [name]))
+
+
+@pytest.mark.parametrize(("version", "t_depend"), [(-1, 1.0), (0, 1.0), (1, 2.0), (2, 2.0)])
+def test_events_of_old_brokers_have_no_time_of_depend(version: int, t_depend: float) -> None:
+    """Before flux-core 0.41.1, DEPEND was entered with the submission."""
+    job = with_mask(NEW | DEPEND)
+    job.submit_version = version
+    assert {"id": 1, "t_depend": t_depend} == answer(job, ["t_depend"])
+
+
+TEXTS = [
+    "",
+    "a",
+    'a"b',
+    "a\\b",
+    'é"',
+    "é",
+    "\n",
+    "\x1f",
+    "\x7f",
+    "\u2028",
+    "😀",
+    "a\tb",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_packed_values_are_those_of_the_answer(text: str) -> None:
+    job = with_mask(127)
+    job.name, job.exception_note, job.annotations = text, text, {"user": text}
+    for member, value in (("priority", 2**40), ("expiration", 0.1), ("success", True)):
+        setattr(job, member, value)
+    mask, *values = packed(job).split(SEPARATOR)
+    expected = {**answer(job), "dependencies": []}  # as JSON has them
+    names = [name for bit, name in enumerate(ATTRIBUTES) if int(mask) >> bit & 1]
+    assert {"id": 1, **dict(zip(names, map(json.loads, values), strict=True))} == expected

@@ -50,3 +50,8 @@ def test_steps_are_told_with_the_events_around_them() -> None:
 def test_how_far_it_went_is_told_without_needless_digits(by: float, told: str) -> None:
     (step,) = steps([(NOW, "a"), (NOW - by, "b")])
     assert f"went back by {told} between" in str(step)
+
+
+def test_a_step_of_less_than_a_second_has_a_direction() -> None:
+    assert "forward by 0.5 s" in str(steps([(999999999.5, "a"), (1e9, "b")])[0])
+    assert "back by 0.5 s" in str(steps([(2e9, "a"), (2e9 - 0.5, "b")])[0])

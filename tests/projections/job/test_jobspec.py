@@ -142,6 +142,59 @@ def test_a_job_is_named_as_its_program(command: str, name: str) -> None:
     assert name == read(jobspec(tasks=tasks, job={}))["name"]
 
 
+@pytest.mark.parametrize("tasks", [None, 5, "x", {}, {"a": 1}, [], [5], [{}], [None]])
+def test_a_job_without_a_first_task_has_no_name_or_as_many_tasks_as_slots(tasks: Any) -> None:
+    for spec in (jobspec(queue="q"), jobspec(job={"name": "n"})):
+        spec["tasks"] = tasks
+        named = "job" in spec["attributes"]["system"]
+        found = read(spec)
+        assert ({"id": 1} == found) == (not named)
+        assert (3 if named else None) == found.get("ntasks")
+        del spec["tasks"]
+        assert found == read(spec)
+
+
+@pytest.mark.parametrize("command", [None, 5, "x", {}, {"a": 1}, [], [5], [["a"]]])
+def test_a_command_that_names_no_program(command: Any) -> None:
+    assert {"id": 1} == read(jobspec(tasks=[{"command": command}]))
+
+
+@pytest.mark.parametrize("member", ["version", "resources"])
+@pytest.mark.parametrize("value", [None, "1", True, {}, 1.0])
+def test_what_must_be_there_to_count(member: str, value: Any) -> None:
+    spec = jobspec(shell={})
+    for odd in (spec | {member: value}, {k: v for k, v in spec.items() if k != member}):
+        found = read(odd)
+        assert "app" == found["name"]
+        assert not {"ntasks", "ncores", "nnodes"} & {*found}
+
+
+def test_objects_that_are_none() -> None:
+    """Each member that is read from must be an object: what follows is not read."""
+    spec = jobspec()
+    del spec["attributes"]
+    assert {"id": 1} == read(spec)
+    for odd in (None, 5, [], "x"):
+        assert {"id": 1} == read(spec | {"attributes": odd})
+        assert {"id": 1} == read(spec | {"attributes": {"system": odd}})
+        assert {"id": 1} == read(jobspec(job=odd))
+        for shell in (odd, {"options": odd}, {"options": {"per-resource": odd}}):
+            found = read(jobspec(NODE, shell=shell))
+            assert (2, "app") == (found["nnodes"], found["name"])
+            assert not {"ntasks", "ncores"} & {*found}
+
+
+def test_counts_wrap_as_those_of_c() -> None:
+    def slots(number: int, cores: int) -> Any:
+        core = {"type": "core", "count": cores}
+        return counts({"type": "slot", "count": number, "with": [core]}, shell={})[2]
+
+    assert 2**17 == slots(2**16 + 1, 2**17)  # of 2**33 + 2**17
+    assert 0 == slots(2**17, 2**16)
+    assert slots(2**16, 2**15) is None  # negative: not known
+    assert 2**31 - 2**16 == slots(2**15 - 1, 2**16)
+
+
 def test_without_a_duration_only_the_name_is_read() -> None:
     for system in (None, {}, {"job": {"name": "n"}}):
         spec = jobspec()
@@ -168,7 +221,9 @@ def test_a_jobspec_that_is_not_json_says_nothing(text: bytes) -> None:
 
 
 def test_text_that_is_not_utf_8_is_not_read() -> None:
-    text = json.dumps(jobspec(cwd="xyz")).encode().replace(b"xyz", b"x\xffz")
+    tasks = [{"command": ["a"], "count": {"total": 1}}]
+    assert read_usual(Job(1, 1, 1), json.dumps(jobspec(tasks=tasks, cwd="xyz")).encode())
+    text = json.dumps(jobspec(tasks=tasks, cwd="xyz")).encode().replace(b"xyz", b"x\xffz")
     job = Job(1, 1, 1, jobspec=text)
     assert not read_usual(job, text)
     read_jobspec(job)
@@ -211,6 +266,18 @@ def test_what_an_update_no_longer_names_stays_as_it_was_read() -> None:
     assert not {"cwd", "queue"} & {*found}
     # Nothing was read before this update, so that nothing of it is left.
     assert not {"project", "bank"} & {*folded(spec, without, ("validate", None))}
+
+
+def test_what_an_update_makes_unknown() -> None:
+    """A name that is no longer given, and cores of nodes that are exclusive now."""
+    spec = jobspec(NODE, job={"name": "n"})
+    read = ("jobspec-update", {"attributes.system.duration": 30.0})
+    unnamed = ("jobspec-update", {"attributes.system": {"duration": 5.0}})
+    exclusive = ("jobspec-update", {"resources": [NODE | {"exclusive": True}]})
+    found = folded(spec, read)
+    assert ("n", 24) == (found["name"], found["ncores"])
+    assert "app" == folded(spec, read, unnamed)["name"]
+    assert "ncores" not in folded(spec, read, exclusive)
 
 
 def test_an_update_of_another_path_changes_nothing() -> None:

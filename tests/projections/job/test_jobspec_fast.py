@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstore.events.journal_line import Response, decode_line
@@ -98,7 +98,7 @@ def test_the_usual_is_usual() -> None:
     assert short_way(json.dumps(USUAL).encode()) is None
 
 
-EDGES = (0, 1, 2, 2**15, 2**31 - 1, 2**31, 2**32 + 1)
+EDGES = (0, 1, 2, 2**15, 2**16, 2**31 - 1, 2**31, 2**32 + 1)
 CHAIN = ("rack", "node", "slot", "core", "pu")
 
 
@@ -124,6 +124,8 @@ def usual(**members: Any) -> dict[str, Any]:
     st.sampled_from([{}, {"total": -1}, {"total": 0}, {"total": 2**31 - 1}, {"total": 2**31}]),
     st.booleans(),
 )
+@example({"slot": 2**16, "core": 2**15}, {}, False)
+@example({"rack": 2**15, "node": 2**16, "slot": 1, "core": 1}, {}, False)
 def test_edges_of_counts(counts: dict[str, int], task: dict[str, int], exclusive: bool) -> None:
     tasks = [{"command": ["a"], "slot": "task", "count": task}]
     resources = chain(counts, exclusive=exclusive)

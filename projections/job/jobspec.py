@@ -79,16 +79,11 @@ def _read_attributes(job: Job, spec: dict[str, Any], system: dict[str, Any]) -> 
     if job.name is None:
         job.name = _command_name(spec)
     job.cwd = job.queue = None
-    if not system:
-        # An absent "system" is allowed; an empty one lacks the duration, which is required.
-        if "system" in spec["attributes"]:
-            raise _NotReadable
-        return
     if "cwd" in system:
         job.cwd = _string(system, "cwd")
     if "queue" in system:
         job.queue = _string(system, "queue")
-    job.duration = _real(system, "duration")
+    job.duration = _real(system, "duration")  # required: without it, nothing more is read
     if "project" in system:
         job.project = _string(system, "project")
     if "bank" in system:

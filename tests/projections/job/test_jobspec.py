@@ -220,6 +220,13 @@ def test_a_jobspec_that_is_not_json_says_nothing(text: bytes) -> None:
         assert not read_usual(job, text)
 
 
+def test_a_job_without_a_jobspec() -> None:
+    job = Job(1, 1, 1)
+    read_jobspec(job)
+    update_jobspec(job, {"attributes.system.queue": "q"})
+    assert Job(1, 1, 1) == job
+
+
 def test_text_that_is_not_utf_8_is_not_read() -> None:
     tasks = [{"command": ["a"], "count": {"total": 1}}]
     assert read_usual(Job(1, 1, 1), json.dumps(jobspec(tasks=tasks, cwd="xyz")).encode())
@@ -258,7 +265,8 @@ def test_what_an_update_no_longer_names_stays_as_it_was_read() -> None:
 
     The job may be updated before it is validated.
     """
-    spec = jobspec(cwd="/", queue="q", project="p", bank="b")
+    tasks = [{"command": ["app"], "slot": "task", "count": {"per_slot": 1}}]
+    spec = jobspec(tasks=tasks, cwd="/", queue="q", project="p", bank="b")
     read = ("jobspec-update", {"attributes.system.duration": 30.0})
     without = ("jobspec-update", {"attributes.system": {"duration": 5.0}})
     found = folded(spec, read, without, ("validate", None))

@@ -22,6 +22,8 @@ from eventstore.events.digest_chain import (
     Contents,
     Proof,
     content_digest,
+    lost_checks,
+    numbers_of,
     prove,
 )
 from eventstore.events.journal_line import Entry
@@ -177,6 +179,32 @@ def test_each_value_is_part_of_the_digest() -> None:
 @pytest.mark.parametrize("data", [b"", b'{"jobs":[1]}'])
 def test_a_content_digest_is_the_first_half_of_the_sha_256(data: bytes) -> None:
     assert hashlib.sha256(data).hexdigest()[:32] == content_digest(data).hex()
+
+
+@pytest.mark.parametrize(
+    ("appended", "left", "count", "lost"),
+    [
+        ([], [], 5, []),
+        ([1, 2, 3], [1, 2, 3], 5, []),
+        ([1, 2, 3], [3, 1], 5, [2]),
+        ([1, 2, 3], [], 5, [1, 2, 3]),
+        ([1, 2, 3], [], 2, [1, 2]),
+        ([1, 2, 3], [], 0, []),
+        # Events of the same text: as many are lost as are missing.
+        ([1, 1, 1, 2], [1], 5, [1, 1, 2]),
+        ([1, 1, 1, 2], [1, 1, 1], 5, [2]),
+        ([1, 2], [1, 1, 3], 5, [2]),
+        ([2**32 - 1, 0], [0], 5, [2**32 - 1]),
+    ],
+)
+def test_the_checks_of_what_a_batch_has_lost(
+    appended: list[int], left: list[int], count: int, lost: list[int]
+) -> None:
+    def packed(numbers: list[int]) -> bytes:
+        return struct.pack(f"<{len(numbers)}I", *numbers)
+
+    assert tuple(appended) == numbers_of(packed(appended))
+    assert packed(lost) == lost_checks(packed(appended), packed(left), count)
 
 
 def test_the_chain_of_a_store_is_that_of_the_model() -> None:

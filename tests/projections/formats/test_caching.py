@@ -41,6 +41,15 @@ def test_a_text_is_looked_up_once() -> None:
     assert length.__doc__ == "Return the length."
 
 
+@pytest.mark.parametrize(("bound", "left"), [(65 * 99, 100), (65 * 99 - 1, 51)])
+def test_the_bound_is_exact(bound: int, left: int) -> None:
+    """99 texts of one character count 65 each: they reach the bound, or exceed it by one."""
+    length, _ = counted(bound)
+    for code in range(100):
+        length(chr(0x4E00 + code))
+    assert left == len(length)
+
+
 def test_a_result_that_is_known_needs_no_call() -> None:
     length, calls = counted(2**12)
     length.keep("ab", 2)

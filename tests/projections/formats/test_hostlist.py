@@ -162,6 +162,9 @@ def test_own_text_has_no_limits() -> None:
         hostlist.decode(text)
     assert joined == hostlist.decode_own(text)
     assert hostlist.decode("n[1-3]") == hostlist.decode_own("n[1-3]")
+    odd, even = (hostlist.decode(f"n[{','.join(map(str, range(lo, lo + 20480, 2)))}]")
+                 for lo in (1, 30000))  # fmt: skip
+    assert hostlist.concat(odd, even) == hostlist.decode_own(hostlist.encode((*odd, *even)))
     written = hostlist.encode(hostlist.decode("n[1]a]b"))
     assert hostlist.decode_own(written) is None  # which libhostlist cannot read, either
 

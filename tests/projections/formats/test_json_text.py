@@ -150,3 +150,17 @@ def test_what_is_written_is_what_python_reads(value: object) -> None:
 def test_raw_text_is_copied() -> None:
     raw = msgspec.Raw(b'{"b": 1.50}')
     assert b'[{"b": 1.50},{"c":{"b": 1.50}}]' == dumps([raw, {"c": raw}])
+
+
+def test_lists_of_any_depth() -> None:
+    for make in (
+        lambda inner: [inner],
+        lambda inner: (inner, 1.5),
+        lambda inner: {"a": [inner]},
+    ):
+        value: object = 1.0
+        for _ in range(3000):
+            value = make(value)
+        head = {"list": b"[", "tuple": b"[", "dict": b'{"a":['}[type(value).__name__]
+        tail = {"list": b"]", "tuple": b",1.5]", "dict": b"]}"}[type(value).__name__]
+        assert head * 3000 + b"1.0" + tail * 3000 == dumps(value)

@@ -7,6 +7,7 @@ In the order of a request's way:
     broker/            the connection to Flux, the settings, coming up and going down
     live/              requests of a running module: routed, deferred, waiting, sent in slices
     readers/            processes that answer what would hold up others
+    sql/               SQL of guests, in processes that never have the database open
     journal/           follows the job manager's journal, and goes on when the store fails
     protocol/          requests, responses and errors as bytes, and nothing else (pure)
     service.py         the answer to one request, now or at a past moment
@@ -30,5 +31,6 @@ __all__ = [
     "protocol",
     "readers",
     "service",
+    "sql",
     "visibility",
 ]

@@ -22,7 +22,12 @@ class Visibility:
 
     def __init__(self, config: Config, sender: Credential) -> None:
         self._restricted = config.private and not sender.privileged
-        self._own = _own(sender)
+        self._own = own_users(sender)
+
+    @property
+    def users(self) -> tuple[int, ...] | None:
+        """Whose jobs are visible; None: everybody's."""
+        return self._own if self._restricted else None
 
     def of_user(self, userid: int) -> bool:
         """Whether the jobs of a user are visible."""
@@ -46,7 +51,7 @@ class Visibility:
             raise RpcError(EPERM)
 
 
-def _own(sender: Credential) -> tuple[int, ...]:
+def own_users(sender: Credential) -> tuple[int, ...]:
     """Return the user ids whose jobs a guest may see: the guest's own.
 
     FLUX_USERID_UNKNOWN stands for all users in a constraint, so that a sender of this id, which

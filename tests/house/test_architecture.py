@@ -23,8 +23,8 @@ FOLDERS = (
     "projections/constraints", "projections",
     "projections/public", "projections/definitions", "projections/engine",
     "projections/queries", "projections/reports", "projections/sql",
-    "joblist/protocol", "joblist", "joblist/journal", "joblist/readers", "joblist/live",
-    "joblist/broker",
+    "joblist/protocol", "joblist", "joblist/journal", "joblist/sql", "joblist/readers",
+    "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
     "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli/reports", "cli/sql",
     "cli",

@@ -10,11 +10,14 @@ import click
 
 from cli.database import database_path, reading
 from cli.options import db_option
+from cli.output.streams import say
 
 if TYPE_CHECKING:
     import apsw
 
 __all__ = ["command"]
+
+GUEST = 2  # the role USER of RFC 12, without that of the owner
 
 
 @click.command(
@@ -23,8 +26,12 @@ __all__ = ["command"]
 @db_option
 @click.option("--json", "form", flag_value="json", help="One JSON object a line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
+@click.option("--userid", type=int, help="As this user may ask, if no owner of the instance.")
+@click.option("--config", metavar="FILE", help="The instance's configuration (TOML).")
 @click.argument("query", required=False)
-def command(form: str | None, query: str | None) -> None:
+def command(
+    form: str | None, userid: int | None, config: str | None, query: str | None
+) -> None:
     """Ask in SQL: read-only, over the views that docs/sql.md describes.
 
     QUERY is one statement, or - for standard input. Without it, on a terminal: a SQL shell.
@@ -32,15 +39,26 @@ def command(form: str | None, query: str | None) -> None:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if query is None and not terminal:
         raise click.UsageError("give a QUERY: without one, the shell needs a terminal")
+    if userid is None and config is not None:
+        raise click.UsageError("--config counts with --userid only")
+    if userid is not None and query is None:
+        raise click.UsageError("--userid needs a QUERY: the shell is for who may read the file")
     with reading() as store, store.snapshot() as db:
         _check_views(db)
+        if userid is not None:
+            _print_for(db, _text(query), form or "table", userid, config)
+            return
         _register(db)
         if query is None:
             from cli.sql.shell import Shell  # noqa: PLC0415
 
             Shell(db).cmdloop("flux-jobdb: read only; .help, .schema jobs, .quit\n")  # type: ignore[no-untyped-call]
         else:
-            _print(db, sys.stdin.read() if query == "-" else query, form or "table")
+            _print(db, _text(query), form or "table")
+
+
+def _text(query: str | None) -> str:
+    return sys.stdin.read() if query == "-" else str(query)
 
 
 def _check_views(db: apsw.Connection) -> None:
@@ -67,3 +85,23 @@ def _print(db: apsw.Connection, query: str, form: str) -> None:
     from projections.sql.statement import run  # noqa: PLC0415
 
     FORMATS[form](run(db, query))
+
+
+def _print_for(
+    db: apsw.Connection, query: str, form: str, userid: int, config: str | None
+) -> None:
+    """Answer as a guest is answered."""
+    from cli.sql.formats import FORMATS  # noqa: PLC0415
+    from joblist.config import from_tables, read_tables  # noqa: PLC0415
+    from joblist.protocol.requests import Credential  # noqa: PLC0415
+    from joblist.sql.guest import answer  # noqa: PLC0415
+    from joblist.sql.limits import Limits  # noqa: PLC0415
+    from joblist.visibility import Visibility, own_users  # noqa: PLC0415
+
+    guest = Credential(userid, GUEST)
+    settings = from_tables({} if config is None else read_tables(config))
+    users = Visibility(settings, guest).users
+    found, cut = answer(db, query, users, own_users(guest), Limits())
+    FORMATS[form](found)
+    if cut():
+        say(f"warning: output ends at {Limits().rows} rows, or where it is too long", err=True)

@@ -91,6 +91,25 @@ def test_a_refused_question_is_one_line(jobdb: Command, sql: str, words: str) ->
     assert not (jobdb.folder / "other").exists()
 
 
+def test_a_guest_sees_what_job_list_would_show(jobdb: Command) -> None:
+    config = jobdb.folder / "private.toml"
+    config.write_text("[access]\nprivate-mode = true\n", encoding="utf-8")
+    sql = "SELECT userid, count(*) AS jobs FROM jobs GROUP BY userid ORDER BY userid"
+    everybody = jobdb("sql", "--json", sql).objects
+    userid = everybody[0]["userid"]
+    as_guest = ("sql", "--json", "--userid", str(userid))
+    assert jobdb(*as_guest, sql).objects == everybody
+    assert jobdb(*as_guest, "--config", str(config), sql).objects == everybody[:1]
+    done = jobdb(*as_guest, "SELECT * FROM inactive", status=1)
+    assert done.err == "flux-jobdb: no such table: inactive\n"
+    assert "--userid needs a QUERY" in jobdb("sql", "--userid", "1", status=2).err
+    assert "--config counts with --userid" in jobdb("sql", "--config", "x", sql, status=2).err
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    done = jobdb("sql", "--csv", "--userid", "1", endless)
+    assert len(done.stdout.splitlines()) == 10_001
+    assert "output ends at 10000 rows" in done.err
+
+
 def test_without_a_question_it_needs_a_terminal(jobdb: Command) -> None:
     assert "give a QUERY" in jobdb("sql", status=2).err
 

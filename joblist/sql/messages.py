@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What the two processes say to each other: frames of MessagePack on a socket.
+
+The process that has the database begins with `Task`. The other one then says what it wants or
+has found: `Open` and `More`, which are answered by `Batch`, `Close`, which is not, `Names`,
+`Found` and, at last, `Done`.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from joblist.sql.limits import Limits
+
+Row = tuple[Any, ...]
+_MOST = 64 * 2**20  # bytes of a frame
+_HEAD = 4
+
+
+class Table(Struct):
+    """A table that the statement may read; ``rows``: all of them, None: they are asked for.
+
+    ``types`` are the types of SQL of its columns.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[Row] | None
+
+
+class Task(Struct, tag=True):
+    """What to do, first of all."""
+
+    sql: str
+    tables: list[Table]
+    limits: Limits
+
+
+class Condition(Struct, array_like=True):
+    """A column, given by its place, compared with a value."""
+
+    column: int
+    operator: str
+    value: Any
+
+
+class Open(Struct, tag=True):
+    """Read a table: the columns of these places, where all conditions are true."""
+
+    cursor: int
+    table: str
+    columns: tuple[int, ...]
+    conditions: list[Condition]
+
+
+class More(Struct, tag=True):
+    """Go on reading."""
+
+    cursor: int
+
+
+class Close(Struct, tag=True):
+    """Do not go on."""
+
+    cursor: int
+
+
+class Batch(Struct, tag=True):
+    """Some rows, the last ones if ``last``."""
+
+    rows: list[Row]
+    last: bool
+
+
+class Names(Struct, tag=True):
+    """The names of the answer's columns."""
+
+    names: tuple[str, ...]
+
+
+class Found(Struct, tag=True):
+    """Rows of the answer."""
+
+    rows: list[Row]
+
+
+class Done(Struct, tag=True):
+    """The end; ``error``: in one line, None: everything was found."""
+
+    error: str | None = None
+
+
+FromGuest: TypeAlias = "Open | More | Close | Names | Found | Done"
+
+_to_bytes = msgspec.msgpack.Encoder().encode
+decode_task = msgspec.msgpack.Decoder(Task).decode
+decode_batch = msgspec.msgpack.Decoder(Batch).decode
+decode_guest = msgspec.msgpack.Decoder(Open | More | Close | Names | Found | Done).decode
+
+
+class Closed(Exception):  # noqa: N818 - it says what happened
+    """The other process is gone."""
+
+
+class Late(Exception):  # noqa: N818 - it says what happened
+    """Nothing came in time."""
+
+
+class Line:
+    """One end of the socket. ``deadline`` is one of the monotonic clock."""
+
+    def __init__(self, connection: socket.socket, deadline: float = float("inf")) -> None:
+        self._socket = connection
+        self._deadline = deadline
+
+    def send(self, message: Struct) -> None:
+        """Send a message; raises Closed, Late."""
+        data = _to_bytes(message)
+        view = memoryview(len(data).to_bytes(_HEAD, "big") + data)
+        while view:
+            self._wait(write=True)
+            try:
+                view = view[self._socket.send(view[: 2**16]) :]
+            except OSError as error:
+                raise Closed from error
+
+    def receive(self) -> bytes:
+        """Return the next message; raises Closed, Late."""
+        size = int.from_bytes(self._exactly(_HEAD), "big")
+        if size > _MOST:
+            raise Closed
+        return self._exactly(size)
+
+    def _exactly(self, size: int) -> bytes:
+        found = bytearray()
+        while len(found) < size:
+            self._wait(write=False)
+            try:
+                data = self._socket.recv(min(size - len(found), 2**20))
+            except OSError as error:
+                raise Closed from error
+            if not data:
+                raise Closed
+            found += data
+        return bytes(found)
+
+    def _wait(self, *, write: bool) -> None:
+        if self._deadline == float("inf"):
+            return
+        left = max(self._deadline - time.monotonic(), 0.0)
+        ready = select.select(
+            [] if write else [self._socket], [self._socket] if write else [], [], left
+        )
+        if not (ready[0] or ready[1]):
+            raise Late

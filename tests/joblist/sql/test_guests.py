@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""What a guest's statement can see, whatever it is.
+
+Examples are few by default, as each is a process: GUEST_QUERIES sets their number.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch
+from joblist.sql.guest import answer
+from joblist.sql.limits import Limits
+from joblist.sql.visible import FEW
+from projections.sql.statement import SqlError
+from tests.joblist.sql.guests import OTHER, OWN, SECRET, history, names_in, others_numbers
+
+QUERIES = int(os.environ.get("GUEST_QUERIES", "30"))
+PATIENT = Limits(seconds=20.0)
+
+
+@pytest.fixture(scope="module")
+def few() -> Iterator[Store]:
+    store = history(20, 20)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[Store]:
+    """Return one in which the guest has more jobs than are copied."""
+    store = history(FEW + 100, 100)
+    yield store
+    store.close()
+
+
+def ask(
+    store: Store, sql: str, *, private: bool = True, limits: Limits = PATIENT
+) -> list[tuple[object, ...]]:
+    users = (OWN,) if private else None
+    return list(answer(store.db, sql, users, (OWN,), limits).found.rows)
+
+
+def told(store: Store, sql: str) -> str:
+    """Return everything that a guest in private mode is told, an error's words included."""
+    try:
+        found = answer(store.db, sql, (OWN,), (OWN,), PATIENT)
+        return repr(found.found.names) + repr(list(found.found.rows))
+    except SqlError as error:
+        return str(error)
+
+
+COLUMNS = "id, userid, t_submit, t_inactive, name, state, result, nodelist, annotations"
+
+
+@pytest.mark.parametrize("history_", ["few", "many"])
+def test_own_jobs_are_those_of_the_view(history_: str, request: pytest.FixtureRequest) -> None:
+    store: Store = request.getfixturevalue(history_)
+    own = fetch(store.db, f"SELECT {COLUMNS} FROM jobs WHERE userid = ? ORDER BY id", (OWN,))
+    every = fetch(store.db, f"SELECT {COLUMNS} FROM jobs ORDER BY id")
+    sql = f"SELECT {COLUMNS} FROM jobs ORDER BY id"
+    assert ask(store, sql) == own
+    assert ask(store, sql, private=False) == every
+    mine = "SELECT count(*) FROM events JOIN jobs ON jobs.id = jobid WHERE userid = ?"
+    events = fetch(store.db, mine, (OWN,))
+    for private in (True, False):  # events are shown to nobody but the job's owner
+        assert ask(store, "SELECT count(*) FROM events", private=private) == events
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "id = 50331648", "id IN (50331648, 83886080)", "userid = 1001 AND queue = 'q0-mine'",
+        "name = 'mine-1' AND t_inactive > 1790000030.5", "id = '50331648'", "name = 5",
+        "result = 'FAILED'", "t_inactive IS NULL", "duration BETWEEN 61 AND 63.5",
+        "name > 'mine-2' AND id < 1e9", "result <> 'FAILED'", "name LIKE 'MINE-1'",
+        "name = 'MINE-1' COLLATE NOCASE", "t_run < id", "success = 1.0", "id = NULL",
+        "userid = '1001'", "cwd = x'2f6d696e65'", "id > 9e99",
+        "userid IN (SELECT rank FROM ranks('1001'))",
+    ],
+)  # fmt: skip
+def test_rows_that_are_asked_for_one_by_one_are_the_same(many: Store, where: str) -> None:
+    """SQLite compares as it does on the view itself, whatever types are compared."""
+    query = f"SELECT id, name FROM jobs WHERE {where} ORDER BY id LIMIT 500"
+    from projections.sql.functions import register  # noqa: PLC0415
+
+    register(many.db)
+    expected = fetch(many.db, query.replace("WHERE", "WHERE userid = 1001 AND"))
+    assert ask(many, query) == expected
+
+
+def test_joins_and_aggregates(many: Store) -> None:
+    query = (
+        "SELECT e.name, count(*), max(j.duration) FROM jobs j JOIN events e ON e.jobid = j.id"
+        " WHERE j.id < 2000000000 GROUP BY 1 ORDER BY 1"
+    )
+    own = query.replace("WHERE", "WHERE j.userid = 1001 AND")
+    assert ask(many, query) == fetch(many.db, own)
+
+
+ATTACKS = [
+    "WITH jobs AS (SELECT * FROM inactive) SELECT * FROM jobs",
+    "WITH inactive AS (SELECT * FROM jobs) SELECT * FROM inactive",
+    "SELECT * FROM main.jobs UNION ALL SELECT * FROM temp.jobs",
+    "SELECT * FROM jobs WHERE userid = 1002 OR 1",
+    "SELECT * FROM sqlite_schema", "SELECT * FROM sqlite_temp_schema",
+    "SELECT * FROM sqlite_dbpage",
+    "SELECT * FROM pragma_database_list", "PRAGMA database_list", "PRAGMA writable_schema = 1",
+    "PRAGMA query_only = 0", "ATTACH '{path}' AS other", "VACUUM INTO '/tmp/copy'",
+    "SELECT load_extension('x')", "SELECT readfile('/etc/passwd')",
+    "SELECT fts3_tokenizer('x')",
+    "CREATE TABLE t AS SELECT 1", "CREATE TEMP VIEW jobs AS SELECT 1", "DROP TABLE jobs",
+    "EXPLAIN SELECT * FROM jobs", "EXPLAIN QUERY PLAN SELECT * FROM jobs",
+    "SELECT user_name(1002)", "SELECT * FROM events WHERE jobid NOT IN (SELECT id FROM jobs)",
+    "SELECT * FROM json_each((SELECT json_group_array(annotations) FROM jobs))",
+    "SELECT * FROM dbstat", "SELECT * FROM bytecode('SELECT 1')", "SELECT sqlite_version()",
+    "SELECT 1; SELECT * FROM inactive", "BEGIN", "", ";", "\x00", "SELECT '\x00'", "SELECT ?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", ATTACKS)
+def test_attacks_find_nothing(few: Store, sql: str, tmp_path: object) -> None:
+    text = told(few, sql.replace("{path}", f"{tmp_path}/x"))
+    assert SECRET not in text
+    assert str(OTHER) not in text.replace(sql, "")
+
+
+@pytest.fixture(scope="module")
+def words(few: Store) -> list[str]:
+    names = [
+        *names_in(few),
+        "jobs",
+        "events",
+        "hosts",
+        "ranks",
+        "json_each",
+        "pragma_table_list",
+    ]
+    columns = [
+        "id",
+        "userid",
+        "name",
+        "nodelist",
+        "annotations",
+        "answer",
+        "data",
+        "context",
+        "*",
+    ]
+    functions = ["count", "group_concat", "hex", "quote", "load_extension", "hostlist_expand"]
+    return [*names, *columns, *functions]
+
+
+def statements(words: list[str]) -> st.SearchStrategy[str]:
+    """Return statements that are mostly SQL, with the names of the real tables."""
+    name = st.sampled_from(words)
+    literal = st.sampled_from(["1", "1002", "'mine'", "NULL", "x'00'", "1e999", "-1"])
+    expression = st.recursive(
+        name | literal,
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["=", "||", "LIKE", "OR", "AND", "->>"]), inner)
+            .map(" ".join),
+            st.tuples(name, inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
+            st.tuples(inner, name).map(lambda pair: f"(SELECT {pair[0]} FROM {pair[1]})"),
+            st.tuples(inner, inner).map(lambda p: f"CASE WHEN {p[0]} THEN {p[1]} END"),
+        ),
+        max_leaves=6,
+    )  # fmt: skip
+    select = st.builds(
+        lambda what, table, where: f"SELECT {what} FROM {table} WHERE {where}",
+        expression,
+        name,
+        expression,
+    )
+    nested = st.builds(lambda inner: f"SELECT * FROM ({inner})", select)
+    with_ = st.builds(
+        lambda n, inner, outer: f"WITH {n} AS ({inner}) {outer}", name, select, select
+    )
+    union = st.builds(lambda a, b: f"{a} UNION ALL {b}", select, select)
+    pragma = st.builds(lambda n: f"PRAGMA {n}", st.sampled_from([*words, "table_list"]))
+    other = st.builds(
+        lambda verb, n: f"{verb} {n}",
+        st.sampled_from(["DROP TABLE", "DELETE FROM", "ATTACH", "EXPLAIN SELECT * FROM"]),
+        name,
+    )
+    return st.one_of(select, nested, with_, union, pragma, other, st.text(max_size=30))
+
+
+@settings(max_examples=QUERIES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_statement_tells_of_others(
+    data: st.DataObject, few: Store, words: list[str]
+) -> None:
+    sql = data.draw(statements(words))
+    text = told(few, sql)
+    assert SECRET not in text
+    assert SECRET.encode().hex() not in text.lower()
+    numbers = {str(number) for number in others_numbers(few) if number is not None}
+    assert not numbers & set(re.findall(r"[\d.]+", text.replace(sql, "")))

@@ -36,13 +36,13 @@ def command(
 
     QUERY is one statement, or - for standard input. Without it, on a terminal: a SQL shell.
     """
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if query is None and not terminal:
-        raise click.UsageError("give a QUERY: without one, the shell needs a terminal")
     if userid is None and config is not None:
         raise click.UsageError("--config counts with --userid only")
     if userid is not None and query is None:
         raise click.UsageError("--userid needs a QUERY: the shell is for who may read the file")
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if query is None and not terminal:
+        raise click.UsageError("give a QUERY: without one, the shell needs a terminal")
     with reading() as store, store.snapshot() as db:
         _check_views(db)
         if userid is not None:

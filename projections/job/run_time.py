@@ -24,12 +24,14 @@ _LAST = 10.0**12  # seconds: beyond any calendar, and below 2^63 microseconds
 
 def microseconds(time: float) -> int:
     """Return a time (seconds since the epoch) as the nearest microsecond, within 0 to 10^18."""
-    return int((time if 0.0 < time < _LAST else min(max(time, 0.0), _LAST)) * SECOND + 0.5)
+    if 0.0 < time < _LAST:
+        return int(time * SECOND + 0.5)
+    return 0 if time <= 0.0 else int(_LAST) * SECOND
 
 
 def units(count: int) -> int:
     """Return a number of nodes or cores as a C int, which it is in job-list; 0: not known."""
-    return min(max(count, 0), 2**31 - 1)
+    return count if 0 <= count < 2**31 else min(max(count, 0), 2**31 - 1)
 
 
 class Span(NamedTuple):
@@ -41,7 +43,8 @@ class Span(NamedTuple):
     @property
     def last_hour(self) -> int:
         """The last hour since the epoch that a part of it lies in."""
-        return max(self.start, self.end - 1) // HOUR
+        start, end = self
+        return (end - 1 if end > start else start) // HOUR
 
     def by_hour(self) -> list[tuple[int, int]]:
         """Return each hour since the epoch that it touches, with its microseconds in it.

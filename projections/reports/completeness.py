@@ -12,9 +12,11 @@ from math import inf
 import apsw
 
 from eventstore.reading.gaps import gaps
+from eventstore.storage.sql import statements, value
 from projections.job.run_time import SECOND
 from projections.reports.report import Question
 
+SQL = statements(__file__)
 _WORDS = {
     "beginning": ("job without its first events", "jobs without their first events"),
     "gone": ("job whose end is not known", "jobs whose ends are not known"),
@@ -30,7 +32,9 @@ def missing(db: apsw.Connection, path: str, question: Question) -> str:
     """
     start, end = question.start / SECOND, question.end / SECOND
     found: Counter[str] = Counter()
-    for gap in gaps(db, path, tuple(_WORDS)):
+    for (first,) in () if value(db, SQL["all_shown"]) else db.execute(SQL["beginnings"]):
+        found["beginning"] += first >= start
+    for gap in gaps(db, path, ("gone", "source", "damage")):
         since = -inf if gap.since is None else gap.since
         until = inf if gap.until is None else gap.until
         found[gap.kind] += since < end and until >= start

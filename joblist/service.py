@@ -163,8 +163,9 @@ class Service:
         Between them come empty texts, one for a job that was looked at and does not match:
         the reader can take a break there.
         """
+        self._check_size(request)
         wanted = read_list(request.text)
-        given = read_constraint(wanted.constraint, self.max_hosts)
+        given = read_constraint(wanted.constraint, self.max_hosts, self.config.budgets)
         found = listing(
             db,
             Visibility(self.config, request.credential).within(given),
@@ -189,12 +190,18 @@ class Service:
             errno = EPROTO if wanted.constraint is msgspec.UNSET else EINVAL
             raise RpcError(errno, str(error)) from error
 
+    def _check_size(self, request: Request) -> None:
+        """Raise RpcError for a request that is too long to be read."""
+        if len(request.text or b"") > self.config.budgets.max_request * 2**10:
+            raise self.config.budgets.exceeded("max_request")
+
     def _list(self, asked: _Asked) -> Iterator[bytes]:
         found = ListResponses(streaming=asked.request.streaming, most=1)
         found.collected += filter(None, self.jobs(asked.db, asked.request))
         return found.take(last=True)
 
     def _list_id(self, asked: _Asked) -> Iterator[bytes]:
+        self._check_size(asked.request)
         wanted = read_list_id(asked.request.text)
         picker = Renderer(wanted.attrs)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from errno import EAGAIN, EMSGSIZE, ENOMEM, ETIMEDOUT
+from errno import E2BIG, EAGAIN, EMSGSIZE, ENOMEM, ETIMEDOUT
 from typing import Any, NamedTuple
 
 from joblist.protocol.errors import RpcError
@@ -37,6 +37,24 @@ def _bound(default: int, unit: str, errno: int = 0, text: str | None = None) -> 
 class Budgets:
     """The bounds in force. All are at least 1."""
 
+    max_request: int = _bound(
+        4096,
+        "KiB of a request",
+        EMSGSIZE,
+        "the request has more than {} KiB",
+    )
+    max_operators: int = _bound(
+        50_000,
+        "operators of a constraint",
+        E2BIG,
+        "the constraint has more than {} operators",
+    )
+    max_values: int = _bound(
+        500_000,
+        "values of all operators of a constraint",
+        E2BIG,
+        "the constraint has more than {} values",
+    )
     max_readers: int = _bound(3, "processes that answer long requests")
     max_reader_memory: int = _bound(
         224,

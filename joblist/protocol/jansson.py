@@ -14,8 +14,7 @@ import math
 import re
 from typing import Final, NoReturn, TypeAlias
 
-MAX_DEPTH: Final = 2048
-"""The deepest a value may be; the outermost one is at depth 1, and scalars count."""
+from joblist.protocol.caution import MAX_DEPTH
 
 _MAX_CONTEXT: Final = 20  # bytes of a token that an error text shows
 _INT64: Final = range(-(2**63), 2**63)

@@ -8,11 +8,13 @@ some errors of `unpack` have longer texts.
 """
 
 from collections.abc import Callable, Mapping
+from sys import getrecursionlimit, setrecursionlimit
 from typing import Final, TypeVar, overload
 
 import msgspec
 
 from joblist.protocol import jansson
+from joblist.protocol.caution import MAX_DEPTH, needs_care
 from joblist.protocol.jansson import PayloadError
 
 __all__ = [
@@ -33,8 +35,7 @@ D = TypeVar("D")
 
 _decoder: Final = msgspec.json.Decoder(dict[str, object])
 
-# Makes all digits the same one, to find integers that may exceed 64 bits.
-_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_FRAMES: Final = 2 * MAX_DEPTH  # more than msgspec takes for the deepest text
 _TYPE_NAMES: Final[dict[type, str]] = {
     dict: "object",
     list: "array",
@@ -69,9 +70,9 @@ def loads(payload: bytes | None) -> dict[str, object]:
     if payload is None:
         raise PayloadError("message does not have a string payload")
     text = payload.partition(b"\0")[0]
-    if not _needs_care(text):
+    if not needs_care(text):
         try:
-            return _decoder.decode(text)
+            return _decoded(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # the slow way finds out what is wrong, or that nothing is
     value = jansson.parse(text)
@@ -80,13 +81,17 @@ def loads(payload: bytes | None) -> dict[str, object]:
     return value
 
 
-def _needs_care(text: bytes) -> bool:
-    """Tell whether msgspec might take `text` although jansson would not."""
-    return (
-        text.count(b"{") + text.count(b"[") >= jansson.MAX_DEPTH
-        or rb"\u0000" in text  # not allowed in names
-        or b"0" * 19 in text.translate(_ZEROS)
-    )
+def _decoded(text: bytes) -> dict[str, object]:
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        pass
+    usual = getrecursionlimit()
+    setrecursionlimit(usual + _FRAMES)
+    try:
+        return _decoder.decode(text)
+    finally:
+        setrecursionlimit(usual)
 
 
 @overload

@@ -8,6 +8,7 @@ from errno import EPROTO
 import msgspec
 
 from joblist.protocol import payload
+from joblist.protocol.budgets import Budgets
 from joblist.protocol.errors import RpcError, cut
 from joblist.protocol.payload import (
     PayloadError,
@@ -18,7 +19,7 @@ from joblist.protocol.payload import (
     string,
     unpack,
 )
-from projections.constraints.tree import Constraint, ConstraintError, parse
+from projections.constraints.tree import Constraint, ConstraintError, Most, TooLargeError, parse
 from projections.job.state import ACTIVE, INACTIVE, USERID_UNKNOWN
 
 ROLE_OWNER = 1
@@ -111,12 +112,16 @@ def _legacy_constraint(members: dict[str, object]) -> object:
     return {"and": terms}
 
 
-def read_constraint(obj: object, max_hosts: int) -> Constraint:
+def read_constraint(obj: object, max_hosts: int, budgets: Budgets) -> Constraint:
     """Read a request's constraint; raises RpcError."""
+    most = Most(max_hosts, budgets.max_operators, budgets.max_values)
     try:
-        return parse(obj, max_hosts=max_hosts)
+        return parse(obj, most=most)
     except ConstraintError as error:
         raise _invalid(f"constraint object invalid: {cut(str(error))}") from error
+    except TooLargeError as error:
+        name = "max_operators" if error.operators else "max_values"
+        raise budgets.exceeded(name) from error
 
 
 def read_list_id(text: bytes | None) -> ListIdRequest:

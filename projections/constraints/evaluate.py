@@ -11,7 +11,7 @@ constraint is not limited.
 
 import operator
 from collections.abc import Callable
-from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 from projections.constraints.tree import (
@@ -73,18 +73,58 @@ def matches(constraint: Constraint, job: Job) -> bool:
 
 _Test = Callable[[Job], tuple[bool, int]]  # the result, and the comparisons made for it
 _Step = tuple[_Test, int, int]  # a test, and the next step if it is true or false
+_MOST_REMEMBERED = 2**20  # characters of hosts and ranks
+_ENTRY = 64  # what a text counts besides its characters
 _TRUE, _FALSE = -1, -2  # in place of a next step: the result of the constraint
+
+
+_Compare = Callable[[str], tuple[bool, int]]  # with a text of the job
+
+
+class _Memory:
+    """Results of comparisons with a text, for a constraint: many jobs run on the same nodes.
+
+    All its operators together keep texts of 2^20 characters, then they begin anew.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[tuple[int, str], tuple[bool, int]] = {}
+        self._used = 0
+        self._functions = 0
+
+    def of(self, compare: _Compare) -> _Compare:
+        """Return the same function, with a memory."""
+        self._functions += 1
+        number = self._functions
+
+        def remembered(text: str) -> tuple[bool, int]:
+            key = number, text
+            found = self._results.get(key)
+            if found is None:
+                found = compare(text)
+                self._keep(key, found)
+            return found
+
+        return remembered
+
+    def _keep(self, key: tuple[int, str], found: tuple[bool, int]) -> None:
+        self._used += len(key[1]) + _ENTRY
+        if self._used > _MOST_REMEMBERED:
+            self._results.clear()
+            self._used = len(key[1]) + _ENTRY
+        self._results[key] = found
 
 
 def _compile(constraint: Constraint) -> list[_Step]:
     """Return the steps of a tree; the first one is the start."""
     steps: dict[int, _Step] = {}
+    memory = _Memory()
     planned = 1
     pending = [(constraint, 0, _TRUE, _FALSE)]
     while pending:
         node, here, if_true, if_false = pending.pop()
         if not isinstance(node, Junction):
-            steps[here] = (partial(_TESTS[type(node)], node), if_true, if_false)
+            steps[here] = (_TESTS[type(node)](node, memory), if_true, if_false)
             continue
         if isinstance(node, Not):
             if_true, if_false = if_false, if_true
@@ -107,77 +147,94 @@ def _nothing(_: Job) -> tuple[bool, int]:
     return True, 0
 
 
-def _everything(_: Everything, __: Job) -> tuple[bool, int]:
-    return True, 1
+def _everything(_: Everything, __: _Memory) -> _Test:
+    return lambda _: (True, 1)
 
 
-def _search(values: tuple[object, ...], wanted: tuple[object, ...]) -> tuple[bool, int]:
-    """Compare one value after the other, up to the first that is wanted."""
-    for comparisons, value in enumerate(values, start=1):
-        if value in wanted:
-            return True, comparisons
-    return False, len(values)
+class _Search:
+    """Compares one value after the other, up to the first that is wanted: by an index."""
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self._count = len(values)
+        # The last one that is entered for a value is the first one of the values.
+        last = enumerate(reversed(values))
+        self._places = {value: len(values) - place for place, value in last}
+
+    def first(self, *wanted: object) -> tuple[bool, int]:
+        """Return whether one of these is among the values, and how many were compared."""
+        found = min(self._places.get(one, inf) for one in wanted)
+        return (True, int(found)) if found <= self._count else (False, self._count)
 
 
-def _userid(node: Userid, job: Job) -> tuple[bool, int]:
-    return _search(node.values, (job.userid, USERID_UNKNOWN))
+def _userid(node: Userid, __: _Memory) -> _Test:
+    search = _Search(node.values)
+    return lambda job: search.first(job.userid, USERID_UNKNOWN)
 
 
-def _name(node: Name, job: Job) -> tuple[bool, int]:
-    return _search(node.values, (job.name,))
+def _name(node: Name, __: _Memory) -> _Test:
+    search = _Search(node.values)
+    return lambda job: search.first(job.name)
 
 
-def _queue(node: Queue, job: Job) -> tuple[bool, int]:
-    return _search(node.values, (job.queue,))
+def _queue(node: Queue, __: _Memory) -> _Test:
+    search = _Search(node.values)
+    return lambda job: search.first(job.queue)
 
 
-def _states(node: States, job: Job) -> tuple[bool, int]:
-    return bool(node.mask & job.state), 1
+def _states(node: States, __: _Memory) -> _Test:
+    return lambda job: (bool(node.mask & job.state), 1)
 
 
-def _results(node: Results, job: Job) -> tuple[bool, int]:
-    return job.state == INACTIVE and bool(node.mask & job.result), 1
+def _results(node: Results, __: _Memory) -> _Test:
+    return lambda job: (job.state == INACTIVE and bool(node.mask & job.result), 1)
 
 
-def _hostlist(node: Hostlist, job: Job) -> tuple[bool, int]:
-    return (False, 0) if job.nodelist is None else _compare_hosts(node.hosts, job.nodelist)
-
-
-def _ranks(node: Ranks, job: Job) -> tuple[bool, int]:
-    return (False, 0) if job.ranks is None else _compare_ranks(node.ids, job.ranks)
-
-
-# Cached, since many jobs run on the same nodes.
-@lru_cache(maxsize=1024)
-def _compare_hosts(hosts: hostlist.Hostlist, nodelist: str) -> tuple[bool, int]:
+def _hostlist(node: Hostlist, memory: _Memory) -> _Test:
     """Each host of the constraint is one comparison, up to the first that the job has."""
-    offered = hostlist.decode_own(nodelist)
-    if offered is None:
-        return False, 0
-    index = hostlist_runs.first_common_index(hosts, offered)
-    return (False, hostlist.count(hosts)) if index is None else (True, index + 1)
+    count = hostlist.count(node.hosts)
+    wanted = hostlist_runs.Wanted(node.hosts)
+
+    def compare(nodelist: str) -> tuple[bool, int]:
+        offered = hostlist.decode_own(nodelist)
+        if offered is None:
+            return False, 0
+        index = wanted.first_index(offered)
+        return (False, count) if index is None else (True, index + 1)
+
+    found = memory.of(compare)
+    return lambda job: (False, 0) if job.nodelist is None else found(job.nodelist)
 
 
-@lru_cache(maxsize=1024)
-def _compare_ranks(ids: idset.Ranges, ranks: str) -> tuple[bool, int]:
+def _ranks(node: Ranks, memory: _Memory) -> _Test:
     """As many comparisons as the smaller of the two sets has members, whatever the answer."""
-    try:
-        others = idset.decode(ranks)
-    except idset.IdsetError:
-        return False, 0
-    return idset.intersects(ids, others), min(idset.count(ids), idset.count(others))
+    count = idset.count(node.ids)
+
+    def compare(ranks: str) -> tuple[bool, int]:
+        try:
+            others = idset.decode(ranks)
+        except idset.IdsetError:
+            return False, 0
+        return idset.intersects(node.ids, others), min(count, idset.count(others))
+
+    found = memory.of(compare)
+    return lambda job: (False, 0) if job.ranks is None else found(job.ranks)
 
 
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 
-def _timestamp(node: Timestamp, job: Job) -> tuple[bool, int]:
+def _timestamp(node: Timestamp, __: _Memory) -> _Test:
     """Compare a time that is part of what the job would be listed with."""
-    time = ATTRIBUTES[node.attr](job)
-    return time is not None and _COMPARE[node.op](time, node.value), 1
+    of, compare, value = ATTRIBUTES[node.attr], _COMPARE[node.op], node.value
+
+    def test(job: Job) -> tuple[bool, int]:
+        time = of(job)
+        return time is not None and compare(time, value), 1
+
+    return test
 
 
-_TESTS: dict[type, Callable[[Any, Job], tuple[bool, int]]] = {
+_TESTS: dict[type, Callable[[Any, _Memory], _Test]] = {
     Everything: _everything,
     Userid: _userid,
     Name: _name,

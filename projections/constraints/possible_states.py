@@ -5,10 +5,14 @@ A listing skips a whole list of jobs (pending, running, inactive) where the resu
 that this decides about answers as well as about speed. The rules are those of flux-core's
 job-list/state_match.c, which evaluates a constraint in three values: each leaf is true always,
 maybe or never for jobs in the state; "and" is the least of these, "or" the greatest, and "not"
-exchanges always and never. The NOT of a maybe is still a maybe.
+exchanges always and never. The NOT of a maybe is still a maybe. Here a constraint is evaluated
+once for all states.
 """
 
-from functools import partial
+from collections.abc import Iterable
+from functools import reduce
+from operator import and_, or_
+from typing import NamedTuple
 
 from projections.constraints.tree import (
     TIMESTAMPS,
@@ -32,49 +36,69 @@ from projections.job.state import (
     RUN,
 )
 
-# The truth values, in their order.
-_NEVER, _MAYBE, _ALWAYS = range(3)
-
 _SINGLE = tuple(state.mask for state in LISTED_STATES)
 _COMBINED = tuple(state.mask for state in COMBINED_STATES)
+_ALL = sum(_SINGLE)
 
 # The first state in which a job may have the timestamp. A job that returns from SCHED to
 # PRIORITY keeps t_sched. t_submit is there in every state.
 _SINCE = dict(
     zip(TIMESTAMPS, (0, DEPEND, PRIORITY, PRIORITY, RUN, CLEANUP, INACTIVE), strict=True)
 )
+_BEFORE = {attr: sum(one for one in _SINGLE if one < first) for attr, first in _SINCE.items()}
 
 
-def may_match(constraint: Constraint, state: int) -> bool:
-    """Return whether a job in `state` may match, as far as the state alone decides.
+class Verdicts(NamedTuple):
+    """Masks of the states where a constraint is never true, and of those where it always is."""
 
-    `state` is one state, or PENDING, RUNNING or ACTIVE: True then if it is for one of their
-    states. For NEW and any other number the result is False.
+    never: int
+    always: int
+
+
+def possible_states(constraint: Constraint) -> int:
+    """Return a mask of the states in which a job may match, as far as the state alone decides.
 
     States with an empty mask is taken as always true, as in job-list, although no job matches
     it; its negation, which every job matches, is never true by this.
     """
-    if state in _COMBINED:
-        return any(may_match(constraint, single) for single in _SINGLE if single & state)
-    return state in _SINGLE and fold_tree(constraint, partial(_verdict, state)) != _NEVER
+    return _ALL & ~fold_tree(constraint, _verdicts).never
 
 
-def _verdict(state: int, node: Constraint, children: tuple[int, ...]) -> int:
+def may_match(constraint: Constraint, state: int) -> bool:
+    """Return whether a job in `state` may match.
+
+    `state` is one state, or PENDING, RUNNING or ACTIVE: True then if it is for one of their
+    states. For NEW and any other number the result is False.
+    """
+    known = state in _SINGLE or state in _COMBINED
+    return known and bool(possible_states(constraint) & state)
+
+
+def _verdicts(node: Constraint, children: tuple[Verdicts, ...]) -> Verdicts:
+    never, always = [child.never for child in children], [child.always for child in children]
     match node:
         case And():
-            verdict = min(children, default=_ALWAYS)
-        case Or():
-            verdict = max(children, default=_ALWAYS)
+            found = Verdicts(_union(never), _common(always))
+        case Or():  # true without children, as "and" is
+            found = Verdicts(_common(never) if never else 0, _union(always) if always else _ALL)
         case Not():
-            verdict = _ALWAYS - min(children, default=_ALWAYS)
+            found = Verdicts(_common(always), _union(never))
         case Everything() | States(0):
-            verdict = _ALWAYS
+            found = Verdicts(0, _ALL)
         case States(mask):
-            verdict = _ALWAYS if mask & state else _NEVER
+            found = Verdicts(_ALL & ~mask, _ALL & mask)
         case Results():
-            verdict = _MAYBE if state == INACTIVE else _NEVER
+            found = Verdicts(_ALL & ~INACTIVE, 0)
         case Timestamp(attr):
-            verdict = _MAYBE if state >= _SINCE[attr] else _NEVER
+            found = Verdicts(_BEFORE[attr], 0)
         case _:
-            verdict = _MAYBE
-    return verdict
+            found = Verdicts(0, 0)
+    return found
+
+
+def _union(masks: Iterable[int]) -> int:
+    return reduce(or_, masks, 0)
+
+
+def _common(masks: Iterable[int]) -> int:
+    return reduce(and_, masks, _ALL)

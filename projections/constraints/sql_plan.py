@@ -16,11 +16,23 @@ predicate that leaves something out is then always too weak, never too strong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from projections.constraints import interval_index
+from projections.constraints.access_paths import (
+    AccessPath,
+    Binding,
+    Cost,
+    Costs,
+    InList,
+    Overlaps,
+    Paths,
+    TimeRange,
+    either,
+    united,
+)
 from projections.constraints.tree import (
     And,
     Constraint,
@@ -39,41 +51,13 @@ from projections.constraints.tree import (
 from projections.formats.json_text import dumps
 from projections.job.state import INACTIVE, RESULTS, USERID_UNKNOWN
 
-Binding: TypeAlias = "str | int | float"
-
 # SQLite limits the depth of an expression (1000) and the bindings of a statement (32766).
 _DEEPEST = 200
 _MOST_BINDINGS = 8_000
 _MOST_LISTED = 200
-_MOST_RANGES = 200
+_MOST_IN_PREDICATE = 1000
+_MOST_PROBED = 64
 
-
-class InList(NamedTuple):
-    """The index of ``column``: jobs that have one of these values there."""
-
-    column: str
-    values: tuple[Binding, ...]
-
-
-class TimeRange(NamedTuple):
-    """The index of t_inactive, and lifetimes: jobs that were alive at some time in between.
-
-    Both bounds are included; seconds since the epoch.
-    """
-
-    after: float
-    before: float
-
-
-class Overlaps(NamedTuple):
-    """The interval index: jobs that have an interval that overlaps one of these."""
-
-    intervals: tuple[interval_index.Interval, ...]
-
-
-AccessPath: TypeAlias = "InList | TimeRange | Overlaps"
-Cost: TypeAlias = Callable[[AccessPath], int]
-"""Estimates how many candidates an access path leads to; it may stop counting at a limit."""
 
 _ALL_TIME = TimeRange(float("-inf"), float("inf"))
 
@@ -94,29 +78,51 @@ class Plan(NamedTuple):
     depth: int = 1
 
 
+class _Draft(NamedTuple):
+    """A plan whose access paths are not united yet."""
+
+    predicate: str
+    bindings: tuple[Binding, ...] = ()
+    residual_check: bool = False
+    access_paths: Paths | None = None
+    time_range: TimeRange = _ALL_TIME
+    depth: int = 1
+
+
 class _PlanPair(NamedTuple):
     """The plan of a constraint, and that of its negation."""
 
-    plan: Plan
-    negated: Plan
+    plan: _Draft
+    negated: _Draft
 
 
 _ANY = "1"  # a predicate that is true for every job
-_TRUE = Plan(_ANY)
-_FALSE = Plan("0", access_paths=())
-_NOT_IN_SQL = Plan(_ANY, residual_check=True)
+_TRUE = _Draft(_ANY)
+_FALSE = _Draft("0", access_paths=())
+_NOT_IN_SQL = _Draft(_ANY, residual_check=True)
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
 def plan(constraint: Constraint, cost: Cost) -> Plan:
-    """Return the plan for the inactive jobs that match."""
-    pair: _PlanPair = fold_tree(constraint, partial(_visit, cost))
-    return pair.plan
+    """Return the plan for the inactive jobs that match.
+
+    Takes time and memory in proportion to the constraint.
+    """
+    pair: _PlanPair = fold_tree(constraint, partial(_visit, Costs(cost)))
+    found = pair.plan
+    return Plan(
+        found.predicate,
+        found.bindings,
+        found.residual_check,
+        None if found.access_paths is None else united(found.access_paths),
+        found.time_range,
+        found.depth,
+    )
 
 
-def _visit(cost: Cost, node: Constraint, children: tuple[_PlanPair, ...]) -> _PlanPair:
+def _visit(costs: Costs, node: Constraint, children: tuple[_PlanPair, ...]) -> _PlanPair:
     if isinstance(node, And | Not):
-        every = _all([child.plan for child in children], cost)
+        every = _all([child.plan for child in children], costs)
         none = _any([child.negated for child in children])
         return _PlanPair(none, every) if isinstance(node, Not) else _PlanPair(every, none)
     if isinstance(node, Or):
@@ -124,7 +130,7 @@ def _visit(cost: Cost, node: Constraint, children: tuple[_PlanPair, ...]) -> _Pl
             return _constant(True)
         return _PlanPair(
             _any([child.plan for child in children]),
-            _all([child.negated for child in children], cost),
+            _all([child.negated for child in children], costs),
         )
     return _leaf(node)
 
@@ -168,11 +174,14 @@ def _overlap(wanted: tuple[interval_index.Interval, ...]) -> _PlanPair:
 def _one_of(column: str, values: tuple[Binding, ...]) -> _PlanPair:
     if not values:
         return _constant(False)
+    paths = (InList(column, tuple(dict.fromkeys(values))),)
+    if len(values) > _MOST_IN_PREDICATE:  # SQLite would read the list for each stream
+        return _PlanPair(_NOT_IN_SQL._replace(access_paths=paths), _NOT_IN_SQL)
     among, bindings = listed(column, values)
     return _PlanPair(
-        Plan(among, bindings, access_paths=(InList(column, tuple(dict.fromkeys(values))),)),
+        _Draft(among, bindings, access_paths=paths),
         # A job may have no name, or no queue.
-        Plan(f"({column} IS NULL OR NOT {among})", bindings),
+        _Draft(f"({column} IS NULL OR NOT {among})", bindings),
     )
 
 
@@ -190,16 +199,16 @@ def _timestamp(node: Timestamp) -> _PlanPair:
     if node.attr in {"t_submit", "t_inactive"}:  # never NULL
         return _PlanPair(compared, _compared(node.attr, _OPPOSITE[node.op], node.value))
     lacking = f"({node.attr} IS NULL OR NOT {compared.predicate})"
-    return _PlanPair(compared, Plan(lacking, compared.bindings))
+    return _PlanPair(compared, _Draft(lacking, compared.bindings))
 
 
-def _compared(attr: str, op: str, value: float) -> Plan:
+def _compared(attr: str, op: str, value: float) -> _Draft:
     ends = (value, float("inf")) if op.startswith(">") else (float("-inf"), value)
     found = TimeRange(*ends)
-    return Plan(f"{attr} {op} ?", (value,), access_paths=(found,), time_range=found)
+    return _Draft(f"{attr} {op} ?", (value,), access_paths=(found,), time_range=found)
 
 
-def _all(plans: list[Plan], cost: Cost) -> Plan:
+def _all(plans: list[_Draft], costs: Costs) -> _Draft:
     """Return the plan for jobs that match all of these: the cheapest one's access paths."""
     if _FALSE in plans:
         return _FALSE
@@ -213,75 +222,41 @@ def _all(plans: list[Plan], cost: Cost) -> Plan:
     # Bounds on times narrow each other, so that together they are one access path.
     choices = [
         plan.access_paths for plan in plans
-        if plan.access_paths not in {None, (plan.time_range,)}
-    ]  # fmt: skip
+        if plan.access_paths is not None and plan.access_paths != (plan.time_range,)
+    ][:_MOST_PROBED]  # fmt: skip
     if common != _ALL_TIME:
         choices.append((common,))
-    total = partial(_total, cost)
-    best = choices[0] if len(choices) == 1 else min(choices, key=total, default=None)
+    best = choices[0] if len(choices) == 1 else min(choices, key=costs.of, default=None)
     residual = any(plan.residual_check for plan in plans)
     said = [plan for plan in plans if plan.predicate != _ANY]
     joined = _joined(" AND ", said, residual_check=residual)
     return joined._replace(access_paths=best, time_range=common)
 
 
-def _total(cost: Cost, paths: tuple[AccessPath, ...] | None) -> int:
-    return sum(map(cost, paths or ()))
-
-
-def _any(plans: list[Plan]) -> Plan:
+def _any(plans: list[_Draft]) -> _Draft:
     """Return the plan for jobs that match one of these: the access paths of all of them."""
     if _TRUE in plans:
         return _TRUE
     plans = [plan for plan in plans if plan != _FALSE]
     if len(plans) < 2:
         return plans[0] if plans else _FALSE
-    paths: tuple[AccessPath, ...] | None = None
-    if all(plan.access_paths is not None for plan in plans):
-        paths = _united(path for plan in plans for path in plan.access_paths or ())
+    known = [plan.access_paths for plan in plans if plan.access_paths is not None]
+    paths = either(known) if len(known) == len(plans) else None
     residual = any(plan.residual_check for plan in plans)
     said = [] if any(plan.predicate == _ANY for plan in plans) else plans
     return _joined(" OR ", said, residual_check=residual)._replace(access_paths=paths)
 
 
-def _united(paths: Iterable[AccessPath]) -> tuple[AccessPath, ...]:
-    """Return few access paths that lead to all that these lead to."""
-    values: dict[str, dict[Binding, None]] = {}
-    ranges: list[TimeRange] = []
-    wanted: dict[interval_index.Interval, None] = {}
-    for path in paths:
-        if isinstance(path, InList):
-            values.setdefault(path.column, {}).update(dict.fromkeys(path.values))
-        elif isinstance(path, TimeRange):
-            ranges.append(path)
-        else:
-            wanted.update(dict.fromkeys(path.intervals))
-    lists = [InList(column, tuple(found)) for column, found in values.items()]
-    return (*lists, *_merged(ranges), *([Overlaps(tuple(wanted))] if wanted else []))
-
-
-def _merged(ranges: list[TimeRange]) -> list[TimeRange]:
-    """Join ranges that overlap; all of them, where more than 200 would be left."""
-    merged: list[TimeRange] = []
-    for after, before in sorted(ranges):
-        if merged and after <= merged[-1].before:
-            merged[-1] = TimeRange(merged[-1].after, max(merged[-1].before, before))
-        else:
-            merged.append(TimeRange(after, before))
-    if len(merged) > _MOST_RANGES:
-        return [TimeRange(merged[0].after, max(one.before for one in merged))]
-    return merged
-
-
-def _joined(word: str, plans: list[Plan], *, residual_check: bool) -> Plan:
+def _joined(word: str, plans: list[_Draft], *, residual_check: bool) -> _Draft:
     """Join predicates; where that is too much for SQLite, the predicate is left out."""
     depth = 1 + max((plan.depth for plan in plans), default=0) + len(plans).bit_length()
-    bindings = tuple(value for plan in plans for value in plan.bindings)
-    if not plans or depth > _DEEPEST or len(bindings) > _MOST_BINDINGS:
+    bound = sum(len(plan.bindings) for plan in plans)
+    if not plans or depth > _DEEPEST or bound > _MOST_BINDINGS:
         return _NOT_IN_SQL
+    bindings = tuple(value for plan in plans for value in plan.bindings)
     # SQLite nests a chain of n terms n deep; in a balanced tree the depth is log2(n).
     predicate = _balanced(word, [plan.predicate for plan in plans])
-    return Plan(predicate, bindings, residual_check, depth=depth)
+    return _Draft(predicate, bindings, residual_check, depth=depth)
 
 
 def _balanced(word: str, terms: list[str]) -> str:

@@ -10,13 +10,13 @@ with `fold_tree`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
+from projections.constraints.strtod import strtod
 from projections.formats import hostlist, idset
 from projections.formats.json_text import c_string
 from projections.job import state
@@ -38,6 +38,14 @@ class ConstraintError(ValueError):
     The text is job-list's own, without what job-list says before it ("invalid payload:
     constraint object invalid: ") and not yet cut to the length of a flux_error_t.
     """
+
+
+class TooLargeError(Exception):
+    """The constraint has more operators than allowed (``operators``), or more values."""
+
+    def __init__(self, *, operators: bool) -> None:
+        super().__init__("operators" if operators else "values")
+        self.operators = operators
 
 
 class _Node(msgspec.Struct, frozen=True, tag=True):
@@ -147,16 +155,32 @@ def fold_tree(constraint: Constraint, visit: Callable[[Constraint, tuple[T, ...]
     return _bottom_up(constraint, expand)
 
 
-def parse(obj: object = msgspec.UNSET, *, max_hosts: int = 1024) -> Constraint:
+_NO_LIMIT: Final = 2**63
+
+
+class Most(NamedTuple):
+    """How much a constraint may have.
+
+    ``hosts``: of each ``hostlist``, and ranks of each ``ranks`` operator. job-list takes the
+    size of the instance, but at least 1024. ``operators`` and ``values``: of all of it.
+    """
+
+    hosts: int = 1024
+    operators: int = _NO_LIMIT
+    values: int = _NO_LIMIT
+
+
+def parse(
+    obj: object = msgspec.UNSET, *, max_hosts: int = 1024, most: Most | None = None
+) -> Constraint:
     """Return the tree for `obj`, a decoded JSON value; `Everything` if there is no value.
 
-    `max_hosts` limits the hosts of each ``hostlist`` and the ranks of each ``ranks`` operator;
-    job-list takes the size of the instance, but at least 1024. Nesting is not limited.
-    Raises `ConstraintError` for the first error in the order of the text.
+    Nesting is not limited. Raises `ConstraintError` for the first error in the order of the
+    text, and `TooLargeError` where one of the bounds is exceeded before that.
     """
     if obj is msgspec.UNSET:
         return Everything()
-    return _bottom_up(obj, partial(_expand, max_hosts))
+    return _bottom_up(obj, _Reader(most or Most(max_hosts)).expand)
 
 
 def _bottom_up(root: S, expand: Callable[[S], _Step[T, S]]) -> T:
@@ -176,21 +200,41 @@ def _bottom_up(root: S, expand: Callable[[S], _Step[T, S]]) -> T:
     return done.pop()
 
 
-def _expand(max_hosts: int, obj: object) -> _Step[Constraint, object]:
-    """Check one object of a constraint; the children of a junction come later."""
-    if not isinstance(obj, dict):
-        raise ConstraintError("constraint must be JSON object")
-    if len(obj) > 1:
-        raise ConstraintError("constraint must only contain 1 element")
-    for op, values in obj.items():
-        if not isinstance(values, list):
-            raise ConstraintError(f"operator {op} values not an array")
-        if op in _JUNCTIONS:
-            return _JUNCTIONS[op], values
-        if op not in _LEAVES:
-            raise ConstraintError(f"unknown constraint operator: {op}")
-        return partial(_childless, _LEAVES[op](values, max_hosts)), ()
-    return partial(_childless, Everything()), ()
+class _Reader:
+    """Checks the objects of a constraint, one after the other."""
+
+    def __init__(self, most: Most) -> None:
+        self._hosts = most.hosts
+        self._operators = most.operators
+        self._values = most.values
+
+    def expand(self, obj: object) -> _Step[Constraint, object]:
+        """Check one object of a constraint; the children of a junction come later."""
+        self._count_operator()
+        if not isinstance(obj, dict):
+            raise ConstraintError("constraint must be JSON object")
+        if len(obj) > 1:
+            raise ConstraintError("constraint must only contain 1 element")
+        for op, values in obj.items():
+            if not isinstance(values, list):
+                raise ConstraintError(f"operator {op} values not an array")
+            if op in _JUNCTIONS:
+                return _JUNCTIONS[op], values
+            if op not in _LEAVES:
+                raise ConstraintError(f"unknown constraint operator: {op}")
+            self._count_values(len(values))
+            return partial(_childless, _LEAVES[op](values, self._hosts)), ()
+        return partial(_childless, Everything()), ()
+
+    def _count_operator(self) -> None:
+        self._operators -= 1
+        if self._operators < 0:
+            raise TooLargeError(operators=True)
+
+    def _count_values(self, count: int) -> None:
+        self._values -= count
+        if self._values < 0:
+            raise TooLargeError(operators=False)
 
 
 def _childless(leaf: Leaf, _: tuple[Constraint, ...]) -> Leaf:
@@ -286,6 +330,13 @@ def _ranks(values: list[object], max_hosts: int) -> Ranks:
     return Ranks(ids)
 
 
+def _time(text: str) -> float:
+    try:
+        return strtod(text)
+    except ValueError:
+        raise ConstraintError("Invalid timestamp value specified") from None
+
+
 def _timestamp(attr: str, values: list[object], _: int) -> Timestamp:
     """Only the first value is read; others are ignored, whatever they are."""
     if not values:
@@ -293,52 +344,11 @@ def _timestamp(attr: str, values: list[object], _: int) -> Timestamp:
     text = _string(attr, values[0])
     for op in (">=", "<=", ">", "<"):
         if text.startswith(op):
-            value = _strtod(text[len(op) :])
+            value = _time(text[len(op) :])
             if value < 0.0:
                 raise ConstraintError("timestamp value must be >= 0.0")
             return Timestamp(attr, op, value)
     raise ConstraintError("timestamp comparison operator not specified")
-
-
-# What strtod(3) reads in the C locale. Python's float() differs: it accepts "1_0", white space
-# after the number and digits of other scripts, but neither hexadecimal numbers nor "nan(tag)".
-_NUMBER = re.compile(
-    r"""[ \t\n\v\f\r]* (?P<sign>[+-]?) (?:
-        (?P<decimal> [0-9]+ (?: \. [0-9]* )? | \. [0-9]+ ) (?: e [+-]? [0-9]+ )?
-      | 0x (?P<hex> [0-9a-f]+ (?: \. [0-9a-f]* )? | \. [0-9a-f]+ ) (?: p [+-]? [0-9]+ )?
-      | (?P<word> inf (?: inity )? | nan (?: \( [0-9a-z_]* \) )? )
-    )""",
-    re.VERBOSE | re.IGNORECASE | re.ASCII,
-)
-
-
-_LEAST_NORMAL = 2.0**-1022  # DBL_MIN
-_GREATEST = (2.0 - 2.0**-52) * 2.0**1023  # DBL_MAX
-
-
-def _strtod(text: str) -> float:
-    """Return the number that is all of `text`; nothing at all is 0.0.
-
-    Numbers beyond the normal range are refused. (The C library accepts subnormal numbers that
-    are exact, such as 0x1p-1074; here they are refused, too.)
-    """
-    if not text:
-        return 0.0
-    if match := _NUMBER.fullmatch(text):
-        if match["word"]:
-            return float(match["sign"] + match["word"][:3])
-        value = _read(float.fromhex if match["hex"] else float, text)
-        is_zero = not (match["hex"] or match["decimal"]).strip("0.")
-        if is_zero or _LEAST_NORMAL <= abs(value) <= _GREATEST:
-            return value
-    raise ConstraintError("Invalid timestamp value specified")
-
-
-def _read(reader: Callable[[str], float], text: str) -> float:
-    try:
-        return reader(text)
-    except OverflowError:  # of float.fromhex only; float makes it infinite
-        return float("inf")
 
 
 _JUNCTIONS: dict[str, Callable[[tuple[Constraint, ...]], Constraint]] = {

@@ -8,7 +8,7 @@ without a tail: the numbers of these are kept as sets of ranges, by head and num
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from projections.formats import idset
@@ -72,19 +72,34 @@ def first_common_index(a: Hostlist, b: Hostlist) -> int | None:
     The time grows with the sum of the numbers of ranges, and with their product only for ranges
     with a suffix. Unlike in `find`, different numbers of more than 64 bits are not equal.
     """
-    wanted, offered = _wanted(a), _offered(b)
-    if not (wanted.odd or offered.odd) and not any(
-        idset.intersects(line, offered.lines.get(key, ())) for key, line in wanted.lines.items()
-    ):
+    return Wanted(a).first_index(b)
+
+
+class Wanted:
+    """A hostlist that is looked for in others: its runs are made once."""
+
+    def __init__(self, hostlist: Hostlist) -> None:
+        self._hostlist = hostlist
+
+    @cached_property
+    def _sorted(self) -> _Runs:
+        return _wanted(self._hostlist)
+
+    def first_index(self, b: Hostlist) -> int | None:
+        """Return the position of the first host that is in b, as `first_common_index` does."""
+        wanted, offered = self._sorted, _offered(b)
+        if not (wanted.odd or offered.odd) and not any(
+            idset.intersects(line, offered.lines.get(key, ()))
+            for key, line in wanted.lines.items()
+        ):
+            return None
+        for run in wanted.runs:
+            number = _first_number(run, offered)
+            if number is not None:
+                return run.at + (number - run.lo) // run.step
         return None
-    for run in wanted.runs:
-        number = _first_number(run, offered)
-        if number is not None:
-            return run.at + (number - run.lo) // run.step
-    return None
 
 
-@lru_cache(maxsize=256)
 def _wanted(hostlist: Hostlist) -> _Runs:
     """Return the runs of the names that `hosts` yields and `find` may find."""
     runs: list[_Run] = []

@@ -23,7 +23,8 @@ import apsw
 
 from eventstore.storage.sql import fetch, value
 from projections.constraints import interval_index
-from projections.constraints.sql_plan import AccessPath, Cost, InList, Plan, TimeRange, listed
+from projections.constraints.access_paths import AccessPath, Cost, InList, TimeRange
+from projections.constraints.sql_plan import Plan, listed
 from projections.constraints.tree import TIMESTAMPS
 from projections.job.state import CLEANUP, DEPEND, INACTIVE, RESULTS, RUN, Job
 
@@ -248,10 +249,11 @@ def _latest_overlapping(
     Latest first, which is the order within each bucket: a reader that wants the newest jobs
     does not wait for all. Where there are more than 200 buckets, all are read and sorted.
     """
+    levels = {kind: list(_levels(db, kind)) for kind in {one.kind for one in wanted}}
     buckets = [
         (one.kind, level, one.hi, one.lo, bucket)
         for one in wanted
-        for level in _levels(db, one.kind)
+        for level in levels[one.kind]
         for bucket in _few(*interval_index.buckets(level, one.lo, one.hi))
     ]
     if len(buckets) > _MOST_STREAMS:

@@ -15,7 +15,7 @@ import apsw
 
 from eventstore.storage.sql import fetch, value
 from projections.constraints.evaluate import Matcher
-from projections.constraints.possible_states import may_match
+from projections.constraints.possible_states import possible_states
 from projections.constraints.sql_plan import Plan, plan
 from projections.constraints.tree import Constraint
 from projections.engine.fold_batch import decode_state
@@ -78,7 +78,8 @@ def listing(
     takes turns with others can pause there.
     """
     matcher = Matcher(constraint, max_comparisons)
-    pending, running = may_match(constraint, PENDING), may_match(constraint, RUNNING)
+    states = possible_states(constraint)
+    pending, running = states & PENDING, states & RUNNING
     if pending or running:
         jobs = list(active())
 
@@ -89,7 +90,7 @@ def listing(
             yield from _active(jobs, PENDING, _pending_order, matcher, rendered)
         if running:
             yield from _active(jobs, RUNNING, _running_order, matcher, rendered)
-    if not may_match(constraint, INACTIVE):
+    if not states & INACTIVE:
         return
     chosen = _COMPARE_ALL if max_comparisons else plan(constraint, cost_of(db))
     rows = candidates(db, chosen, scope)

@@ -41,6 +41,8 @@ IMPURE = {
     "sqlite3", "subprocess",
     "sys", "syslog", "tempfile", "threading", "time", "uuid",
 }  # fmt: skip
+ALLOWED = {"joblist.protocol.payload": {"sys"}}
+"""What a pure file may import nevertheless: the recursion limit, for how deep msgspec reads."""
 FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 MOST_LINES = 400
 MOST_FILES = 14
@@ -120,7 +122,7 @@ def test_pure_folders_import_pure_folders_only() -> None:
         folder = folder_of(path)
         if folder not in PURE:
             continue
-        wanted = set(imported(path))
+        wanted = set(imported(path)) - ALLOWED.get(name_of(path), set())
         assert not {name.split(".")[0] for name in wanted} & IMPURE, path
         assert {other.relative_to(ROOT).parent.as_posix() for other in own(path)} <= set(
             PURE

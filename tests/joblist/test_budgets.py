@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from errno import EMSGSIZE
+
 import pytest
 
 from joblist.config import Config, ConfigError, from_tables
 from joblist.protocol.budgets import Bound, Budgets, table
+from joblist.protocol.errors import RpcError
+from joblist.protocol.requests import Credential
+from joblist.service import Request, Service
 from tests.support.docs import bounds_table
+from tests.support.recordings import new_store
 
 BOUNDS = pytest.mark.parametrize("bound", list(table()), ids=lambda bound: bound.name)
 
@@ -33,3 +39,29 @@ def test_an_error_says_what_the_bound_is(bound: Bound) -> None:
     error = Budgets(**{bound.name: 7}).exceeded(bound.name)
     assert bound.errno == error.errno != 0
     assert bound.text.replace("{}", "7") == error.text
+
+
+LISTED = b'{"max_entries":5,"attrs":[]}'
+ONE = b'{"id":1,"attrs":[]}'
+
+
+@pytest.mark.parametrize(
+    ("topic", "text"), [("job-list.list", LISTED), ("job-list.list-id", ONE)]
+)
+def test_a_request_that_is_too_long_is_not_read(topic: str, text: bytes) -> None:
+    service = Service(new_store()[0], Config(budgets=Budgets(max_request=1)))
+
+    def error(size: int) -> RpcError | None:
+        request = Request(topic, text.ljust(size), Credential(), streaming=False)
+        try:
+            service.answer(request)
+        except RpcError as refused:
+            return refused
+        return None
+
+    usual = error(0)
+    for size in (1023, 1024):
+        assert str(usual) == str(error(size))
+    refused = error(1025)
+    assert refused is not None
+    assert (EMSGSIZE, "the request has more than 1 KiB") == (refused.errno, refused.text)

@@ -6,6 +6,7 @@ The literal texts are what libjansson 2.14 and libflux-core 0.88 gave for the sa
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -294,3 +295,52 @@ def test_both_ways_agree_on_damaged_texts(
     exact = outcome(jansson.parse, text)
     expected = "payload is not a JSON object" if isinstance(exact, list) else exact
     assert repr(expected) == repr(outcome(loads, text))
+
+
+WIDE = b'{"w":[' + b"[],{}," * 1024 + b"0],"
+"""So many brackets that their depth has to be looked at."""
+pieces = st.lists(
+    st.sampled_from(rb'[ { ] } 0 - "a": , " : \\ \" \u0000 .5 e0 9223372036854775807'.split()),
+    max_size=12,
+).map(b"".join)
+
+
+@given(objects, st.lists(st.tuples(st.integers(0, 200), pieces), max_size=2))
+@settings(deadline=None, max_examples=60)
+def test_both_ways_agree_where_care_is_needed(
+    obj: dict[str, object], damages: list[tuple[int, bytes]]
+) -> None:
+    text = dumps(obj)
+    for position, piece in damages:
+        at = 1 + position % len(text)
+        text = text[:at] + piece + text[at:]
+    text = WIDE + text[1:]
+    assert repr(outcome(jansson.parse, text)) == repr(outcome(loads, text))
+
+
+@given(st.integers(2040, 2050), st.integers(0, 5), st.sampled_from([b"", b"0", b"[]", b'"]"']))
+@settings(deadline=None, max_examples=30)
+def test_both_ways_agree_about_depth(arrays: int, closed: int, innermost: bytes) -> None:
+    deep = b"[" * arrays + innermost + b"]" * (arrays - closed)
+    text = b'{"a":' + deep + b',"b":0' * (closed > 0) + b"]" * closed + b',"a":"\\\\[["}'
+    assert repr(outcome(jansson.parse, text)) == repr(outcome(loads, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"x":[' + b"[]," * 5000 + b"0]}",
+        b'{"x":"' + b"[" * 5000 + b'"}',
+        b'{"x":"' + b'\\"[' * 5000 + b'\\\\"}',
+        b'{"x":' + b"[" * 2046 + b"]" * 2046 + b"}",
+        b'{"x":[1234567890123456789,9223372036854775807,-9223372036854775808]}',
+        b'{"x":[12345678901234567890.5,0.12345678901234567890,12345678901234567890e0]}',
+        b'{"12345678901234567890":"12345678901234567890"}',
+        rb'{"x":"\u0000","y\\u0000":[]}',
+        b'{"x":[' + rb'"\u0000",' * 3000 + b"0]}",
+    ],
+)
+def test_the_exact_way_is_left_to_texts_that_need_it(text: bytes, monkeypatch: Any) -> None:
+    expected = jansson.parse(text)
+    monkeypatch.setattr(jansson, "parse", None)
+    assert dumps(expected) == dumps(loads(text))  # repr is not for deep ones

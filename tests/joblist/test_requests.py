@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from errno import EPROTO
+from errno import E2BIG, EPROTO
 from typing import Any
 
 import pytest
 from msgspec import UNSET
 
+from joblist.protocol.budgets import Budgets
 from joblist.protocol.errors import RpcError, cut
 from joblist.protocol.requests import (
     ROLE_ADMIN,
@@ -165,13 +166,49 @@ def test_list_id_requests_that_are_refused(request_: bytes | None, reason: str) 
 
 def test_a_constraint_that_is_refused() -> None:
     words = "invalid payload: constraint object invalid: unknown constraint operator: foo"
-    assert (EPROTO, words) == refusal(read_constraint, {"foo": []}, 10)
-    found = refusal(read_constraint, {"x" * 300: []}, 10)[1]
+    assert (EPROTO, words) == refusal(read_constraint, {"foo": []}, 10, Budgets())
+    found = refusal(read_constraint, {"x" * 300: []}, 10, Budgets())[1]
     assert found is not None
     assert 159 == len(found)
     assert found.endswith("xx+")
     hosts = {"hostlist": ["n[1-3]"]}
-    assert read_constraint(hosts, 3) is not None
+    assert read_constraint(hosts, 3, Budgets()) is not None
+
+
+OPERATORS = "the constraint has more than 7 operators"
+VALUES = "the constraint has more than 7 values"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "error"),
+    [
+        ({"and": [{}] * 5}, None),
+        ({"and": [{}] * 6}, None),
+        ({"and": [{}] * 7}, OPERATORS),
+        ({"or": [{"not": [{"and": [{}]}]}, {"not": [{"and": []}]}]}, None),
+        ({"or": [{"not": [{"and": [{}]}]}, {"not": [{"and": [{}, {}]}]}]}, OPERATORS),
+        ({"userid": [1] * 6}, None),
+        ({"userid": [1] * 7}, None),
+        ({"userid": [1] * 8}, VALUES),
+        ({"and": [{"name": ["a"] * 4}, {"states": ["run"] * 3}]}, None),
+        ({"and": [{"name": ["a"] * 4}, {"states": ["run"] * 4}]}, VALUES),
+    ],
+)
+def test_how_much_a_constraint_may_have(constraint: object, error: str | None) -> None:
+    budgets = Budgets(max_operators=7, max_values=7)
+    if error is None:
+        assert read_constraint(constraint, 10, budgets) is not None
+    else:
+        assert (E2BIG, error) == refusal(read_constraint, constraint, 10, budgets)
+
+
+def test_what_is_wrong_first_is_said_first() -> None:
+    budgets = Budgets(max_operators=7, max_values=7)
+    words = "invalid payload: constraint object invalid: unknown constraint operator: foo"
+    wrong = {"and": [{"foo": []}, *([{}] * 10)]}
+    assert (EPROTO, words) == refusal(read_constraint, wrong, 10, budgets)
+    late = {"and": [*([{}] * 10), {"foo": []}]}
+    assert (E2BIG, OPERATORS) == refusal(read_constraint, late, 10, budgets)
 
 
 @pytest.mark.parametrize(

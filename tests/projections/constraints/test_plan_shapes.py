@@ -10,15 +10,8 @@ from typing import Any
 import pytest
 
 from projections.constraints import interval_index
-from projections.constraints.sql_plan import (
-    AccessPath,
-    InList,
-    Overlaps,
-    Plan,
-    TimeRange,
-    listed,
-    plan,
-)
+from projections.constraints.access_paths import AccessPath, InList, Overlaps, TimeRange
+from projections.constraints.sql_plan import Plan, listed, plan
 from projections.constraints.tree import parse
 from projections.formats import hostlist
 

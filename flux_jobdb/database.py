@@ -22,6 +22,7 @@ from eventstore.storage.connection import Store, open_readonly
 from flux_jobdb.records import ATTRIBUTES, Event, Figures, JobInfo, event_of, figures_of, job_of
 from flux_jobdb.rows import Rows
 from joblist.config import Config
+from joblist.protocol.budgets import Budgets
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential, read_constraint, read_list
 from joblist.service import Request, Service
@@ -229,7 +230,7 @@ def _request(constraint: object, since: float, limit: int) -> Request:
     }
     text = msgspec.json.encode(members)
     try:
-        read_constraint(read_list(text).constraint, _ANY_SIZE)
+        read_constraint(read_list(text).constraint, _ANY_SIZE, Budgets())
     except RpcError as error:
         raise ValueError(str(error.text)) from error
     return Request("job-list.list", text, Credential(), streaming=True)

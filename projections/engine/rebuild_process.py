@@ -139,5 +139,6 @@ def _say(text: str) -> None:
 
 def _end_with_the_other() -> None:
     """End at once when the one that started this process is gone."""
-    sys.stdin.buffer.read()
+    # Not by sys.stdin, whose lock would be held when the interpreter ends.
+    os.read(0, 1)
     os._exit(1)

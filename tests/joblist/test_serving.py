@@ -60,6 +60,8 @@ def answer(instance: Instance, method: str, payload: object = None, **how: Any) 
     asked = message(method, payload, **how)
     instance.handle(asked)
     instance.pass_time(0.001)
+    while method == "list" and not instance.to(asked) and instance.watchers:
+        instance.listen()  # to the reader that it was given to
     found = instance.to(asked)
     return found[0] if found else None
 
@@ -176,9 +178,20 @@ def test_the_module_can_be_removed_meanwhile_and_goes_on_later(
         assert differing(db) is None
 
 
+def test_a_process_that_is_ready_leaves_without_a_word(
+    path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = RebuildProcess(str(path), lambda text: None)
+    assert 0 == process._process.wait(60)
+    assert process.is_over()
+    assert process.rebuilt
+    assert "" == capfd.readouterr().err
+
+
 def test_the_process_ends_with_the_one_that_started_it(path: Path) -> None:
     process = RebuildProcess(str(path), lambda text: None)
-    process._process.stdin.close()  # type: ignore[union-attr] - as when this one dies
+    assert process._process.stdin is not None
+    process._process.stdin.close()  # as when this one dies
     status = process._process.wait(30)
     assert status in {0, 1}  # it may have been ready before
     process.end()

@@ -83,6 +83,7 @@ def test_a_batch_asks_for_a_lock_once_and_waits_for_it_some_milliseconds(path: P
         for _ in range(100):  # requests do not try it again
             module.ask("list", {"max_entries": 0, "attrs": []})
         assert 1 == waits
+    module.live.close()
 
 
 def test_what_is_moved_is_missed_and_taken_up_again(path: Path) -> None:
@@ -208,3 +209,4 @@ def test_the_journal_is_followed_while_a_lock_is_held_from_the_start(
     disk.broken = False
     module.bus.pass_time(1)
     assert [2, 1] == ids(module)
+    module.live.close()

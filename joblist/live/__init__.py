@@ -12,6 +12,7 @@
     memory_lists.py     longer lists from a database in memory, turn by turn
     preparing.py        what is answered while there are no views yet
     waiting_list_id.py  `list-id` requests that wait for a job's event or state
+    open_requests.py    how many of them may wait or watch
     stats_watchers.py   streams of `job-stats`
 
 Longer lists from a database in a file are for `joblist/readers`. The journal is followed in
@@ -24,6 +25,7 @@ __all__ = [
     "dispatcher",
     "handlers",
     "memory_lists",
+    "open_requests",
     "preparing",
     "quick",
     "routes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from joblist.callback_guard import answering
 from joblist.ports import Bus, Message
+from joblist.protocol.budgets import Budgets
 from joblist.protocol.requests import ListIdRequest
 from joblist.protocol.responses import Facts
 from joblist.service import NO_FACTS, NotYet, Service
@@ -17,6 +18,11 @@ class Answers:
     def __init__(self, bus: Bus, service: Service) -> None:
         self._bus = bus
         self._service = service
+
+    @property
+    def budgets(self) -> Budgets:
+        """The bounds in force."""
+        return self._service.config.budgets
 
     def send(self, message: Message, facts: Facts = NO_FACTS) -> bool:
         """Answer a request; returns whether that was no error, which would end a stream."""

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import apsw
 
 from eventstore.events.records import Notice, Record
 from joblist.live.answers import Answers
+from joblist.live.open_requests import OpenRequests
 from joblist.ports import Bus, Message
 
 DELAY = 0.2
@@ -26,6 +27,7 @@ class Watching:
     def __init__(self, bus: Bus, answers: Answers) -> None:
         self._answers = answers
         self._messages: list[Message] = []
+        self._open = OpenRequests("max_watchers")
         self._timer = bus.timer(self._tell)
         self._due = False  # the timer is running
         self._changed = False  # by the batch that is not committed yet
@@ -36,7 +38,8 @@ class Watching:
         return len(self._messages)
 
     def add(self, message: Message) -> None:
-        """Tell a client of all changes from now on."""
+        """Tell a client of all changes from now on; raises RpcError if there are too many."""
+        self._open.enter(message, self._answers.budgets)
         self._messages.append(message)
 
     def apply(self, _db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
@@ -60,15 +63,26 @@ class Watching:
     def _tell(self) -> None:
         """Tell all of them; who may not know any longer, or cannot be told, is told once."""
         self._due = False
-        self._messages = [m for m in self._messages if self._answers.send(m)]
+        self._keep(self._answers.send)
 
     def drop(self, message: Message) -> None:
         """Forget a client that went away."""
-        self._messages = [m for m in self._messages if not m.dropped_by(message)]
+        self._keep(lambda one: not one.dropped_by(message))
 
     def close(self, errno: int) -> None:
         """End all streams."""
         self._timer.stop()
-        messages, self._messages = self._messages, []
+        messages = self._messages
+        self._keep(lambda _: False)
         for message in messages:
             self._answers.refuse(message, errno)
+
+    def _keep(self, still: Callable[[Message], bool]) -> None:
+        """Forget those of which ``still`` says that they are over."""
+        kept = []
+        for message in self._messages:
+            if still(message):
+                kept.append(message)
+            else:
+                self._open.leave(message)
+        self._messages = kept

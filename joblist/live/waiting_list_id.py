@@ -7,15 +7,18 @@ there is no such job, the answer is ENOENT at once. No data of the job is read t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from errno import ENOENT
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 import apsw
 
 from eventstore.events.records import Notice, Record
 from joblist.live.answers import Answers
+from joblist.live.open_requests import OpenRequests
 from joblist.ports import Bus, Message
 from joblist.protocol.requests import ListIdRequest
 from projections.job.reducers import fold
@@ -50,7 +53,12 @@ class Waiting:
         self._bus = bus
         self._answers = answers
         self._before = before
-        self._lookups: list[Waiter] = []
+        self._open = OpenRequests("max_waits")
+        # Ids to be looked up, and how many of them the KVS was asked for.
+        self._lookups: dict[int, Waiter] = {}
+        self._numbers = count()
+        self._queue: deque[int] = deque()
+        self._asked = 0
         self._waits: dict[int, list[Waiter]] = {}
         self._batch = _Batch()
 
@@ -65,22 +73,41 @@ class Waiting:
         return len(self._waits)
 
     def look_up(self, waiter: Waiter) -> None:
-        """Wait for an id without any stored event, if there is such a job."""
-        self._lookups.append(waiter)
-        self._bus.job_exists(waiter.wanted.id, partial(self._looked_up, waiter))
+        """Wait for an id without any stored event, if there is such a job; raises RpcError."""
+        self._open.enter(waiter.message, self._answers.budgets)
+        number = next(self._numbers)
+        self._lookups[number] = waiter
+        self._queue.append(number)
+        self._ask()
 
-    def _looked_up(self, waiter: Waiter, errno: int) -> None:
-        if waiter not in self._lookups:
+    def _ask(self) -> None:
+        """Ask the KVS for some ids, so that others' requests come in between."""
+        while self._queue and self._asked < self._answers.budgets.max_lookups:
+            number = self._queue.popleft()
+            if number in self._lookups:
+                self._asked += 1
+                jobid = self._lookups[number].wanted.id
+                self._bus.job_exists(jobid, partial(self._looked_up, number))
+
+    def _looked_up(self, number: int, errno: int) -> None:
+        self._asked -= 1
+        self._ask()
+        waiter = self._lookups.pop(number, None)
+        if waiter is None:
             return  # its client went away
-        self._lookups.remove(waiter)
         if errno:
+            self._open.leave(waiter.message)
             self._answers.refuse(waiter.message, errno)
         else:
-            self.wait(waiter)
+            self._wait(waiter)
             self._try_again([waiter.wanted.id])  # events may have come meanwhile
 
     def wait(self, waiter: Waiter) -> None:
-        """Wait for a job's next event."""
+        """Wait for a job's next event; raises RpcError."""
+        self._open.enter(waiter.message, self._answers.budgets)
+        self._wait(waiter)
+
+    def _wait(self, waiter: Waiter) -> None:
         self._waits.setdefault(waiter.wanted.id, []).append(waiter)
 
     def try_all_again(self) -> None:
@@ -91,7 +118,9 @@ class Waiting:
         for jobid in jobids:
             for waiter in self._waits.pop(jobid, []):
                 if self._answers.try_job(waiter.message) is not None:
-                    self.wait(waiter)
+                    self._wait(waiter)
+                else:
+                    self._open.leave(waiter.message)
 
     # -- one batch of events
 
@@ -132,6 +161,7 @@ class Waiting:
         self._batch = _Batch()
 
     def _remove(self, waiter: Waiter) -> None:
+        self._open.leave(waiter.message)
         waiters = self._waits[waiter.wanted.id]
         waiters.remove(waiter)
         if not waiters:
@@ -141,16 +171,20 @@ class Waiting:
 
     def drop(self, message: Message) -> None:
         """Forget the requests of a client that went away."""
-        self._lookups = [w for w in self._lookups if not w.message.dropped_by(message)]
+        for number, waiter in list(self._lookups.items()):
+            if waiter.message.dropped_by(message):
+                del self._lookups[number]
+                self._open.leave(waiter.message)
         for waiters in list(self._waits.values()):
             for waiter in [w for w in waiters if w.message.dropped_by(message)]:
                 self._remove(waiter)
 
     def close(self, errno: int) -> None:
         """Answer all that still wait with an error."""
-        waiters = [w for same in self._waits.values() for w in same] + self._lookups
-        self._waits, self._lookups = {}, []
+        waiters = [*(w for same in self._waits.values() for w in same), *self._lookups.values()]
+        self._waits, self._lookups = {}, {}
         for waiter in waiters:
+            self._open.leave(waiter.message)
             self._answers.refuse(waiter.message, errno)
 
 

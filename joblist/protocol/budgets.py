@@ -81,6 +81,31 @@ class Budgets:
         EMSGSIZE,
         "the answer has more than {} MiB; ask for a stream, or for fewer jobs",
     )
+    max_waits_user: int = _bound(
+        8192,
+        "list-id requests of one user that wait for a job",
+        EAGAIN,
+        "{} requests of this user wait for jobs; try again later",
+    )
+    max_waits: int = _bound(
+        32768,
+        "list-id requests of all users that wait for a job",
+        EAGAIN,
+        "{} requests wait for jobs; try again later",
+    )
+    max_lookups: int = _bound(64, "job ids that are looked up in the KVS at once; others wait")
+    max_watchers_user: int = _bound(
+        64,
+        "streams of job-stats of one user",
+        EAGAIN,
+        "{} requests of this user watch job-stats; try again later",
+    )
+    max_watchers: int = _bound(
+        512,
+        "streams of job-stats of all users",
+        EAGAIN,
+        "{} requests watch job-stats; try again later",
+    )
     max_open_user: int = _bound(
         256,
         "lists of one user that are not answered yet",

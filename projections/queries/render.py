@@ -7,14 +7,15 @@ depends on the attributes asked for and on those that the job has, and most jobs
 so that few templates are made.
 
 Clients ask for the same jobs again and again (`flux top` and a portal do so every second), so
-that the last rendered texts are cached as well.
+that the last rendered texts are cached as well. Caches are bounded by bytes: a job's name or
+annotations can be megabytes long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from projections.formats.json_text import c_string
 from projections.job.attributes import ATTRIBUTES, SEPARATOR, packed
@@ -22,8 +23,12 @@ from projections.job.state import Job
 
 _ALL = dict.fromkeys(ATTRIBUTES)
 _FEW = 100  # packed values of so many jobs more than the active ones are kept
-_MOST_TEXTS = 2048  # for each list of attributes
-_MOST_LISTS = 4  # of attributes
+_ENTRY = 256  # bytes that an entry takes besides its texts
+_SHARE = 256  # what takes more than 1/256 of a cache is not kept
+MOST_TEXTS = 16 * 2**20
+"""Bytes of all rendered texts that are kept, with the packed values that they were made of."""
+MOST_PACKED = 32 * 2**20
+"""Bytes of the packed values of active jobs that are kept."""
 
 
 class UnknownAttributeError(ValueError):
@@ -54,7 +59,7 @@ class Renderer:
                 break
         self._names = tuple(names)
         self._templates: dict[str, _Template] = {}
-        self._texts = _RECENT.of(self._names)
+        self._number = RECENT.number(self._names)
 
     def job(self, job: Job) -> bytes:
         """Return a job's answer; raises UnknownAttributeError."""
@@ -64,13 +69,11 @@ class Renderer:
         """Return the answer of a job with these packed values; raises UnknownAttributeError."""
         if self._error is not None:
             raise UnknownAttributeError(self._error)
-        key = jobid, values
-        text = self._texts.get(key)
+        key = self._number, jobid, values
+        text = RECENT.get(key)
         if text is None:
             text = self._render(jobid, values)
-            if len(self._texts) >= _MOST_TEXTS:
-                self._texts.clear()
-            self._texts[key] = text
+            RECENT.keep(key, text)
         return text
 
     def _render(self, jobid: int, values: str) -> bytes:
@@ -87,25 +90,51 @@ class Renderer:
         return "".join(pieces).encode()
 
 
-class _RecentTexts:
-    """Rendered texts by (job id, packed values), for the lists of attributes used last.
+_Key: TypeAlias = tuple[int, int, str]
 
-    A text follows from these alone, so that no entry is ever out of date.
+
+class RecentTexts:
+    """Rendered texts by (number of a list of attributes, job id, packed values).
+
+    A text follows from these alone, so that no entry is ever out of date. Beyond ``bound``
+    bytes, all are dropped.
     """
 
-    def __init__(self) -> None:
-        self._by_names: dict[tuple[str, ...], dict[tuple[int, str], bytes]] = {}
+    def __init__(self, bound: int = MOST_TEXTS) -> None:
+        self._bound = bound
+        self._texts: dict[_Key, bytes] = {}
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._next = 0
+        self.used = 0
+        """Bytes that the texts take, and the values that they were made of."""
 
-    def of(self, names: tuple[str, ...]) -> dict[tuple[int, str], bytes]:
-        """Return the texts with these attributes; the list used longest ago is dropped."""
-        texts = self._by_names.pop(names, {})
-        self._by_names[names] = texts  # the last one now
-        if len(self._by_names) > _MOST_LISTS:
-            del self._by_names[next(iter(self._by_names))]
-        return texts
+        self.get = self._texts.get
+
+    def number(self, names: tuple[str, ...]) -> int:
+        """Return the number of a list of attributes; another list never has the same one."""
+        found = self._numbers.get(names)
+        if found is None:
+            self._count(len(names) * 8 + _ENTRY)
+            self._next += 1
+            found = self._numbers[names] = self._next
+        return found
+
+    def keep(self, key: _Key, text: bytes) -> None:
+        """Keep a text, unless it is a large one."""
+        size = len(text) + len(key[2]) + _ENTRY
+        if size * _SHARE <= self._bound:
+            self._count(size)
+            self._texts[key] = text
+
+    def _count(self, size: int) -> None:
+        self.used += size
+        if self.used > self._bound:
+            self._texts.clear()
+            self._numbers.clear()
+            self.used = size
 
 
-_RECENT = _RecentTexts()
+RECENT = RecentTexts()
 
 
 class PackedCache:
@@ -114,25 +143,37 @@ class PackedCache:
     A state is never changed in place: the same object has the same values.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bound: int = MOST_PACKED) -> None:
+        self._bound = bound
         self._packed: dict[int, tuple[Job, str]] = {}
+        self.used = 0
+        """Bytes that the values take."""
 
     def __len__(self) -> int:
         return len(self._packed)
 
     def __call__(self, job: Job) -> str:
-        """Return the job's packed values."""
+        """Return the job's packed values; they are kept while there is room."""
         job_then, values = self._packed.get(job.key, (None, ""))
         if job_then is not job:
+            self._forget(job.key)
             values = packed(job)
-            self._packed[job.key] = job, values
+            if self.used + len(values) + _ENTRY <= self._bound:
+                self._packed[job.key] = job, values
+                self.used += len(values) + _ENTRY
         return values
+
+    def _forget(self, key: int) -> None:
+        _, values = self._packed.pop(key, (None, None))
+        if values is not None:
+            self.used -= len(values) + _ENTRY
 
     def forget_others(self, jobs: Sequence[Job]) -> None:
         """Drop the values of jobs that are not among these, once there are many of them."""
         if len(self._packed) > 2 * len(jobs) + _FEW:
             still = {job.key for job in jobs}
-            self._packed = {k: found for k, found in self._packed.items() if k in still}
+            for key in self._packed.keys() - still:
+                self._forget(key)
 
 
 class _Template(NamedTuple):

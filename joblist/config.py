@@ -2,8 +2,8 @@
 """What a site configures, in Flux's own TOML tables.
 
     [job-list]   dbpath, purge ("keep" or "follow"), synchronous ("normal" or "full"),
-                 max_comparisons (0: no limit), network_filesystem, and the bounds of
-                 protocol/budgets.py
+                 max_comparisons (0: no limit), network_filesystem, sql (who may ask in SQL:
+                 "off", "owner" or "users"), and the bounds of protocol/budgets.py
     [access]     private-mode
     [queues]     the names are listed by job-stats even before a job used them
 
@@ -29,9 +29,12 @@ else:  # pragma: no cover - the same library under its older name
 
 _T = TypeVar("_T")
 _BOUNDS = tuple(bound.name for bound in table())
-SETTINGS = ("dbpath", "purge", "synchronous", "max_comparisons", "network_filesystem", *_BOUNDS)
+SETTINGS = (
+    "dbpath", "purge", "synchronous", "max_comparisons", "network_filesystem", "sql", *_BOUNDS
+)  # fmt: skip
 """What may be given as an argument of the module: the members of [job-list]."""
 _PURGE = ("keep", "follow")
+_SQL = ("off", "owner", "users")
 
 
 class ConfigError(JobdbError):
@@ -49,6 +52,7 @@ class Config:
     network_filesystem: bool = False
     private: bool = False
     queues: tuple[str, ...] = ()
+    sql: str = "off"
     budgets: Budgets = field(default_factory=Budgets)
 
 
@@ -66,6 +70,7 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
         network_filesystem=_get(own, "job-list.network_filesystem", bool, False),
         private=_get(_table(tables, "access"), "access.private-mode", bool, False),
         queues=tuple(_table(tables, "queues")),
+        sql=_choice(own, "job-list.sql", _SQL),
         budgets=_budgets(own),
     )
 

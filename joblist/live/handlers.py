@@ -6,11 +6,11 @@ from __future__ import annotations
 import syslog
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from errno import EINVAL, ENODATA
+from errno import EINVAL, ENODATA, ENOSYS, EPERM
 from typing import Protocol
 
 from eventstore.errors import StoreError
-from eventstore.storage.connection import Store
+from eventstore.storage.connection import MEMORY, Store
 from joblist.config import Config, ConfigError
 from joblist.journal.follower import Follower
 from joblist.live.answers import Answers
@@ -19,7 +19,7 @@ from joblist.live.quick import Quick
 from joblist.live.stats_watchers import Watching
 from joblist.live.waiting_list_id import Waiter, Waiting
 from joblist.ports import Bus, Message
-from joblist.protocol.errors import RpcError
+from joblist.protocol.errors import NOT_ALLOWED, RpcError
 from joblist.protocol.requests import read_list_id
 from joblist.protocol.responses import Facts
 from joblist.readers.messages import End
@@ -119,6 +119,17 @@ class Handlers:
         if message.request.streaming:
             self.requests.watching.add(message)
         self.bus.respond(message, payload)
+
+    def sql(self, message: Message) -> None:
+        """``sql``, where the site has it: in a reader, so that it holds up nothing here."""
+        allowed = self.service.config.sql
+        if allowed == "off":
+            raise RpcError(ENOSYS, "job-list.sql is not configured: [job-list] sql")
+        if allowed == "owner" and not message.request.credential.owner:
+            raise RpcError(EPERM, NOT_ALLOWED)
+        if self.store.path == MEMORY:
+            raise RpcError(ENOSYS, "no other process can read a database in memory")
+        self.requests.long.ask(message, self.service.config)
 
     def stats_get(self, message: Message) -> None:
         """``stats-get``."""

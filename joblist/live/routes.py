@@ -37,6 +37,7 @@ ROUTES = {
     "list-attrs": Route(USERS, Early.ALL, Handlers.answer),
     "job-stats": Route(USERS, Early.ALL, Handlers.job_stats, reads=True),
     "stats-get": Route(USERS, Early.NONE, Handlers.stats_get),
+    "sql": Route(USERS, Early.NONE, Handlers.sql, reads=True),
     "job-state-pause": Route(USERS, Early.NONE, Handlers.pause),
     "job-state-unpause": Route(USERS, Early.NONE, Handlers.unpause),
     "disconnect": Route(USERS, Early.ALL, Handlers.disconnect),

@@ -31,6 +31,7 @@ from joblist.protocol.requests import Credential
 from joblist.readers import limits
 from joblist.readers.messages import Ask, End, Frames, Kind, frame, parts
 from joblist.service import NotYet, Request, Service
+from joblist.sql.method import TOPIC, sql_answer
 from projections.definitions.registry import BUILTIN
 from projections.engine.views import stored_views, version_of
 
@@ -227,7 +228,11 @@ def _list_id(
 
 
 Route = Callable[[Service, apsw.Connection, Request, Callable[[], bool]], Iterator[bytes]]
-ROUTES: dict[str, Route] = {"job-list.list": list_answer, "job-list.list-id": _list_id}
+ROUTES: dict[str, Route] = {
+    "job-list.list": list_answer,
+    "job-list.list-id": _list_id,
+    TOPIC: sql_answer,
+}
 """What makes the responses to each topic, with empty ones where a break can be taken."""
 
 

@@ -11,7 +11,8 @@ messages.py  what both processes say to each other
 visible.py   the tables that are given to a guest, and which rows of them
 guest.py     the process that has the database: starts the other, serves rows, ends it in time
 sandbox.py   the process of the statement: locked up first, then runs it
+method.py    the method job-list.sql, in a reader process
 tables.py    in there: tables whose rows come from the other process
 """
 
-__all__ = ["guest", "limits", "messages", "sandbox", "tables", "visible"]
+__all__ = ["guest", "limits", "messages", "method", "sandbox", "tables", "visible"]

@@ -25,12 +25,11 @@ from joblist.sql.messages import (
     Closed,
     Done,
     Found,
-    FromGuest,
-    Late,
     Line,
     More,
     Names,
     Open,
+    Row,
     Task,
     decode_guest,
 )
@@ -39,6 +38,7 @@ from projections.sql.statement import STEPS, Rows, SqlError
 
 _MAIN = "import sys; sys.path[:] = sys.argv[1:]; from joblist.sql.sandbox import main; main()"
 _KEPT = ("TZ", "LANG", "LC_ALL", "LC_CTYPE")  # of the environment: times and job ids as text
+_LOOK = 0.1  # seconds
 _START = 5.0
 """Seconds that the process may take to start and to end, beside the statement's own."""
 
@@ -50,30 +50,26 @@ class Answer(NamedTuple):
     cut: Callable[[], bool]
 
 
-def answer(
-    db: apsw.Connection,
-    sql: str,
-    users: tuple[int, ...] | None,
-    own: tuple[int, ...],
-    limits: Limits,
-) -> Answer:
-    """Run a statement over what a guest may see: see `Visible` for ``users`` and ``own``.
+def answer(db: apsw.Connection, sql: str, visible: Visible, limits: Limits) -> Answer:
+    """Run a statement over what is visible.
 
     Raises SqlError, here or while rows are read. Rows beyond the limits are cut off.
     """
-    statement = _Statement(db, sql, Visible(db, users, own), limits)
+    statement = Statement(db, sql, visible, limits)
     messages = statement.messages()
-    first = next(messages)
+    first = next(filter(None, messages))
     return Answer(Rows(first.names, _rows(messages)), lambda: statement.cut)
 
 
 def _rows(messages: Generator[Any]) -> Iterator[tuple[Any, ...]]:
     with closing(messages):  # the process is ended when nobody wants more
-        for rows in messages:
+        for rows in filter(None, messages):
             yield from map(tuple, rows)
 
 
-class _Statement:
+class Statement:
+    """A statement that runs; ``cut``: whether there were more rows than its limits allow."""
+
     def __init__(self, db: apsw.Connection, sql: str, visible: Visible, limits: Limits) -> None:
         self._db = db
         self._sql = sql
@@ -81,61 +77,69 @@ class _Statement:
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds + _START
         self.cut = False
+        self._rows = self._size = 0  # of the answer
 
     def messages(self) -> Generator[Any]:
-        """Yield Names, then lists of rows."""
+        """Yield Names, then lists of rows; None ten times a second, to look at other things."""
         try:
             with self._in_time(), _process() as connection:
-                line = Line(connection, self._deadline)
+                connection.settimeout(self._limits.seconds + _START)
+                line = Line(connection)
                 tables = self._visible.tables(self._sql)
                 line.send(Task(self._sql, tables, self._limits))
                 yield from self._conversation(line)
-        except Late:
-            raise SqlError(too_long(self._limits.seconds)) from None
         except (Closed, Refused, msgspec.MsgspecError):
             # Killed by its limits, or by a fault of SQLite's.
             raise SqlError("it was ended: it took more than it may, or failed") from None
 
     def _conversation(self, line: Line) -> Iterator[Any]:
-        rows = size = 0
-        named = False
+        names: Names | None = None
         while True:
-            data = line.receive()
-            message: FromGuest = decode_guest(data)
-            if isinstance(message, Open):
-                line.send(self._visible.open(message))
-            elif isinstance(message, More):
-                line.send(self._visible.more(message.cursor))
-            elif isinstance(message, Close):
-                self._visible.close(message.cursor)
-            elif isinstance(message, Names) and not named:
-                named = True
-                yield message
-            elif isinstance(message, Found) and named:
-                size += len(data)
-                left = self._limits.rows - rows
-                rows += len(message.rows)
-                self.cut = rows > self._limits.rows or size > self._limits.answer
-                if size <= self._limits.answer:
-                    yield message.rows[:left]
-                if self.cut:
-                    return
+            data = line.poll(_LOOK)
+            self._check_time()
+            message = None if data is None else decode_guest(data)
+            if isinstance(message, Open | More | Close):
+                self._serve(line, message)
+            elif isinstance(message, Names) and names is None:
+                names = message
+                yield names
+            elif isinstance(message, Found) and names is not None:
+                yield self._within_limits(message.rows, len(data or b""))
             elif isinstance(message, Done):
                 if message.error is not None:
                     raise SqlError(message.error)
-                if named:
-                    return
+                if names is None:
+                    raise Refused
+                return
+            elif message is not None:
                 raise Refused
-            else:
-                raise Refused
+            if self.cut:
+                return
+            yield None
+
+    def _serve(self, line: Line, asked: Open | More | Close) -> None:
+        if isinstance(asked, Open):
+            line.send(self._visible.open(asked))
+        elif isinstance(asked, More):
+            line.send(self._visible.more(asked.cursor))
+        else:
+            self._visible.close(asked.cursor)
+
+    def _within_limits(self, rows: list[Row], size: int) -> list[Row]:
+        """Return the rows that still may be given; size: in bytes."""
+        left = self._limits.rows - self._rows
+        self._rows += len(rows)
+        self._size += size
+        too_large = self._size > self._limits.answer
+        self.cut = too_large or len(rows) > left
+        return [] if too_large else rows[:left]
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         """Have what is read of the database end in time, too."""
 
         def look() -> bool:
-            if time.monotonic() > self._deadline:
-                raise SqlError(too_long(self._limits.seconds))
+            self._check_time()
             return False
 
         self._db.set_progress_handler(look, STEPS, id=self)
@@ -143,6 +147,10 @@ class _Statement:
             yield
         finally:
             self._db.set_progress_handler(None, id=self)
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise SqlError(too_long(self._limits.seconds))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from typing import Any, TypeAlias
 
 import msgspec
@@ -109,54 +108,54 @@ class Closed(Exception):  # noqa: N818 - it says what happened
     """The other process is gone."""
 
 
-class Late(Exception):  # noqa: N818 - it says what happened
-    """Nothing came in time."""
-
-
 class Line:
-    """One end of the socket. ``deadline`` is one of the monotonic clock."""
+    """One end of the socket. It blocks, but for `poll`."""
 
-    def __init__(self, connection: socket.socket, deadline: float = float("inf")) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
-        self._deadline = deadline
+        self._arrived = bytearray()
 
     def send(self, message: Struct) -> None:
-        """Send a message; raises Closed, Late."""
+        """Send a message; raises Closed, also where the socket's own time-out is over."""
         data = _to_bytes(message)
-        view = memoryview(len(data).to_bytes(_HEAD, "big") + data)
-        while view:
-            self._wait(write=True)
-            try:
-                view = view[self._socket.send(view[: 2**16]) :]
-            except OSError as error:
-                raise Closed from error
+        try:
+            self._socket.sendall(len(data).to_bytes(_HEAD, "big") + data)
+        except OSError as error:
+            raise Closed from error
 
     def receive(self) -> bytes:
-        """Return the next message; raises Closed, Late."""
-        size = int.from_bytes(self._exactly(_HEAD), "big")
+        """Return the next message; raises Closed."""
+        while (found := self._message()) is None:
+            self._read()
+        return found
+
+    def poll(self, seconds: float) -> bytes | None:
+        """Return the next message, None if it does not come in time; raises Closed."""
+        found = self._message()
+        if found is None and select.select([self._socket], [], [], seconds)[0]:
+            self._read()
+            found = self._message()
+        return found
+
+    def _message(self) -> bytes | None:
+        """Return a message that has come in full, None if none has."""
+        if len(self._arrived) < _HEAD:
+            return None
+        size = int.from_bytes(self._arrived[:_HEAD], "big")
         if size > _MOST:
             raise Closed
-        return self._exactly(size)
+        end = _HEAD + size
+        if len(self._arrived) < end:
+            return None
+        found = bytes(self._arrived[_HEAD:end])
+        del self._arrived[:end]
+        return found
 
-    def _exactly(self, size: int) -> bytes:
-        found = bytearray()
-        while len(found) < size:
-            self._wait(write=False)
-            try:
-                data = self._socket.recv(min(size - len(found), 2**20))
-            except OSError as error:
-                raise Closed from error
-            if not data:
-                raise Closed
-            found += data
-        return bytes(found)
-
-    def _wait(self, *, write: bool) -> None:
-        if self._deadline == float("inf"):
-            return
-        left = max(self._deadline - time.monotonic(), 0.0)
-        ready = select.select(
-            [] if write else [self._socket], [self._socket] if write else [], [], left
-        )
-        if not (ready[0] or ready[1]):
-            raise Late
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(2**18)
+        except OSError as error:
+            raise Closed from error
+        if not data:
+            raise Closed
+        self._arrived += data

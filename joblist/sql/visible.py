@@ -2,7 +2,8 @@
 """The tables that are given to a guest, and which of their rows.
 
 ``jobs``    of the public schema: the guest's own jobs in private mode, else all
-``events``  of the guest's own jobs: Flux shows a job's events to nobody but its owner
+``events``  of the guest's own jobs: Flux shows a job's events to its owner, and to the
+            instance's
 
 A request names columns by their places and compares them with bound values, so that nothing of
 the guest's own text becomes a part of SQL here.
@@ -17,7 +18,10 @@ from typing import Any, NamedTuple
 import apsw
 
 from eventstore.storage.sql import fetch
+from joblist.config import Config
+from joblist.protocol.requests import Credential
 from joblist.sql.messages import Batch, Condition, Open, Table
+from joblist.visibility import Visibility, own_users
 
 FEW = 2000
 """Rows of a table that are given at once, as a copy."""
@@ -43,26 +47,31 @@ class _Source(NamedTuple):
 class Visible:
     """What a guest may see of a database: ``users``, whose jobs; None: everybody's.
 
-    ``own`` are the user ids whose events are visible.
+    ``own`` are the user ids whose events are visible, in the same way. ``purged``: whether jobs
+    that Flux has purged are visible, as in lists.
     """
 
     def __init__(
-        self, db: apsw.Connection, users: Sequence[int] | None, own: Sequence[int]
+        self,
+        db: apsw.Connection,
+        users: Sequence[int] | None,
+        own: Sequence[int] | None,
+        *,
+        purged: bool = True,
     ) -> None:
         self._db = db
         self._open: dict[int, Iterator[tuple[Any, ...]]] = {}
-        everything = "SELECT * FROM jobs"
-        owned = f"{everything} WHERE userid IN ({_marks(own)})"
-        jobs = (
-            everything if users is None else f"{everything} WHERE userid IN ({_marks(users)})"
-        )
-        events = (
-            f"SELECT events.* FROM ({owned}) AS mine JOIN events"
-            " ON events.jobid = mine.id AND events.stream = mine.stream"
-        )
+        events = "SELECT * FROM events"
+        if own is not None or not purged:
+            events = (
+                f"SELECT events.* FROM ({_jobs_of(own, purged=purged)}) AS mine JOIN events"
+                " ON events.jobid = mine.id AND events.stream = mine.stream"
+            )
         self._sources = {
-            "jobs": _Source(*self._columns("jobs"), jobs, tuple(users or ())),
-            "events": _Source(*self._columns("events"), events, tuple(own)),
+            "jobs": _Source(
+                *self._columns("jobs"), _jobs_of(users, purged=purged), tuple(users or ())
+            ),
+            "events": _Source(*self._columns("events"), events, tuple(own or ())),
         }
 
     def _columns(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -114,6 +123,19 @@ class Visible:
     def close(self, cursor: int) -> None:
         """Forget a cursor."""
         self._open.pop(cursor, None)
+
+
+def of(db: apsw.Connection, config: Config, sender: Credential) -> Visible:
+    """Return what the sender of a request may see, as lists show it."""
+    users = Visibility(config, sender).users
+    own = None if sender.privileged else own_users(sender)
+    return Visible(db, users, own, purged=not config.follow_purges)
+
+
+def _jobs_of(users: Sequence[int] | None, *, purged: bool) -> str:
+    owned = "1" if users is None else f"userid IN ({_marks(users)})"
+    there = "1" if purged else "t_purged IS NULL"
+    return f"SELECT * FROM jobs WHERE {owned} AND {there}"
 
 
 def _named(source: _Source, place: int) -> str:

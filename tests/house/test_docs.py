@@ -204,6 +204,7 @@ def files_named(text: str) -> Iterator[str]:
 
 
 ELSEWHERE = {
+    "job-list.sql",  # a method of the service
     # flux-core's
     "list.c", "job_state.c", "flux-jobs.toml",
     # written where flux-jobdb is used

@@ -96,12 +96,11 @@ def _print_for(
     from joblist.protocol.requests import Credential  # noqa: PLC0415
     from joblist.sql.guest import answer  # noqa: PLC0415
     from joblist.sql.limits import Limits  # noqa: PLC0415
-    from joblist.visibility import Visibility, own_users  # noqa: PLC0415
+    from joblist.sql.visible import of  # noqa: PLC0415
 
     guest = Credential(userid, GUEST)
     settings = from_tables({} if config is None else read_tables(config))
-    users = Visibility(settings, guest).users
-    found, cut = answer(db, query, users, own_users(guest), Limits())
+    found, cut = answer(db, query, of(db, settings, guest), Limits())
     FORMATS[form](found)
     if cut():
         say(f"warning: output ends at {Limits().rows} rows, or where it is too long", err=True)

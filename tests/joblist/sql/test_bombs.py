@@ -13,6 +13,7 @@ import pytest
 from eventstore.storage.connection import Store
 from joblist.sql.guest import _START, answer
 from joblist.sql.limits import Limits
+from joblist.sql.visible import Visible
 from projections.sql.statement import SqlError
 from tests.joblist.sql.guests import OWN, history
 
@@ -28,8 +29,12 @@ def store() -> Iterator[Store]:
     made.close()
 
 
+def mine(store: Store) -> Visible:
+    return Visible(store.db, (OWN,), (OWN,))
+
+
 def run(store: Store, sql: str, limits: Limits = SHORT) -> list[tuple[object, ...]]:
-    return list(answer(store.db, sql, (OWN,), (OWN,), limits).found.rows)
+    return list(answer(store.db, sql, mine(store), limits).found.rows)
 
 
 NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
@@ -89,20 +94,20 @@ def test_a_bomb_ends_within_its_limits(store: Store, what: str) -> None:
 
 def test_answers_are_cut_at_their_limits(store: Store) -> None:
     endless = f"{NUMBERS} SELECT i FROM n"
-    found = answer(store.db, endless, (OWN,), (OWN,), Limits(rows=1000, seconds=20.0))
+    found = answer(store.db, endless, mine(store), Limits(rows=1000, seconds=20.0))
     assert list(found.found.rows) == [(number,) for number in range(1, 1001)]
     assert found.cut()
-    few = answer(store.db, f"{endless} LIMIT 1000", (OWN,), (OWN,), Limits(rows=1000))
+    few = answer(store.db, f"{endless} LIMIT 1000", mine(store), Limits(rows=1000))
     assert len(list(few.found.rows)) == 1000
     assert not few.cut()
     wide = f"{NUMBERS} SELECT printf('%.100000c', 'x') FROM n"
-    found = answer(store.db, wide, (OWN,), (OWN,), Limits(answer=2**20, seconds=20.0))
+    found = answer(store.db, wide, mine(store), Limits(answer=2**20, seconds=20.0))
     assert 1 <= len(list(found.found.rows)) <= 11
     assert found.cut()
 
 
 def test_no_process_is_left(store: Store) -> None:
-    rows = answer(store.db, f"{NUMBERS} SELECT i FROM n", (OWN,), (OWN,), SHORT).found.rows
+    rows = answer(store.db, f"{NUMBERS} SELECT i FROM n", mine(store), SHORT).found.rows
     assert next(rows) == (1,)
     rows.close()  # type: ignore[attr-defined]
     with pytest.raises(ChildProcessError):

@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch
+from joblist.config import Config
+from joblist.protocol.requests import Credential
 from joblist.sql.guest import answer
 from joblist.sql.limits import Limits
-from joblist.sql.visible import FEW
+from joblist.sql.visible import FEW, of
 from projections.sql.statement import SqlError
 from tests.joblist.sql.guests import OTHER, OWN, SECRET, history, names_in, others_numbers
 
 QUERIES = int(os.environ.get("GUEST_QUERIES", "30"))
+GUEST = Credential(OWN, 2)
 PATIENT = Limits(seconds=20.0)
 
 
@@ -44,14 +47,14 @@ def many() -> Iterator[Store]:
 def ask(
     store: Store, sql: str, *, private: bool = True, limits: Limits = PATIENT
 ) -> list[tuple[object, ...]]:
-    users = (OWN,) if private else None
-    return list(answer(store.db, sql, users, (OWN,), limits).found.rows)
+    visible = of(store.db, Config(private=private), GUEST)
+    return list(answer(store.db, sql, visible, limits).found.rows)
 
 
 def told(store: Store, sql: str) -> str:
     """Return everything that a guest in private mode is told, an error's words included."""
     try:
-        found = answer(store.db, sql, (OWN,), (OWN,), PATIENT)
+        found = answer(store.db, sql, of(store.db, Config(private=True), GUEST), PATIENT)
         return repr(found.found.names) + repr(list(found.found.rows))
     except SqlError as error:
         return str(error)

@@ -31,7 +31,7 @@ from joblist.protocol.requests import (
 from joblist.protocol.responses import Facts, ListResponses
 from joblist.visibility import Visibility
 from projections.constraints.evaluate import TooManyComparisonsError
-from projections.job.attributes import packed
+from projections.job.packing import packed
 from projections.job.state import INACTIVE, PENDING, RUNNING, Job
 from projections.queries import as_of, job_stats, one_job
 from projections.queries.candidates import Scope

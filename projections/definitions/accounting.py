@@ -8,15 +8,16 @@ events, so that consumers can ask for what is new (engine/consumer_cursor.py).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from eventstore.storage.sql import script
-from projections.definitions.interface import Put
-from projections.job.attributes import ATTRIBUTES
+from projections.definitions.interface import Add, Bulk, Put, Puts
 from projections.job.state import INACTIVE, RUN, Job
 
 
-class Accounting:
+class Accounting(Bulk):
     """Finished jobs that ran: the table ``accounting``."""
 
     name = "accounting"
@@ -27,12 +28,20 @@ class Accounting:
         """Return one row, once a job that ran is inactive."""
         if job.state != INACTIVE or not job.states_mask & RUN:
             return ()
-        times = (job.t_submit, job.t_run, job.t_inactive)
-        texts = (
-            job.R_seq or None,
-            job.jobspec_seq or None,
-            None if job.R_seq else job.R,
-            b"[%b]" % b",".join(job.jobspec_updates) if job.jobspec_updates else None,
-        )
-        row = (job.seq, job.key, job.id, job.userid, *times, ATTRIBUTES["ranks"](job), *texts)
-        return (Put("accounting", row),)
+        return (Put("accounting", _row(job)),)
+
+    def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
+        """Add the rows of many jobs."""
+        rows = [_row(job) for job in jobs if job.states_mask & RUN]
+        puts.setdefault("accounting", []).extend(rows)
+
+
+def _row(job: Job) -> tuple[Any, ...]:
+    return (
+        job.seq, job.key, job.id, job.userid, job.t_submit, job.t_run, job.t_inactive,
+        job.ranks,
+        job.R_seq or None,
+        job.jobspec_seq or None,
+        None if job.R_seq else job.R,
+        b"[%b]" % b",".join(job.jobspec_updates) if job.jobspec_updates else None,
+    )  # fmt: skip

@@ -7,16 +7,17 @@ Lists take the attributes of active jobs from their states, which the engine kee
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from eventstore.storage.sql import script
 from projections.definitions import job_columns
-from projections.definitions.interface import Put
+from projections.definitions.interface import Add, Bulk, Put, Puts
 from projections.job.attributes import values_of
 from projections.job.state import INACTIVE, NEW, Job
 
 
-class Active:
+class Active(Bulk):
     """Jobs between ``validate`` and ``clean``: the table ``active``."""
 
     name = "active"
@@ -29,3 +30,6 @@ class Active:
             return ()
         columns = job_columns.of_active(values_of(job))
         return (Put("active", (job.key, job.id, job.stream, *columns)),)
+
+    def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
+        """Add nothing: inactive jobs have no rows here."""

@@ -10,21 +10,25 @@ the table ``span``, an interval index (see constraints/interval_index.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil, floor
+from typing import Any
 
 from eventstore.storage.sql import script
 from projections.constraints import interval_index
+from projections.constraints.interval_index import Interval, interval_of
 from projections.definitions import job_columns
-from projections.definitions.interface import Put
+from projections.definitions.interface import Add, Bulk, Put, Puts
 from projections.formats import hostlist, idset
-from projections.job.attributes import ATTRIBUTES, annotations_in, pack, values_of
+from projections.job.attributes import ATTRIBUTES, values_of
+from projections.job.packing import annotations_in, pack, packed_usual
 from projections.job.state import INACTIVE, Job
 
 _TIMES = slice(*(list(ATTRIBUTES).index(name) for name in ("t_submit", "state")))
 
 
-class Inactive:
+class Inactive(Bulk):
     """Finished jobs: the tables ``inactive`` and ``span``."""
 
     name = "inactive"
@@ -33,27 +37,66 @@ class Inactive:
 
     def rows(self, job: Job) -> Iterator[Put]:
         """Yield the job's row and those of its intervals, once the job is inactive."""
-        if job.state != INACTIVE:
-            return
-        values = values_of(job)
-        answer = pack(values)
-        ids = (job.key, job.id, job.stream, job.t_purged or None)
-        columns = job_columns.of_inactive(values, job)
-        yield Put("inactive", (*ids, *columns, *annotations_in(answer), answer))
-        for kind, level, bucket, lo, hi in set(_intervals(job, values[_TIMES])):
-            yield Put("span", (kind, level, bucket, job.t_inactive, job.key, lo, hi))
+        if job.state == INACTIVE:
+            row, spans = _rows(job)
+            yield Put("inactive", row)
+            for span in spans:
+                yield Put("span", span)
+
+    def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
+        """Add the rows of many jobs."""
+        inactive, spans = puts.setdefault("inactive", []), puts.setdefault("span", [])
+        for job in jobs:
+            row, more = _rows(job)
+            inactive.append(row)
+            spans += more
 
 
-def _intervals(job: Job, times: Sequence[float | None]) -> Iterator[interval_index.Interval]:
-    known = [time for time in times if time is not None]
-    if all(job.t_submit <= time <= job.t_inactive for time in known):
-        first, last = floor(job.t_submit), ceil(job.t_inactive)
-        yield interval_index.interval_of(interval_index.LIFETIME, first, last)
-    else:
-        yield interval_index.interval_of(interval_index.DISORDERED, 0, 0)
+_Row = tuple[Any, ...]
+
+
+def _rows(job: Job) -> tuple[_Row, list[_Row]]:
+    """Return the rows of an inactive job in the tables ``inactive`` and ``span``."""
+    values = values_of(job)
+    answer = packed_usual(job) or pack(values)
+    ids = (job.key, job.id, job.stream, job.t_purged or None)
+    columns = job_columns.of_inactive(values, job)
+    times = values[_TIMES]
+    found: Iterable[Interval] = few_intervals(job, times) or set(any_intervals(job, times))
+    ended, key = job.t_inactive, job.key
+    return (
+        (*ids, *columns, *annotations_in(answer), answer),
+        [(kind, level, bucket, ended, key, lo, hi) for kind, level, bucket, lo, hi in found],
+    )
+
+
+def few_intervals(job: Job, times: Sequence[float | None]) -> tuple[Interval, ...] | None:
+    """Return the intervals of a job on one range of ranks and hosts; None of any other.
+
+    ``times`` are its attributes of that name. Most jobs are so: `any_intervals` gives the same.
+    """
+    ranks = idset.one_range(job.ranks or "")
+    hosts = hostlist.one_range(job.nodelist or "")
+    if ranks is None or hosts is None:
+        return None
+    by_ranks, by_hosts = interval_index.rank_range(*ranks), interval_index.host_range(hosts)
+    return _lifetime(job, times), by_ranks, by_hosts
+
+
+def any_intervals(job: Job, times: Sequence[float | None]) -> Iterator[Interval]:
+    """Yield the intervals of a job; may repeat some."""
+    yield _lifetime(job, times)
     # Decoded when R was read, in the same fold as a rule: both come from a cache then.
     if job.ranks:
         yield from interval_index.rank_intervals(idset.decode(job.ranks))
     hosts = hostlist.decode_own(job.nodelist) if job.nodelist else None
     if hosts:
         yield from interval_index.host_intervals(hosts)
+
+
+def _lifetime(job: Job, times: Sequence[float | None]) -> Interval:
+    first, last = job.t_submit, job.t_inactive
+    for time in times:
+        if time is not None and not first <= time <= last:
+            return interval_of(interval_index.DISORDERED, 0, 0)
+    return interval_of(interval_index.LIFETIME, floor(first), ceil(last))

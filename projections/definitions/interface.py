@@ -14,7 +14,8 @@ Sites add projections of their own; see registry.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -56,6 +57,21 @@ class Projection(Protocol):
 
     def rows(self, job: Job) -> Iterable[Put | Add]:
         """Return the rows that follow from the job's state."""
+
+
+Puts = dict[str, list[tuple[Any, ...]]]
+"""Rows of jobs, by table."""
+
+
+class Bulk:
+    """Base of a projection that gives the rows of many finished jobs at once.
+
+    Most jobs finish, so that most rows are made by this. It has to equal `rows` of each job.
+    """
+
+    def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
+        """Add to ``puts`` and ``sums`` what `rows` returns for each of these inactive jobs."""
+        raise NotImplementedError
 
 
 class Schema(NamedTuple):

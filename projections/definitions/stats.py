@@ -8,18 +8,19 @@ the single jobs of one hour only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from eventstore.storage.sql import script
-from projections.definitions.interface import Add, Put
+from projections.definitions.interface import Add, Bulk, Put, Puts
 from projections.job.state import INACTIVE, LISTED_STATES, NEW, RESULTS, Job
 
 _NONE_ENDED = (0,) * len(RESULTS)
 _LAST_HOUR = 2**40
 
 
-class Stats:
+class Stats(Bulk):
     """Sums: the tables ``stats``, ``ended``, ``purged_by_hour`` and ``left_queue``."""
 
     name = "stats"
@@ -39,6 +40,24 @@ class Stats:
             yield from _ended("ended", hour(job.t_inactive), job.queue, job.result)
             if job.t_purged:
                 yield from _ended("purged_by_hour", hour(job.t_purged), job.queue, job.result)
+
+    def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
+        """Add the rows of many jobs: those that are alike are counted first."""
+        alike: Counter[tuple[str | None, int, int]] = Counter()
+        for job in jobs:
+            if job.t_purged or job.queues not in {(), (job.queue,)}:
+                for row in self.rows(job):
+                    if isinstance(row, Add):
+                        sums[row] += 1
+                    else:
+                        puts.setdefault(row.table, []).append(row.values)
+            else:
+                alike[job.queue, job.result, hour(job.t_inactive)] += 1
+        for (queue, result, ended), count in alike.items():
+            for add in _counted(queue, INACTIVE, result, False):
+                sums[add] += count
+            for add in _ended("ended", ended, queue, result):
+                sums[add] += count
 
 
 # Cached: there are few combinations of queue, state and result, and every job has one of them.

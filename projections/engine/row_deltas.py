@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 from msgspec import Struct
 
 from eventstore.errors import StoreError
-from projections.definitions.interface import Add, Projection, Put, columns_of, schema_of
+from projections.definitions.interface import Add, Bulk, Projection, Put, columns_of, schema_of
 from projections.engine.fold_batch import Change
 from projections.engine.left_behind import Failures, isolated
 from projections.job.state import INACTIVE, Job
@@ -81,16 +81,18 @@ class ViewTables:
 
     def apply(self, db: apsw.Connection, changes: Mapping[int, Change]) -> None:
         """Write what changed jobs change in the tables."""
+        parted = _parted(changes)
         for projection in self.projections:
             with isolated(projection, self.failures, db):
-                self._write(db, projection, self._delta(projection, changes))
+                self._write(db, projection, self._delta(projection, changes, parted))
 
     def deltas(self, changes: Mapping[int, Change]) -> dict[str, RowDeltas]:
         """Return what changed jobs change in the tables, by projection."""
         found: dict[str, RowDeltas] = {}
+        parted = _parted(changes)
         for projection in self.projections:
             with isolated(projection, self.failures):
-                found[projection.name] = self._delta(projection, changes)
+                found[projection.name] = self._delta(projection, changes, parted)
         return found
 
     def write(self, db: apsw.Connection, deltas: Mapping[str, RowDeltas]) -> None:
@@ -100,9 +102,20 @@ class ViewTables:
                 with isolated(projection, self.failures, db):
                     self._write(db, projection, deltas[projection.name])
 
-    def _delta(self, projection: Projection, changes: Mapping[int, Change]) -> RowDeltas:
+    def _delta(
+        self, projection: Projection, changes: Mapping[int, Change], parted: _Parted
+    ) -> RowDeltas:
         delta = RowDeltas({}, {}, [])
         sums: Counter[Add] = Counter()
+        if isinstance(projection, Bulk):
+            cached = self._rows[projection.name]
+            for job in parted.before:
+                rows = cached.pop(job.key, None)
+                if rows is None:
+                    rows = _rows_of(projection, job)
+                _distribute(rows, delta.deleted, sums, -1)
+            projection.finished(parted.finished, delta.inserted, sums)
+            changes = parted.others
         for old, new in self._differences(projection, changes):
             _distribute(old, delta.deleted, sums, -1)
             _distribute(new, delta.inserted, sums, 1)
@@ -137,6 +150,30 @@ class ViewTables:
                 cached[key] = new
             if old != new:
                 yield old, new
+
+
+class _Parted(NamedTuple):
+    """Jobs that finished, their states before that, and all other changes."""
+
+    finished: list[Job]
+    before: list[Job]
+    others: dict[int, Change]
+
+
+def _parted(changes: Mapping[int, Change]) -> _Parted:
+    parted = _Parted([], [], {})
+    for key, change in changes.items():
+        before, after = change
+        if after is None or after.state != INACTIVE:
+            parted.others[key] = change
+        elif before is None:
+            parted.finished.append(after)
+        elif before.state != INACTIVE:
+            parted.finished.append(after)
+            parted.before.append(before)
+        else:
+            parted.others[key] = change
+    return parted
 
 
 def _distribute(

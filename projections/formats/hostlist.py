@@ -82,6 +82,30 @@ def decode(text: str) -> Hostlist:
     return _decode(text, _OF_INPUT)
 
 
+_ONE_RANGE = re.compile(
+    r"([^\[\], \t]{0,200}[^\[\], \t0-9])(?:([0-9]{1,18})|\[([0-9]{1,18})-([0-9]{1,18})\])"
+)
+
+
+def one_range(text: str) -> HostRange | None:
+    """Parse what most lists are, one range in the form of `encode`; None for any other.
+
+    It is one interval of an index (`hostlist_runs.intervals`), too: all of its numbers have the
+    same digits, at most 18, and no suffix.
+    """
+    match = _ONE_RANGE.fullmatch(text)
+    if match is None:
+        return None
+    prefix, single, first, last = match.groups()
+    if single is not None:
+        number = int(single)
+        return HostRange(prefix, number, number, len(single))
+    lo, hi = int(first), int(last)
+    if not 0 < hi - lo < _OF_INPUT.hosts or len(first) != len(last):
+        return None
+    return HostRange(prefix, lo, hi, len(first))
+
+
 def decode_own(text: str) -> Hostlist | None:
     """Parse what `encode` returned, without the limits of `decode`, which are those of input.
 

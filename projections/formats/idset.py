@@ -59,6 +59,22 @@ def decode(text: str) -> Ranges:
     return _coalesce(ranges)
 
 
+_ONE_RANGE = re.compile("(0|[1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?")
+
+
+def one_range(text: str) -> tuple[int, int] | None:
+    """Parse what most sets are, one range in the form of `encode`; None for any other."""
+    match = _ONE_RANGE.fullmatch(text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text)
+    if match is None:
+        return None
+    first, last = match.groups()
+    lo = int(first)
+    if last is None:
+        return lo, lo
+    hi = int(last)
+    return (lo, hi) if lo < hi else None
+
+
 def _decode_item(item: str) -> tuple[int, int]:
     match = _ITEM.fullmatch(item)
     start = int(match[1]) if match else _ULONG_MAX + 1

@@ -3,9 +3,6 @@
 
 An attribute that does not apply, or is not known, is None here and absent in an answer.
 ``ATTRIBUTES`` is in the order in which job-list answers ``all``.
-
-A job's values can also be *packed* into one text, from which an answer with any attributes is
-joined without encoding a value again (projections/queries/render.py).
 """
 
 from __future__ import annotations
@@ -14,7 +11,6 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
-from projections.formats.json_text import dumps, real
 from projections.job.state import CLEANUP, DEPEND, INACTIVE, RUN, SCHED, Job
 
 _Value = Callable[[Job], Any]
@@ -115,65 +111,36 @@ def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str,
     return found
 
 
-SEPARATOR = "\x1f"
-"""Separates packed values. It cannot occur in them: JSON escapes it."""
-
-
-def _is_plain(text: str) -> bool:
-    """Return whether a text needs no escapes in JSON."""
-    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
-
-
 _GETTERS = tuple(ATTRIBUTES.values())
+_LIFE = DEPEND | SCHED | RUN | CLEANUP | INACTIVE
+"""The states that a job passed through that ran and finished."""
 
 
 def values_of(job: Job) -> list[Any]:
     """Return the values of all attributes in the order of ATTRIBUTES, None where absent."""
+    if job.states_mask & _LIFE == _LIFE and job.submit_version >= 1:
+        return _values_of_finished(job)
     return [get(job) for get in _GETTERS]
 
 
-def packed(job: Job) -> str:
-    """Return the values of all attributes, packed: see `pack`."""
-    return pack(values_of(job))
-
-
-def pack(values: Iterable[Any]) -> str:
-    """Pack what `values_of` returned: a mask, then each value as JSON text.
-
-    Bit n of the mask (decimal) says whether the job has the n-th of ATTRIBUTES.
-    """
-    mask = 0
-    texts = [""]
-    for bit, value in enumerate(values):
-        if value is None:
-            continue
-        mask |= 1 << bit
-        kind = type(value)
-        if kind is int:
-            texts.append(str(value))
-        elif kind is float:
-            texts.append(real(value))
-        elif kind is bool:
-            texts.append("true" if value else "false")
-        elif kind is str and _is_plain(value):
-            texts.append(f'"{value}"')
-        else:
-            texts.append(dumps(value).decode())
-    texts[0] = str(mask)
-    return SEPARATOR.join(texts)
-
-
-_ANNOTATIONS = 1 << list(ATTRIBUTES).index("annotations")
-
-
-def annotations_in(values: str) -> tuple[int, int] | tuple[None, None]:
-    """Return where the annotations are in packed values, as SQL's substr() wants it.
-
-    That is: the number of their first character, counted from 1, and that of characters.
-    """
-    mask = int(values[: values.index(SEPARATOR)])
-    if not mask & _ANNOTATIONS:
-        return None, None
-    behind = (mask // (2 * _ANNOTATIONS)).bit_count()
-    before, text, *_ = values.rsplit(SEPARATOR, behind + 1)
-    return len(before) + 2, len(text)
+def _values_of_finished(job: Job) -> list[Any]:
+    """Return the values of a job that ran and finished: most attributes are its members."""
+    fault = job.exception_occurred
+    return [
+        job.userid, job.urgency, job.priority, job.t_submit, job.t_depend,
+        job.t_priority or None, job.t_sched or None, job.t_run, job.t_cleanup, job.t_inactive,
+        job.state, job.name, job.cwd, job.queue, job.project, job.bank,
+        None if job.ntasks < 0 else job.ntasks,
+        None if job.ncores < 0 else job.ncores,
+        None if job.duration < 0 else job.duration,
+        None if job.nnodes < 0 else job.nnodes,
+        job.ranks, job.nodelist, job.success, fault,
+        job.exception_type if fault else None,
+        job.exception_severity if fault else None,
+        job.exception_note if fault else None,
+        job.result,
+        job.expiration if job.expiration >= 0 else None,
+        job.annotations,
+        None if job.wait_status < 0 else job.wait_status,
+        job.dependencies,
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from projections.formats import hostlist, idset
 from projections.formats.json_update import put
+from projections.job.resource_fast import Listed, read_usual
 from projections.job.state import Job
 
 
@@ -53,23 +54,49 @@ _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueErro
 
 def read_r(job: Job) -> None:
     """Set the members of ``job`` that follow from its R, in place."""
-    allocation = parse_r(job.R) if job.R is not None else None
-    if allocation is None:
+    execution = _decoded(job.R) if job.R is not None else None
+    listed = None if execution is None else _listed(execution)
+    if execution is None or listed is None:
         return
-    job.expiration = allocation.expiration
-    job.nnodes = idset.count(allocation.ranks)
+    job.expiration = max(execution.expiration, 0.0)
+    job.nnodes, job.ranks = listed.nnodes, listed.ranks
     if job.tasks_per_node:
         job.ntasks = job.nnodes * job.tasks_per_node
-    job.ranks = idset.encode(allocation.ranks)
+    if listed.nodelist is None:
+        return
+    job.nodelist, job.ncores = listed.nodelist, listed.cores
+    if job.tasks_per_core:
+        job.ntasks = job.ncores * job.tasks_per_core
+
+
+def _listed(execution: _Execution) -> Listed | None:
+    """Return what job-list answers of an allocation; None if it is not of RFC 20's form."""
+    return _usual(execution) or general(execution)
+
+
+def _usual(execution: _Execution) -> Listed | None:
+    entries = execution.R_lite
+    if type(entries) is not list or len(entries) != 1:
+        return None
+    (entry,) = entries
+    for name, targets in (execution.properties or {}).items():
+        if targets != entry.rank or not _NO_PROPERTY.isdisjoint(name):
+            return None
+    return read_usual(entry.rank, entry.children, execution.nodelist)
+
+
+def general(execution: _Execution) -> Listed | None:
+    """Read any allocation; None if it is not of RFC 20's form."""
+    try:
+        ranks, hosts, cores, _ = _allocation(execution)
+    except _MALFORMED:
+        return None
+    text = idset.encode(ranks)
     # The inactive list indexes the ranges, mostly in the same fold: it gets them from the cache
     # and decodes no text. (Hosts are cached already: R has the nodelist as it is encoded here.)
-    idset.decode.keep(job.ranks, allocation.ranks)
-    if allocation.hosts is None:
-        return
-    job.nodelist = hostlist.encode(allocation.hosts)
-    job.ncores = allocation.cores
-    if job.tasks_per_core:
-        job.ntasks = allocation.cores * job.tasks_per_core
+    idset.decode.keep(text, ranks)
+    nodelist = None if hosts is None else hostlist.encode(hosts)
+    return Listed(idset.count(ranks), text, nodelist, cores)
 
 
 def update_r(job: Job, updates: dict[str, Any]) -> None:
@@ -88,13 +115,19 @@ def update_r(job: Job, updates: dict[str, Any]) -> None:
 
 def parse_r(text: bytes) -> Allocation | None:
     """Parse an R; None if it is not of RFC 20's form."""
+    execution = _decoded(text)
     try:
-        form = _decode_r(text)
-        if form.version != 1:
-            return None
-        return _allocation(form.execution)
+        return None if execution is None else _allocation(execution)
     except _MALFORMED:
         return None
+
+
+def _decoded(text: bytes) -> _Execution | None:
+    try:
+        form = _decode_r(text)
+    except _MALFORMED:
+        return None
+    return form.execution if form.version == 1 else None
 
 
 def gpus(text: bytes) -> int:

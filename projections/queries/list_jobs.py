@@ -19,13 +19,13 @@ from projections.constraints.possible_states import possible_states
 from projections.constraints.sql_plan import Plan, plan
 from projections.constraints.tree import Constraint
 from projections.engine.fold_batch import decode_state
-from projections.job.attributes import packed
+from projections.job.packing import packed
 from projections.job.state import INACTIVE, PENDING, RUNNING, Job
 from projections.queries.candidates import Scope, candidates, compared, cost_of
 from projections.queries.render import Renderer
 
 Pack: TypeAlias = Callable[[Job], str]
-"""Encodes all values of a job, as `projections.job.attributes.packed` does."""
+"""Encodes all values of a job, as `projections.job.packing.packed` does."""
 
 
 def active_jobs(db: apsw.Connection) -> list[Job]:

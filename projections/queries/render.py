@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """From a job's packed values to the JSON text of the attributes that a request asks for.
 
-The values of a job are packed as JSON texts (projections.job.attributes.packed), so that an
+The values of a job are packed as JSON texts (projections.job.packing.packed), so that an
 answer is joined from texts: no value is decoded. A *template* says which values stand where; it
 depends on the attributes asked for and on those that the job has, and most jobs have the same,
 so that few templates are made.
@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from projections.formats.json_text import c_string
-from projections.job.attributes import ATTRIBUTES, SEPARATOR, packed
+from projections.job.attributes import ATTRIBUTES
+from projections.job.packing import SEPARATOR, packed
 from projections.job.state import Job
 
 _ALL = dict.fromkeys(ATTRIBUTES)

@@ -19,7 +19,8 @@ from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
-from projections.job.attributes import answer, packed
+from projections.job.attributes import answer
+from projections.job.packing import packed
 from projections.job.reducers import fold
 from projections.job.state import NEW, Job
 from projections.queries.render import Renderer

@@ -4,6 +4,7 @@
 Folders in the order of an event's way, from the journal's bytes to proven rows:
 
     errors.py       errors, and the one place where those of SQLite are translated
+    bulk_work.py    many objects at once, without Python's cyclic garbage collector
     events/         pure: lines decoded, events compared, compressed and digested
     storage/        the SQLite file: schema, settings, transactions, the writer's lock
     reading/        stored events, in the order of seq or of one job; gaps
@@ -15,6 +16,7 @@ Nothing here knows of views: those who derive something of the events take part 
 """
 
 __all__ = [
+    "bulk_work",
     "errors",
     "events",
     "ingest",

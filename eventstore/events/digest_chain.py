@@ -26,6 +26,10 @@ GENESIS = bytes(32)
 """Stands for the previous digest in the first batch."""
 
 
+_ABSENT = -(2**62)
+"""Stands for the number of a column that is NULL."""
+
+
 class Contents(NamedTuple):
     """All rows that one batch appended, each sequence in the order of seq."""
 
@@ -48,21 +52,21 @@ def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Pr
 
     Checks are those of each event, of each jobspec, of each R: 4 bytes each, little-endian.
     """
-    texts = [row.entry.data for row in rows.events]
+    events = rows.events
+    texts = [row.entry.text or row.entry.data for row in events]
     digest = hashlib.sha256(previous)
     digest.update("{} {} {!r} {}\n".format(*header, len(texts)).encode())
     # Column by column: packing row by row would take several times as long.
     for column in (
-        [row.seq for row in rows.events],
-        [row.jobid for row in rows.events],
-        [row.stream for row in rows.events],
-        [row.replayed for row in rows.events],
-        [_or(row.anchor) for row in rows.events],
+        [row.seq for row in events],
+        [row.jobid for row in events],
+        [row.stream for row in events],
+        [row.replayed for row in events],
+        [_ABSENT if row.anchor is None else row.anchor for row in events],
         [len(text) for text in texts],
     ):
         digest.update(struct.pack(f"<{len(column)}q", *column))
-    for text in texts:
-        digest.update(text)
+    digest.update(b"".join(texts))
     for letter, payloads in ((b"j", rows.jobspecs), (b"R", rows.Rs)):
         for seq, data in payloads:
             digest.update(b"%b%d %d\n" % (letter, seq, len(data)))
@@ -108,4 +112,4 @@ def content_digest(data: bytes) -> bytes:
 
 
 def _or(value: int | None) -> int:
-    return -(2**62) if value is None else value
+    return _ABSENT if value is None else value

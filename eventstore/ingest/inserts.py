@@ -33,9 +33,19 @@ def append_events(db: apsw.Connection, records: Iterable[Record | Notice]) -> No
             continue
         entry = record.entry
         timestamp, name = entry.timestamp, entry.name
-        form, kept = shorten(entry.data, timestamp, name, entry.context)
-        where = (record.seq, record.job, timestamp, name, record.replayed, record.anchor)
-        rows.append((*where, kept, form))
+        form, kept = shorten(entry.text or entry.data, timestamp, name, entry.context)
+        rows.append(
+            (
+                record.seq,
+                record.job,
+                timestamp,
+                name,
+                record.replayed,
+                record.anchor,
+                kept,
+                form,
+            )
+        )
     db.executemany(SQL["append_event"], rows)
 
 

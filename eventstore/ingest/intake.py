@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import apsw
 
@@ -30,6 +30,7 @@ from eventstore.reading.event_log import head
 from eventstore.storage.sql import fetch, statements
 
 SQL = statements(__file__)
+_TIMESTAMP = b'"timestamp"'
 
 
 class Intake:
@@ -69,14 +70,40 @@ class Intake:
     def rolled_back(self) -> None:
         """Drop what the batch changed; rows and counts are made anew for each batch."""
 
-    def take(self, line: bytes) -> None:
-        """Take a response of the journal, or the payload of a purge event."""
-        live = decode_live(line)
-        if live is not None:
+    def take_all(self, lines: Iterable[bytes]) -> None:
+        """Take lines: responses of the journal, and payloads of purge events.
+
+        Most lines bring the next event of a job that this batch has met. They are taken in a
+        loop without a call, which says the same as `_take_next`.
+        """
+        met = self._places.working.get
+        rows, new = self._rows, 0
+        records, first = rows.records, rows.first
+        for line in lines:
+            live = decode_live(line)
+            if live is None:
+                self._take_other(line)
+                continue
+            jobid, entry = live
+            jobs = met(jobid)
+            if jobs is not None and len(jobs) == 1 and entry.name != "submit":
+                job, timestamp = jobs[0], entry.timestamp
+                if timestamp > job.latest and job.known is None:
+                    job.latest = timestamp
+                    job.count = job.cursor = job.count + 1
+                    if timestamp > rows.latest:  # noqa: PLR1730 - see `_take_next`
+                        rows.latest = timestamp
+                    seq = first + len(records)
+                    records.append(Record(seq, job.key, jobid, job.stream, False, None, entry))
+                    new += 1
+                    continue
             self.counts.responses += 1
-            if not self._take_next(*live):
-                self._take_response(Response(live[0], [live[1]], None, None, []))
-            return
+            self._take_response(Response(jobid, [entry], None, None, []))
+        self.counts.responses += new
+        self.counts.new += new
+
+    def _take_other(self, line: bytes) -> None:
+        """Take what is no live response of one event."""
         if self._take_known(line):
             return
         message = decode_any(line)
@@ -140,6 +167,8 @@ class Intake:
 
     def _take_known(self, line: bytes) -> bool:
         """Recognise a backlog response of which all is stored: what most of a replay is."""
+        if line.count(_TIMESTAMP) < 2:  # of a single event: cannot be a backlog's
+            return False
         seen = glimpse(line)
         if seen is None or not self._places.is_unread(seen.id):
             return False

@@ -20,6 +20,7 @@ from typing import Protocol
 
 import apsw
 
+from eventstore.bulk_work import without_collections
 from eventstore.events.records import Notice, Record
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import value
@@ -68,7 +69,7 @@ class UnitOfWork:
         """
         self._batch = 0
         try:
-            with self._store.transaction() as db:
+            with without_collections(), self._store.transaction() as db:
                 yield db
         except BaseException:
             if self._is_stored():

@@ -83,9 +83,7 @@ class Writer:
         """
         with self._unit.batch() as db:
             rows = self._intake.begin(db)
-            take = self._intake.take
-            for line in lines:
-                take(line)
+            self._intake.take_all(lines)
             self._finish(db, rows)
         self.counts.add(self._intake.counts)
         return self._intake.counts

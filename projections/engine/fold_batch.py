@@ -112,7 +112,8 @@ class JobStates:
             # A missing job reappeared: refold it from all of its stored events. It may be an
             # inactive one.
             was_gone = before is None or bool(before.t_purged)
-            if (was_gone and key <= self._last_key) or any(record.late for record in records):
+            late = any([record.anchor is not None for record in records])  # noqa: C419 - quicker
+            if late or (was_gone and key <= self._last_key):
                 after = refold(db, key, max(record.seq for record in records))
             else:
                 after = fold(before, records)

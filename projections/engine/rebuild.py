@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import apsw
 
+from eventstore.bulk_work import without_collections
 from eventstore.errors import StoreError, translated
 from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY, Store
@@ -166,7 +167,7 @@ class Rebuild:
         with self._store.snapshot() as db:
             shard = Shard(db, self._tables.projections, _PREFIX + FOLD, self._done)
         for after, until in self._chunks(last, chunk):
-            with self._store.transaction() as db:
+            with without_collections(), self._store.transaction() as db:
                 self._write(db, until, shard.steps(after, until))
             progress(until, last)
 
@@ -179,7 +180,7 @@ class Rebuild:
             for number, (_, until) in enumerate(chunks, 1):
                 if number < len(chunks):
                     workers.ask(*chunks[number])
-                with self._store.transaction() as db:
+                with without_collections(), self._store.transaction() as db:
                     self._write(db, until, workers.steps())
                 progress(until, last)
         finally:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 import apsw
 
+from eventstore.bulk_work import without_collections
 from eventstore.reading import event_log
 from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, schema_of
@@ -87,10 +88,11 @@ def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress
     done, last = 0, event_log.head(db)
     while done < last:
         until = min(event_log.following(db, done, last) - 1 + _CHUNK, last)
-        records = list(event_log.records(db, done, until))
-        for changes in job_states.fold(db, records):
-            tables.apply(db, changes)
-            save_states(db, _PREFIX + FOLD, state_changes(changes))
+        with without_collections():
+            records = list(event_log.records(db, done, until))
+            for changes in job_states.fold(db, records):
+                tables.apply(db, changes)
+                save_states(db, _PREFIX + FOLD, state_changes(changes))
         done = until
         progress(done, last)
     return tables.failures

@@ -152,7 +152,7 @@ class Views:
                 f"seq {records[0].seq}: another Views object advanced them"
             )
         self._before_batch = len(self._unsaid)
-        if any(isinstance(record, Notice) for record in records):
+        if Notice in set(map(type, records)):
             self._apply_parts(db, records)
         else:
             self._apply_part(db, *self._states.fold(db, records))

@@ -181,7 +181,11 @@ def _context(record: Record, form: type[_T]) -> _T:
         raise _Malformed
     try:
         decoded: _T = _DECODERS[form](context)
-        if _LONG.search(context) and not _in_64_bits(msgspec.json.decode(context)):
+        if (
+            len(context) > 19
+            and _LONG.search(context)
+            and not _in_64_bits(msgspec.json.decode(context))
+        ):
             raise _Malformed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _Malformed from None

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventstore.events import compression
 from eventstore.events.compression import DIGITS, SHORTEST, WHOLE, Deflater, inflate, shorten
 from eventstore.events.journal_line import Entry, decode_event
 from eventstore.ingest.writer import Writer
@@ -53,6 +54,8 @@ def again(data: bytes) -> Entry:
         (b'{"timestamp":0.1,"name":"x","context":{"a":[1]}}', SHORTEST),
         (b'{"timestamp":1795390190,"name":"x"}', WHOLE),
         (b'{"timestamp":1e300,"name":"x"}', WHOLE),
+        (b'{"timestamp":1e-10,"name":"x"}', SHORTEST),
+        (b'{"timestamp":1.5,"name":"%b","context":{"%d":"%%"}}', DIGITS),
         (b'{"timestamp":1.0,"name":"\\u0078"}', WHOLE),
         (b'{"timestamp":1.0,"name":"a\\"b"}', WHOLE),
         (b'{"name":"x","timestamp":1.0}', WHOLE),
@@ -87,6 +90,30 @@ def test_any_events_text_comes_back(
         event["context"] = context
     text = json.dumps(event, separators=separators, ensure_ascii=ascii_only)
     again(text.encode(errors="replace"))
+
+
+_TIMES = st.floats(0.0, 2.0**54) | st.sampled_from([1e-10, 1.0, 2.0**53, 1790000000.25])
+
+
+@given(
+    _TIMES,
+    st.sampled_from(["%.17g", "%r", "%d", "%.17g.0"]),
+    st.text('ab%"\\', max_size=5),
+    st.none() | st.just('{"a":"%b"}'),
+)
+def test_the_short_way_keeps_what_the_long_way_does(
+    time: float, written: str, name: str, context: str | None
+) -> None:
+    text = f'{{"timestamp":{written % time},"name":{json.dumps(name)}'
+    data = (text + ("}" if context is None else f',"context":{context}}}')).encode()
+    found = decode_event(data)
+    if not isinstance(found, Entry):
+        return
+    event = (data, found.timestamp, found.name, found.context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "_WHOLE_ONLY", 0.0)
+        long_way = shorten(*event)
+    assert long_way == shorten(*event)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=30))

@@ -15,8 +15,7 @@ from __future__ import annotations
 import sys
 import syslog
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from errno import EIO, ENOMEM
 from functools import wraps
 from typing import ParamSpec
@@ -44,20 +43,32 @@ def guarded(log: Log, where: str, callback: Callable[_P, object]) -> Callable[_P
     return called
 
 
-@contextmanager
-def answering(bus: Bus, message: Message) -> Iterator[None]:
+class answering:  # noqa: N801 - a context manager; a generator's takes several times as long
     """Turn what is raised while a request is answered into its error response."""
-    try:
-        yield
-    except RpcError as error:
-        bus.respond_error(message, error.errno, error.text)
-    except StoreError as error:
-        bus.respond_error(message, EIO, str(error))
-    except MemoryError:
-        bus.respond_error(message, ENOMEM, "out of memory; ask for less, or later")
-    except Exception:  # noqa: BLE001 - it concerns one request only
-        unforeseen(bus, f"answering {message.request.topic}")
-        bus.respond_error(message, EIO, "internal error: see the log")
+
+    __slots__ = ("_bus", "_message")
+
+    def __init__(self, bus: Bus, message: Message) -> None:
+        self._bus = bus
+        self._message = message
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        if isinstance(error, RpcError):
+            self._bus.respond_error(self._message, error.errno, error.text)
+        elif isinstance(error, StoreError):
+            self._bus.respond_error(self._message, EIO, str(error))
+        elif isinstance(error, MemoryError):
+            text = "out of memory; ask for less, or later"
+            self._bus.respond_error(self._message, ENOMEM, text)
+        else:  # it concerns one request only
+            unforeseen(self._bus, f"answering {self._message.request.topic}")
+            self._bus.respond_error(self._message, EIO, "internal error: see the log")
+        return True
 
 
 def unforeseen(log: Log, where: str) -> None:

@@ -42,7 +42,7 @@ from projections.queries.list_jobs import (
     listing,
     unfinished_keys,
 )
-from projections.queries.render import Renderer, UnknownAttributeError
+from projections.queries.render import Renderer, UnknownAttributeError, renderer
 
 MIN_HOSTS = 1024
 """How many hosts or ranks a constraint may name; as many as there are brokers, if more."""
@@ -89,8 +89,9 @@ class _Asked(NamedTuple):
 class Service:
     """Answers requests from a store's views.
 
-    ``as_of``: answer as of that moment, in seconds since the epoch. ``active`` returns the
-    active jobs and ``pack`` encodes one's attributes, if the caller keeps them in memory.
+    ``as_of``: answer as of that moment, in seconds since the epoch. If the caller keeps them in
+    memory, ``active`` returns the active jobs, ``active_of_id`` the newest one of an id, and
+    ``pack`` encodes one's attributes.
     ``instance_size``: number of brokers. ``hidden`` has keys of jobs that do not count as
     inactive in lists.
     """
@@ -102,6 +103,7 @@ class Service:
         *,
         as_of: float | None = None,
         active: Callable[[], Iterable[Job]] | None = None,
+        active_of_id: one_job.Active | None = None,
         pack: Pack = packed,
         instance_size: int = 1,
         hidden: Container[int] = (),
@@ -110,6 +112,7 @@ class Service:
         self.config = config
         self._as_of = as_of
         self._active = active
+        self._active_of_id = active_of_id
         self._pack = pack
         self._hidden = hidden
         self.max_hosts = max(instance_size, MIN_HOSTS)
@@ -133,8 +136,7 @@ class Service:
         if not request.credential.allowed:
             raise RpcError(EPERM, NOT_ALLOWED)
         if request.topic == "job-list.list-id" and self._as_of is None:
-            with translated(self._store.path):  # it needs no snapshot
-                return list(topic(_Asked(self._store.db, request, facts)))
+            return [self._job_now(request)]
         with self._store.snapshot() as db:
             return list(topic(_Asked(db, request, facts)))
 
@@ -169,7 +171,7 @@ class Service:
         found = listing(
             db,
             Visibility(self.config, request.credential).within(given),
-            Renderer(wanted.attrs),
+            renderer(wanted.attrs),
             active=lambda: self._active_jobs(db),
             scope=Scope(wanted.since, self._until, self.config.follow_purges),
             max_comparisons=self.config.max_comparisons,
@@ -200,22 +202,33 @@ class Service:
         found.collected += filter(None, self.jobs(asked.db, asked.request))
         return found.take(last=True)
 
-    def _list_id(self, asked: _Asked) -> Iterator[bytes]:
-        self._check_size(asked.request)
-        wanted = read_list_id(asked.request.text)
-        picker = Renderer(wanted.attrs)
+    def _job_now(self, request: Request) -> bytes:
+        """Answer a ``list-id``: by one statement, which needs no snapshot."""
         try:
-            job = self._one(asked.db, wanted.id, wanted.state, picker, asked.request.credential)
+            return self._id(self._store.db, request)
+        except apsw.Error:
+            with translated(self._store.path):
+                raise
+
+    def _list_id(self, asked: _Asked) -> Iterator[bytes]:
+        yield self._id(asked.db, asked.request)
+
+    def _id(self, db: apsw.Connection, request: Request) -> bytes:
+        self._check_size(request)
+        wanted = read_list_id(request.text)
+        picker = renderer(wanted.attrs)
+        try:
+            job = self._one(db, wanted.id, wanted.state, picker, request.credential)
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
-        yield responses.one_job(job)
+        return responses.one_job(job)
 
     def of_job(self, job: Job, wanted: ListIdRequest, asker: Credential) -> bytes:
         """Return the payload for a request that waited for ``job``; raises RpcError."""
         if not Visibility(self.config, asker).of_user(job.userid):
             raise RpcError(ENOENT)
         try:
-            return responses.one_job(Renderer(wanted.attrs).job(job))
+            return responses.one_job(renderer(wanted.attrs).job(job))
         except UnknownAttributeError as error:
             raise RpcError(EINVAL, str(error)) from error
 
@@ -224,7 +237,7 @@ class Service:
     ) -> bytes:
         visible = Visibility(self.config, asker)
         if self._as_of is None:
-            job, row = one_job.newest(db, jobid)
+            job, row = one_job.newest(db, jobid, self._active_of_id)
         else:
             job, row = as_of.job_at(db, jobid, self._as_of), None
             if job is not None and self._purged(job):

@@ -80,7 +80,12 @@ class Live:
         views.tell(partial(bus.log, syslog.LOG_ERR))
         active = ActiveJobs(views)
         service = Service(
-            store, config, active=active.jobs, pack=active.pack, instance_size=size
+            store,
+            config,
+            active=active.jobs,
+            active_of_id=views.newest_active,
+            pack=active.pack,
+            instance_size=size,
         )
         answers = Answers(bus, service)
         self.requests = InProgress(

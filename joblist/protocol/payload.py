@@ -23,6 +23,7 @@ __all__ = [
     "boolean",
     "int32",
     "int64",
+    "is_plain",
     "loads",
     "number",
     "string",
@@ -92,6 +93,11 @@ def _decoded(text: bytes) -> dict[str, object]:
         return _decoder.decode(text)
     finally:
         setrecursionlimit(usual)
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether a text that msgspec takes is one that jansson takes, too, to its end."""
+    return b"\0" not in text and not needs_care(text)
 
 
 @overload

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import EPROTO
 
 import msgspec
@@ -25,6 +26,7 @@ from projections.job.state import ACTIVE, INACTIVE, USERID_UNKNOWN
 ROLE_OWNER = 1
 ROLE_USER = 2
 ROLE_ADMIN = 8
+_NO_STATE = ~(ACTIVE | INACTIVE)
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ class ListIdRequest(msgspec.Struct, frozen=True):
     """``job-list.list-id``: one job, once it has been in ``state`` (0: any)."""
 
     id: int
-    attrs: list[object]
+    attrs: Sequence[object]
     state: int
 
 
@@ -124,8 +126,30 @@ def read_constraint(obj: object, max_hosts: int, budgets: Budgets) -> Constraint
         raise budgets.exceeded(name) from error
 
 
+class _ListIdForm(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    id: int
+    attrs: list[str]
+    state: int = 0
+
+
+_decode_list_id = msgspec.json.Decoder(_ListIdForm).decode
+
+
 def read_list_id(text: bytes | None) -> ListIdRequest:
     """Read a ``list-id`` request; raises RpcError."""
+    if text is not None and payload.is_plain(text):
+        try:
+            form = _decode_list_id(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # the general way finds out what is wrong, or that nothing is
+        else:
+            if 0 <= form.state < 2**31 and not form.state & _NO_STATE:
+                return ListIdRequest(form.id, form.attrs, form.state)
+    return read_any_list_id(text)
+
+
+def read_any_list_id(text: bytes | None) -> ListIdRequest:
+    """Read a ``list-id`` request of whatever form; raises RpcError."""
     try:
         members = payload.loads(text)
         jobid = unpack(members, "id", int64)
@@ -134,7 +158,7 @@ def read_list_id(text: bytes | None) -> ListIdRequest:
     except PayloadError as error:
         raise _invalid(str(error)) from error
     wanted = _array(attrs)
-    if state & ~(ACTIVE | INACTIVE):
+    if state & _NO_STATE:
         raise _invalid("invalid state specified")
     return ListIdRequest(jobid, wanted, state)
 

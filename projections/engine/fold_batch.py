@@ -62,6 +62,7 @@ class JobStates:
         self._part = part
         self._kept_key = last_key  # before the last `fold`
         self._before: dict[int, Job | None] = {}  # states that it changed, as they were
+        self._keys: dict[int, tuple[int, ...]] | None = None  # by job id, once asked for
 
     def keep(self) -> None:
         """Keep what was changed: it cannot be undone any more."""
@@ -72,11 +73,33 @@ class JobStates:
         """Have all states as they were before the last `fold`, unless it was kept."""
         self._last_key = self._kept_key
         for key, before in self._before.items():
-            if before is None:
-                self.unfinished.pop(key, None)
-            else:
-                self.unfinished[key] = before
+            self._set(key, before)
         self._before = {}
+
+    def of_id(self, jobid: int) -> list[Job]:
+        """Return the unfinished jobs with this id, the newest first."""
+        if self._keys is None:
+            self._keys = {}
+            for job in self.unfinished.values():
+                self._keys[job.id] = (*self._keys.get(job.id, ()), job.key)
+        keys = self._keys.get(jobid, ())
+        return [self.unfinished[key] for key in sorted(keys, reverse=True)]
+
+    def _set(self, key: int, job: Job | None) -> None:
+        """Have this state of a job; None: it is not unfinished."""
+        kept = self.unfinished.pop(key, None) if job is None else self.unfinished.get(key)
+        if job is not None:
+            self.unfinished[key] = job
+        if self._keys is None or (kept is None) is (job is None):
+            return
+        jobid = (job or kept).id  # type: ignore[union-attr]
+        others = tuple(other for other in self._keys.get(jobid, ()) if other != key)
+        if job is not None:
+            others = (*others, key)
+        if others:
+            self._keys[jobid] = others
+        else:
+            self._keys.pop(jobid, None)
 
     def fold(
         self, db: apsw.Connection, records: Sequence[Record | Notice]
@@ -163,12 +186,10 @@ class JobStates:
         first = found.get(key)
         found[key] = Change(before if first is None else first.before, after)
         kept = self.unfinished.get(key)
-        if after is not None and after.state != INACTIVE:
+        state = after if after is not None and after.state != INACTIVE else None
+        if state is not None or kept is not None:
             self._before.setdefault(key, kept)
-            self.unfinished[key] = after
-        elif kept is not None:
-            self._before.setdefault(key, kept)
-            del self.unfinished[key]
+            self._set(key, state)
 
 
 _BY_NOTICE = {

@@ -39,7 +39,7 @@ from projections.engine.left_behind import (
 )
 from projections.engine.row_deltas import ViewTables
 from projections.job.reducers import FOLD_VERSION
-from projections.job.state import INACTIVE, Job
+from projections.job.state import INACTIVE, NEW, Job
 from projections.public.schema import is_published, publish
 
 FOLD = "fold"
@@ -141,6 +141,11 @@ class Views:
     def state(self, key: int) -> Job | None:
         """Return the state of an unfinished job, by its key; None for any other."""
         return self._states.unfinished.get(key)
+
+    def newest_active(self, jobid: int) -> Job | None:
+        """Return the newest active job with this id; None if there is none."""
+        found = (job for job in self._states.of_id(jobid) if job.state != NEW)
+        return next(found, None)
 
     def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
         """Apply the records of a batch to all current views, inside its transaction."""

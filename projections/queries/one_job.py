@@ -7,6 +7,7 @@ again. The newest job, the one with the highest key, is meant.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from projections.engine.fold_batch import decode_state
 from projections.job.state import Job
 
 SQL = statements(__file__)
+Active = Callable[[int], "Job | None"]
 
 
 class InactiveJob(NamedTuple):
@@ -27,15 +29,27 @@ class InactiveJob(NamedTuple):
     values: str
 
 
-def newest(db: apsw.Connection, jobid: int) -> tuple[Job | None, InactiveJob | None]:
-    """Return the state of an active job, or the row of an inactive one; None for the other."""
-    # A job that finishes between the two statements is found by both: no snapshot is needed.
-    found = [*fetch(db, SQL["active"], (jobid,)), *fetch(db, SQL["inactive"], (jobid,))]
-    if not found:
-        return None, None
-    _, *columns = max(found, key=itemgetter(0))
-    if len(columns) == 1:
-        return decode_state(columns[0]), None
+def newest(
+    db: apsw.Connection, jobid: int, active: Active | None = None
+) -> tuple[Job | None, InactiveJob | None]:
+    """Return the state of an active job, or the row of an inactive one; None for the other.
+
+    ``active`` gives the newest active job of an id, where the caller keeps them in memory.
+    """
+    if active is None:
+        rows = fetch(db, SQL["jobs"], (jobid,))
+        job = None
+    else:
+        rows = fetch(db, SQL["inactive"], (jobid,))
+        job = active(jobid)
+    if not rows:
+        return job, None
+    row = rows[0] if len(rows) == 1 else max(rows, key=itemgetter(0))
+    key, state, *columns = row
+    if job is not None and job.key > key:
+        return job, None
+    if state is not None:
+        return decode_state(state), None
     return None, InactiveJob(*columns)
 
 

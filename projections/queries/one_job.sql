@@ -1,12 +1,15 @@
 -- SPDX-License-Identifier: LGPL-3.0
 
--- name: active
--- Key and encoded state of each active job with an id.
-SELECT job, data FROM active JOIN fold USING (job) WHERE jobid = ?;
+-- name: jobs
+-- Each job with id ?1: (key, state) of those that are active; of inactive ones (key, NULL), when
+-- they were purged, the user, and the packed values.
+SELECT job, data, NULL, NULL, NULL FROM active JOIN fold USING (job) WHERE jobid = ?1
+UNION ALL
+SELECT job, NULL, t_purged, userid, answer FROM inactive WHERE jobid = ?1;
 
 -- name: inactive
--- Each inactive job with an id.
-SELECT job, t_purged, userid, answer FROM inactive WHERE jobid = ?;
+-- The same of the inactive ones.
+SELECT job, NULL, t_purged, userid, answer FROM inactive WHERE jobid = ?;
 
 -- name: newest_purged
 -- 1 if the newest job with an id is inactive and purged, else no row.

@@ -30,6 +30,8 @@ MOST_TEXTS = 16 * 2**20
 """Bytes of all rendered texts that are kept, with the packed values that they were made of."""
 MOST_PACKED = 32 * 2**20
 """Bytes of the packed values of active jobs that are kept."""
+_MOST_LISTS = 4  # renderers that are kept
+_MOST_TEMPLATES = 256
 
 
 class UnknownAttributeError(ValueError):
@@ -81,6 +83,8 @@ class Renderer:
         mask, _, rest = values.partition(SEPARATOR)
         template = self._templates.get(mask)
         if template is None:
+            if len(self._templates) >= _MOST_TEMPLATES:
+                self._templates.clear()
             template = self._templates[mask] = _template(self._names, mask)
         found = rest.split(SEPARATOR)
         if template.indexes is not None:
@@ -138,6 +142,19 @@ class RecentTexts:
 RECENT = RecentTexts()
 
 
+def renderer(attributes: Sequence[object]) -> Renderer:
+    """Return a Renderer; those of the lists of attributes that were asked for last are kept."""
+    try:
+        return _kept(tuple(attributes))
+    except TypeError:  # there are arrays or objects among them
+        return Renderer(attributes)
+
+
+@lru_cache(_MOST_LISTS)
+def _kept(attributes: tuple[object, ...]) -> Renderer:
+    return Renderer(attributes)
+
+
 class PackedCache:
     """Packs active jobs, and keeps the packed values of each until the job changes.
 
@@ -188,7 +205,7 @@ class _Template(NamedTuple):
     indexes: list[int] | None
 
 
-@lru_cache(256)
+@lru_cache(_MOST_TEMPLATES)
 def _template(names: tuple[str, ...], mask: str) -> _Template:
     there = [name for bit, name in enumerate(ATTRIBUTES) if int(mask) >> bit & 1]
     wanted = [name for name in names if name in there]

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from projections.job.attributes import ATTRIBUTES, SEPARATOR, answer, packed
+from projections.job.attributes import ATTRIBUTES, answer
+from projections.job.packing import SEPARATOR, packed
 from projections.job.state import (
     CLEANUP,
     DEPEND,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import apsw
 
+from eventstore.bulk_work import without_collections
 from eventstore.events import digest_chain
 from eventstore.maintenance.batch_contents import BatchFault, read_contents
 from eventstore.maintenance.derived_rows import derived_fault, is_recovered
@@ -121,7 +122,8 @@ class _Chain:
             self._may_have_holes = is_recovered(self._db)
             total = value(self._db, "SELECT count(*) FROM batch")
             for row in self._db.execute(SQL["batches"]):
-                self._verify_batch(_Batch(*row))
+                with without_collections():
+                    self._verify_batch(_Batch(*row))
                 progress(self._done, total)
             self._check_nothing_else()
         except BatchFault as fault:

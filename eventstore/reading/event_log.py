@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import apsw
@@ -86,26 +87,21 @@ def records(
         after = until
 
 
-def _chunk(
-    db: apsw.Connection, after: int, until: int, part: Part
-) -> Iterator[Record | Notice]:
+def _chunk(db: apsw.Connection, after: int, until: int, part: Part) -> list[Record | Notice]:
     window = (after, until)
-    jobspecs, rs = (
-        {seq: row for seq, *row in db.execute(SQL[name], window)}
-        for name in ("jobspecs_between", "Rs_between")
-    )
-    notices = [_notice(row) for row in db.execute(SQL["notices_between"], window)]
-    for row in _rows(db, SQL["events_between"], (*window, *part)):
+    payloads = {
+        table: {seq: payload(*row) for seq, *row in db.execute(SQL[name], window)}
+        for table, name in (("jobspec", "jobspecs_between"), ("R", "Rs_between"))
+    }
+    jobspec_of, r_of = payloads["jobspec"].get, payloads["R"].get
+    found: list[Record | Notice] = []
+    for row in db.execute(SQL["events_between"], (*window, *part)).fetchall():
         seq = row[0]
-        while notices and notices[0].seq < seq:
-            yield notices.pop(0)
-        jobspec, r = jobspecs.get(seq), rs.get(seq)
-        yield _record(
-            row,
-            None if jobspec is None else payload(*jobspec),
-            None if r is None else payload(*r),
-        )
-    yield from notices
+        found.append(_record(row, jobspec_of(seq), r_of(seq)))
+    notices = [_notice(row) for row in db.execute(SQL["notices_between"], window)]
+    if notices:
+        found = sorted([*found, *notices], key=attrgetter("seq"))
+    return found
 
 
 def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None
@@ -136,7 +132,7 @@ def records_of(
         jobspecs, rs = Bases(db, "jobspec"), Bases(db, "R")
         for row in fetch(db, SQL["events_of_jobs"], (_json(some), bound)):
             jobspec, r = jobspecs.payload(row[10], row[11]), rs.payload(row[12], row[13])
-            found[row[1]].append(_record(row, jobspec, r))
+            found[row[1]].append(_record(row[:10], jobspec, r))
         for job, records in found.items():
             yield job, _in_order(records)
 
@@ -228,22 +224,20 @@ def keys(db: apsw.Connection, jobid: int) -> list[int]:
 
 
 def _record(row: Any, jobspec: bytes | None = None, r: bytes | None = None) -> Record:  # noqa: ANN401
-    seq, job, jobid, stream, replayed, anchor, timestamp, name, form, kept = row[:10]
+    seq, job, jobid, stream, replayed, anchor, timestamp, name, form, kept = row
     if not (type(jobspec) in _BLOB and type(r) in _BLOB and type(anchor) in _INTEGER):
         raise apsw.CorruptError(f"event {seq} has columns of other types")
-    stored = entry(timestamp, name, form, kept)
+    if form in _SHORTENED and (type(timestamp), type(name), type(kept)) == _TYPES:
+        stored = Entry(timestamp, name, kept or None, None, form, kept)
+    else:
+        stored = entry(timestamp, name, form, kept)
     return Record(seq, job, jobid, stream, replayed == 1, anchor, stored, jobspec, r)
 
 
+_SHORTENED = frozenset(FORMS) - {WHOLE}
+_TYPES = (float, str, bytes)
 _BLOB = frozenset((bytes, type(None)))
 _INTEGER = frozenset((int, type(None)))
-
-
-def _rows(db: apsw.Connection, sql: str, bindings: tuple[int, ...]) -> Iterator[Any]:
-    yield from db.execute(sql, bindings)
-
-
-_TYPES = (float, str, bytes)
 
 
 def entry(timestamp: float, name: str, form: int, kept: bytes) -> Entry:

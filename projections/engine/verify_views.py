@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
 
 _PREFIX = "temp.check_"
-_CHUNK = 20_000
+_CHUNK = 100_000  # events: jobs that begin and end in one chunk are made once
 _INDEX = re.compile(r"INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
 _REMEDY = "run `flux-jobdb rebuild`"
 

@@ -37,7 +37,7 @@ def newest(
     ``active`` gives the newest active job of an id, where the caller keeps them in memory.
     """
     if active is None:
-        rows = fetch(db, SQL["jobs"], (jobid,))
+        rows = fetch(db, SQL["jobs"], (jobid, jobid))
         job = None
     else:
         rows = fetch(db, SQL["inactive"], (jobid,))

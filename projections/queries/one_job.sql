@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: LGPL-3.0
 
 -- name: jobs
--- Each job with id ?1: (key, state) of those that are active; of inactive ones (key, NULL), when
--- they were purged, the user, and the packed values.
-SELECT job, data, NULL, NULL, NULL FROM active JOIN fold USING (job) WHERE jobid = ?1
+-- Each job with the id ?, given twice: (key, state) of those that are active; of inactive ones
+-- (key, NULL), when they were purged, the user, and the packed values.
+SELECT job, data, NULL, NULL, NULL FROM active JOIN fold USING (job) WHERE jobid = ?
 UNION ALL
-SELECT job, NULL, t_purged, userid, answer FROM inactive WHERE jobid = ?1;
+SELECT job, NULL, t_purged, userid, answer FROM inactive WHERE jobid = ?;
 
 -- name: inactive
 -- The same of the inactive ones.

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from eventstore.errors import StoreError, Unfit
@@ -23,18 +25,19 @@ class Failing:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, errors: dict[bytes, Exception]) -> None:
         self.sizes: list[int] = []
         self.reported: list[tuple[bytes, Exception, bool]] = []
-        take, append = Intake.take, Writer.append
+        take_all, append = Intake.take_all, Writer.append
 
-        def choking(intake: Intake, line: bytes) -> None:
-            if line in errors:
-                raise errors[line]
-            take(intake, line)
+        def choking(intake: Intake, lines: Sequence[bytes]) -> None:
+            for line in lines:
+                if line in errors:
+                    raise errors[line]
+            take_all(intake, lines)
 
         def noting(writer: Writer, lines: list[bytes]) -> object:
             self.sizes.append(len(lines))
             return append(writer, lines)
 
-        monkeypatch.setattr(Intake, "take", choking)
+        monkeypatch.setattr(Intake, "take_all", choking)
         monkeypatch.setattr(Writer, "append", noting)
 
     def store(self, store: Store) -> tuple[Writer, list[bytes]]:

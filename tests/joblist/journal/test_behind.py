@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from errno import ENOSYS
 
 import pytest
@@ -188,15 +189,16 @@ def test_batches_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_stored_is_kept_as_a_reject(
     module: Module, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    take = Intake.take
+    take_all = Intake.take_all
     bad = life(7, 7000.0)[0]
 
-    def choking(intake: Intake, line: bytes) -> None:
-        if line == bad:
-            raise error
-        take(intake, line)
+    def choking(intake: Intake, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            if line == bad:
+                raise error
+        take_all(intake, lines)
 
-    monkeypatch.setattr(Intake, "take", choking)
+    monkeypatch.setattr(Intake, "take_all", choking)
     module.feed(*life(2, 2000.0), bad, *life(3, 3000.0))
     assert [3, 2, 1] == module.ids()
     ((data, reason),) = fetch(module.store.db, "SELECT data, reason FROM reject")
@@ -224,14 +226,15 @@ def test_who_waits_is_answered_although_another_line_cannot_be_stored(
     module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch is repeated line by line then, and the last line brings nobody's event."""
-    take, bad = Intake.take, life(9, 9000.0)[0]
+    take_all, bad = Intake.take_all, life(9, 9000.0)[0]
 
-    def choking(intake: Intake, line: bytes) -> None:
-        if line == bad:
-            raise ZeroDivisionError
-        take(intake, line)
+    def choking(intake: Intake, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            if line == bad:
+                raise ZeroDivisionError
+        take_all(intake, lines)
 
-    monkeypatch.setattr(Intake, "take", choking)
+    monkeypatch.setattr(Intake, "take_all", choking)
     lines = life(7, 7000.0)
     module.feed(*lines[:3])
     asked = module.ask("list-id", {"id": 7, "attrs": ["state"], "state": RUN})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from errno import ECONNRESET, EINVAL, ENODATA, ENOSYS, EPERM, EPROTO
 from pathlib import Path
 from typing import Any
@@ -114,14 +115,15 @@ def test_what_is_too_much_to_keep_is_asked_for_again(
 def test_a_fault_of_ours_loses_one_line_only(
     module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Intake.take
+    take_all = Intake.take_all
 
-    def choking(intake: Intake, line: bytes) -> None:
-        if b'"id": 2,' in line:
-            raise ZeroDivisionError
-        take(intake, line)
+    def choking(intake: Intake, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            if b'"id": 2,' in line:
+                raise ZeroDivisionError
+        take_all(intake, lines)
 
-    monkeypatch.setattr(Intake, "take", choking)
+    monkeypatch.setattr(Intake, "take_all", choking)
     module.feed(*life(1), *life(2), *life(3, 3000.0))
     assert [3, 1] == module.ids()
     assert any("ZeroDivisionError" in line for line in module.bus.logged)

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from projections.job.attributes import packed
+from projections.job.packing import packed
 from projections.job.state import INACTIVE, Job
 from projections.queries import render
 from projections.queries.render import PackedCache, RecentTexts, Renderer

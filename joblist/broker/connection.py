@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import signal
 import syslog
-from collections.abc import Callable
-from errno import ENOENT, EPROTO
+from collections.abc import Callable, Iterator
+from errno import ENODATA, ENOENT, EPROTO
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -84,6 +84,20 @@ class Link:
     def tables(self) -> dict[str, Any]:
         """Return the instance's configuration, as it is now."""
         return cast("dict[str, Any]", self._handle.rpc("config.get").get())
+
+    def ask(self, topic: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the responses to a streaming request; raises OSError for an error."""
+        rpc = self._handle.rpc(
+            topic, request, self._constants.FLUX_NODEID_ANY, self._constants.FLUX_RPC_STREAMING
+        )
+        while True:
+            try:
+                yield rpc.get()
+            except OSError as error:
+                if error.errno == ENODATA:
+                    return
+                raise
+            rpc.reset()
 
     def log(self, level: int, text: str) -> None:
         """Log a line in the broker's log."""

@@ -28,9 +28,10 @@ GUEST = 2  # the role USER of RFC 12, without that of the owner
 @click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
 @click.option("--userid", type=int, help="As this user may ask, if no owner of the instance.")
 @click.option("--config", metavar="FILE", help="The instance's configuration (TOML).")
+@click.option("--instance", is_flag=True, help="Ask the job-list of the Flux instance.")
 @click.argument("query", required=False)
 def command(
-    form: str | None, userid: int | None, config: str | None, query: str | None
+    form: str | None, userid: int | None, config: str | None, instance: bool, query: str | None
 ) -> None:
     """Ask in SQL: read-only, over the views that docs/sql.md describes.
 
@@ -40,6 +41,11 @@ def command(
         raise click.UsageError("--config counts with --userid only")
     if userid is not None and query is None:
         raise click.UsageError("--userid needs a QUERY: the shell is for who may read the file")
+    if instance:
+        if query is None or userid is not None:
+            raise click.UsageError("--instance needs a QUERY, and asks as who you are")
+        _print_of_instance(_text(query), form or "table")
+        return
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if query is None and not terminal:
         raise click.UsageError("give a QUERY: without one, the shell needs a terminal")
@@ -87,6 +93,24 @@ def _print(db: apsw.Connection, query: str, form: str) -> None:
     FORMATS[form](run(db, query))
 
 
+def _print_of_instance(query: str, form: str) -> None:
+    """Ask the service, with the method job-list.sql."""
+    from cli.instance import connected  # noqa: PLC0415
+    from cli.sql.formats import FORMATS  # noqa: PLC0415
+    from cli.sql.instance import Remote  # noqa: PLC0415
+
+    remote = Remote(connected(), query)
+    FORMATS[form](remote.found)
+    if remote.truncated:
+        _say_cut()
+
+
+def _say_cut() -> None:
+    from joblist.sql.limits import Limits  # noqa: PLC0415
+
+    say(f"warning: output ends at {Limits().rows} rows, or where it is too long", err=True)
+
+
 def _print_for(
     db: apsw.Connection, query: str, form: str, userid: int, config: str | None
 ) -> None:
@@ -103,4 +127,4 @@ def _print_for(
     found, cut = answer(db, query, of(db, settings, guest), Limits())
     FORMATS[form](found)
     if cut():
-        say(f"warning: output ends at {Limits().rows} rows, or where it is too long", err=True)
+        _say_cut()

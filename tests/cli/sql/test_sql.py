@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import apsw
 import pytest
 
 from cli.sql.formats import print_csv, print_json, print_table
+from cli.sql.instance import Remote
 from cli.sql.shell import Shell
 from projections.sql.functions import register
-from projections.sql.statement import Rows
+from projections.sql.statement import Rows, SqlError
 from tests.support.command import Command
 from tests.support.journal_generator import journal
 
@@ -108,6 +110,37 @@ def test_a_guest_sees_what_job_list_would_show(jobdb: Command) -> None:
     done = jobdb("sql", "--csv", "--userid", "1", endless)
     assert len(done.stdout.splitlines()) == 10_001
     assert "output ends at 10000 rows" in done.err
+
+
+class Instance:
+    """An instance whose job-list gives these responses, and then an error if there is one."""
+
+    def __init__(self, responses: list[dict[str, Any]], error: OSError | None = None) -> None:
+        self.responses, self.error = responses, error
+
+    def ask(self, topic: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        assert (topic, request) == ("job-list.sql", {"query": "SELECT 1"})
+        yield from self.responses
+        if self.error is not None:
+            raise self.error
+
+
+def test_the_answer_of_an_instance_is_read_response_by_response() -> None:
+    responses = [
+        {"columns": ["a"], "rows": [[1], [2]]},
+        {"columns": ["a"], "rows": [[3]], "truncated": True},
+    ]
+    remote = Remote(Instance(responses), "SELECT 1")
+    assert remote.found.names == ("a",)
+    assert next(remote.found.rows) == (1,)
+    assert not remote.truncated
+    assert list(remote.found.rows) == [(2,), (3,)]
+    assert remote.truncated
+    with pytest.raises(SqlError, match="job-list: no such column"):
+        Remote(Instance([], OSError(22, "no such column")), "SELECT 1")
+    broken = Remote(Instance(responses[:1], OSError(110, "too long")), "SELECT 1")
+    with pytest.raises(SqlError, match="too long"):
+        list(broken.found.rows)
 
 
 def test_without_a_question_it_needs_a_terminal(jobdb: Command) -> None:

@@ -5,6 +5,10 @@ A request is tried in the thread for one *slice*. What does not end within that 
 reader process from its beginning: nothing of it was sent. A user whose requests have taken
 much of the thread's time lately is not tried there at all, so that whoever asks for little is
 answered at once, whatever others do.
+
+The clock is that of the thread's own processor time: on a machine that is busy with other
+things, an answer takes longer, but no more of the thread. A slice also ends after a longer time
+by the wall, for a disk that is slow.
 """
 
 from __future__ import annotations
@@ -15,8 +19,10 @@ from contextlib import contextmanager
 
 import apsw
 
-BURST, SHARE = 0.03, 0.02
+BURST, SHARE = 0.03, 0.05
 """Seconds of the thread's time that a user may take at once, and a second after that."""
+WALL = 5
+"""How many times as long as its processor time a slice may take by the wall."""
 
 _STEPS = 500  # of SQLite's virtual machine between two looks at the clock
 _MOST_USERS = 256  # that are remembered
@@ -28,16 +34,17 @@ class OverSlice(Exception):  # noqa: N818 - nothing is wrong
 
 @contextmanager
 def slice_of(
-    db: apsw.Connection, seconds: float, clock: Callable[[], float] = time.monotonic
+    db: apsw.Connection, seconds: float, clock: Callable[[], float] = time.thread_time
 ) -> Iterator[Callable[[], bool]]:
     """Bound what is done inside: SQLite raises OverSlice when the time is over.
 
     So does what is given, which is to be called now and then by other work.
     """
     end = clock() + seconds
+    end_by_wall = time.monotonic() + WALL * seconds
 
     def look() -> bool:
-        if clock() > end:
+        if clock() > end or time.monotonic() > end_by_wall:
             raise OverSlice
         return False
 
@@ -49,10 +56,18 @@ def slice_of(
 
 
 class ThreadTime:
-    """Who has had how much of the thread's time lately."""
+    """Who has had how much of the thread's time lately.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    ``clock`` is that of days, ``work`` that of the thread's processor time.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._clock = clock
+        self._work = work
         self._left: dict[int, tuple[float, float]] = {}  # seconds, and when that was
 
     def may_have_more(self, userid: int) -> bool:
@@ -62,13 +77,12 @@ class ThreadTime:
     @contextmanager
     def of(self, userid: int) -> Iterator[None]:
         """Count the time of what is done inside as a user's."""
-        begin = self._clock()
+        begin = self._work()
         try:
             yield
         finally:
-            now = self._clock()
-            left = self._balance(userid) - (now - begin)
-            self._left[userid] = max(left, -BURST), now
+            left = self._balance(userid) - (self._work() - begin)
+            self._left[userid] = max(left, -BURST), self._clock()
             if len(self._left) > _MOST_USERS:
                 self._left = {u: v for u, v in self._left.items() if self._balance(u) < BURST}
 

@@ -2,7 +2,8 @@
 """Reader processes: they answer what the module's thread must not be held up by.
 
     messages.py  what the module and a reader say to each other, as bytes
-    queue.py     requests that wait: bounded, users by turns
+    queue.py     requests that wait: bounded, and who comes next
+    shares.py    how much of the readers' time each user has had lately
     pool.py      in the module: gives them to readers, starts and replaces these
     process.py   in the module: one reader that was started, and the socket to it
     worker.py    the reader: answers one request after the other
@@ -12,4 +13,4 @@ A reader opens the database for reading only. What it answers is made by the sam
 answers of the module's thread (joblist/service.py, joblist/list_answer.py).
 """
 
-__all__ = ["limits", "messages", "pool", "process", "queue", "worker"]
+__all__ = ["limits", "messages", "pool", "process", "queue", "shares", "worker"]

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Requests that wait for a reader: users take turns, and none may have all readers. Pure."""
+"""Requests that wait for a reader: who has had least is next, and nobody has all readers."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from joblist.protocol.budgets import Budgets
+from joblist.readers.shares import MUCH, Shares
 
+FEW, SMALL = 8, 2**16
+"""So many requests, of so many bytes in all, each user may have, however many others have."""
 _MIB = 2**20
 
 
@@ -42,9 +46,10 @@ class FairQueue(Generic[_Item]):
     answered or dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._users: dict[int, _User[_Item]] = {}  # in the order of their turns
         self._open = self._size = 0
+        self._shares = Shares(clock)
 
     def __len__(self) -> int:
         """Return how many are open."""
@@ -56,15 +61,20 @@ class FairQueue(Generic[_Item]):
         return sum(len(user.waiting) for user in self._users.values())
 
     def add(self, item: _Item, budgets: Budgets) -> None:
-        """Add one that waits; raises RpcError if there are too many."""
+        """Add one that waits; raises RpcError if there are too many.
+
+        What others have does not count for a user's first few small ones.
+        """
         user = self._users.get(item.userid)
         mine, bytes_mine = (user.open, user.size) if user else (0, 0)
         if mine >= budgets.max_open_user:
             raise budgets.exceeded("max_open_user")
-        if self._open >= budgets.max_open:
+        few = mine < FEW and bytes_mine + item.size <= SMALL
+        if self._open >= budgets.max_open and not few:
             raise budgets.exceeded("max_open")
         most = budgets.max_open_bytes * _MIB
-        if self._size + item.size > most or bytes_mine + item.size > most // 2:
+        full = self._size + item.size > most and not few
+        if full or bytes_mine + item.size > most // 2:
             raise budgets.exceeded("max_open_bytes")
         if user is None:
             user = self._users[item.userid] = _User()
@@ -75,27 +85,39 @@ class FairQueue(Generic[_Item]):
     def next(self, readers: int) -> _Item | None:
         """Return the one whose turn it is, None if there is none.
 
-        Of several readers, one is always left for other users.
+        It is that of the user who has had least of the readers' time lately. Of several
+        readers, one is always left for other users, and for those who have had little.
         """
         most = max(1, readers - 1)
-        for userid, user in self._users.items():
-            if user.waiting and user.busy < most:
-                del self._users[userid]
-                self._users[userid] = user  # the last one now
-                user.busy += 1
-                return user.waiting.popleft()
-        return None
+        greedy = {u for u in self._users if self._shares.of(u) > MUCH}
+        left = sum(self._users[u].busy for u in greedy) < most
+        may = [
+            userid
+            for userid, user in self._users.items()
+            if user.waiting and user.busy < most and (left or userid not in greedy)
+        ]
+        if not may:
+            return None
+        # Rounded, so that those who have had little take turns.
+        userid = min(may, key=lambda one: round(self._shares.of(one), 1))
+        user = self._users.pop(userid)
+        self._users[userid] = user  # the last one now
+        user.busy += 1
+        self._shares.begin(userid)
+        return user.waiting.popleft()
 
     def closed(self, item: _Item) -> None:
         """Forget one that `next` has returned."""
         user = self._users[item.userid]
         user.busy -= 1
+        self._shares.end(item.userid)
         self._forget(user, item)
 
     def again(self, item: _Item) -> None:
         """Have one wait again that `next` has returned: it is its user's next one."""
         user = self._users[item.userid]
         user.busy -= 1
+        self._shares.end(item.userid)
         user.waiting.appendleft(item)
 
     def drop(self, unwanted: Callable[[_Item], bool]) -> list[_Item]:

@@ -22,6 +22,7 @@ from joblist.live.quick import Quick
 from joblist.ports import Message
 from joblist.protocol.budgets import Budgets
 from joblist.readers import pool, process
+from joblist.readers.queue import FEW
 from joblist.readers.messages import MOST_BACK, Frames, Kind, frame, parts
 from projections.engine.views import Views
 from tests.support.fake_bus import SENTINEL, Module, life, readers_that
@@ -190,18 +191,18 @@ def test_memory_is_bounded(module: Module) -> None:
 
 
 def test_one_user_may_not_have_all_that_wait(module: Module) -> None:
-    bounded(module, max_open_user=3, max_open=5)
-    asked = [module.ask("list", ALL, **OTHER) for _ in range(4)]
-    refused = module.answers(asked[3])
+    bounded(module, max_open_user=9, max_open=9)
+    asked = [module.ask("list", ALL, **OTHER) for _ in range(10)]
+    refused = module.answers(asked[9])
     assert [
-        (EAGAIN, "3 requests of this user are not answered yet; try again later")
+        (EAGAIN, "9 requests of this user are not answered yet; try again later")
     ] == refused
-    more = [module.ask("list", ALL) for _ in range(3)]
-    assert [(EAGAIN, "5 requests are not answered yet; try again later")] == module.answers(
-        more[2]
+    more = [module.ask("list", ALL) for _ in range(FEW + 1)]
+    assert [(EAGAIN, "9 requests are not answered yet; try again later")] == module.answers(
+        more[FEW]
     )
     module.bus.pass_time(1)
-    for one in (*asked[:3], *more[:2]):
+    for one in (*asked[:9], *more[:FEW]):
         assert 300 == len(module.answers(one)[0]["jobs"])
     assert 300 == len(module.ids())
 

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Whose request a reader gets next, and whose is refused."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from joblist.live.thread_time import BURST, SHARE, ThreadTime
+from joblist.protocol.budgets import Budgets
+from joblist.protocol.errors import RpcError
+from joblist.readers.queue import FEW, SMALL, FairQueue
+from joblist.readers.shares import HALF_LIFE, MUCH, Shares
+
+MANY = Budgets()
+
+
+class Item(NamedTuple):
+    """A request of ``size`` bytes."""
+
+    userid: int
+    size: int = 100
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_share_includes_what_goes_on_and_is_forgotten_by_halves() -> None:
+    clock = Clock()
+    shares = Shares(clock)
+    shares.begin(7)
+    clock.now += 4
+    assert shares.of(7) == 4
+    shares.end(7)
+    assert shares.of(7) == 4
+    clock.now += HALF_LIFE
+    assert shares.of(7) == pytest.approx(2)
+    assert shares.of(8) == 0
+
+
+def test_who_has_had_least_comes_first() -> None:
+    clock = Clock()
+    queue: FairQueue[Item] = FairQueue(clock)
+    queue.add(Item(1), MANY)
+    first = queue.next(3)
+    assert first is not None
+    clock.now += 0.3
+    queue.closed(first)
+    queue.add(Item(1), MANY)
+    queue.add(Item(2), MANY)
+    assert queue.next(3) == Item(2)
+
+
+def test_users_who_have_had_much_leave_a_reader_to_others() -> None:
+    clock = Clock()
+    queue: FairQueue[Item] = FairQueue(clock)
+    for userid in range(5):
+        queue.add(Item(userid), MANY)
+    assert [queue.next(3), queue.next(3)] == [Item(0), Item(1)]
+    clock.now += MUCH + 0.1  # both go on
+    third = queue.next(3)
+    assert third == Item(2)
+    clock.now += MUCH + 0.1
+    queue.closed(third)
+    queue.add(Item(2), MANY)
+    for _ in range(2):  # 3 and 4 have had nothing, 2 has to wait
+        found = queue.next(3)
+        assert found in {Item(3), Item(4)}
+        queue.closed(found)
+    assert queue.next(3) is None
+    queue.closed(Item(0))
+    assert queue.next(3) == Item(2)
+
+
+def test_a_users_first_few_small_requests_are_not_refused_for_what_others_have() -> None:
+    queue: FairQueue[Item] = FairQueue(Clock())
+    full = Budgets(max_open=2, max_open_bytes=1)
+    queue.add(Item(1, 2**19), full)
+    queue.add(Item(2, 2**19), full)
+    for _ in range(FEW):
+        queue.add(Item(3, SMALL // FEW), full)
+    with pytest.raises(RpcError, match="requests are not answered yet"):
+        queue.add(Item(3, 1), full)
+    with pytest.raises(RpcError, match="requests are not answered yet"):
+        queue.add(Item(4, SMALL + 1), full)
+
+
+def test_the_threads_time_is_counted_by_its_own_clock() -> None:
+    """A machine that is busy with other things makes nobody spend more."""
+    clock, work = Clock(), Clock()
+    spent = ThreadTime(clock, work)
+    with spent.of(1):
+        clock.now += 60
+    assert spent.may_have_more(1)
+    with spent.of(1):
+        work.now += 2 * BURST
+    assert not spent.may_have_more(1)
+    clock.now += BURST / SHARE + 0.1
+    assert spent.may_have_more(1)

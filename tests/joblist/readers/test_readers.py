@@ -22,8 +22,8 @@ from joblist.live.quick import Quick
 from joblist.ports import Message
 from joblist.protocol.budgets import Budgets
 from joblist.readers import pool, process
-from joblist.readers.queue import FEW
 from joblist.readers.messages import MOST_BACK, Frames, Kind, frame, parts
+from joblist.readers.queue import FEW
 from projections.engine.views import Views
 from tests.support.fake_bus import SENTINEL, Module, life, readers_that
 from tests.support.journal_generator import journal

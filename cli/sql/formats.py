@@ -25,10 +25,13 @@ _WIDEST = 60  # characters of a column, unless it is the last one
 
 def print_json(found: Rows) -> None:
     """Print a JSON object a line."""
-    for row in found.rows:
-        members = zip(found.names, map(_plain, row), strict=True)
-        text = ", ".join(f"{json.dumps(name)}: {_json(value)}" for name, value in members)
-        sys.stdout.write(f"{{{text}}}\n")
+    sys.stdout.writelines(_object(found.names, row) for row in found.rows)
+
+
+def _object(names: Iterable[str], row: Iterable[Any]) -> str:
+    members = zip(names, map(_plain, row), strict=True)
+    text = ", ".join(f"{json.dumps(name)}: {_json(value)}" for name, value in members)
+    return f"{{{text}}}\n"
 
 
 def _json(value: str | int | float | None) -> str:
@@ -54,8 +57,7 @@ def print_table(found: Rows) -> None:
         min(max(len(text) for text, _ in column), _WIDEST)
         for column in zip(*([(name, False) for name in names], *first), strict=True)
     ]
-    for line in _lines(names, widths, chain(first, cells)):
-        sys.stdout.write(line + "\n")
+    sys.stdout.writelines(f"{line}\n" for line in _lines(names, widths, chain(first, cells)))
 
 
 _Cell = tuple[str, bool]  # a text, and whether it is a number

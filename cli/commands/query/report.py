@@ -106,6 +106,6 @@ def _print(found: Sheet, report: Report, form: str | None) -> None:
     elif form == "chart":
         width = shutil.get_terminal_size().columns
         colored = sys.stdout.isatty()
-        sys.stdout.write(charts.drawn(found, report.chart, width, colored=colored))
+        sys.stdout.writelines([charts.drawn(found, report.chart, width, colored=colored)])
     else:
         sys.stdout.writelines(f"{line}\n" for line in tables.lines(found))

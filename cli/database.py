@@ -53,6 +53,7 @@ def writing() -> Iterator[tuple[Store, Views]]:
     from eventstore.storage.connection import create_or_open  # noqa: PLC0415
     from projections.engine.rebuild import refresh  # noqa: PLC0415
     from projections.engine.views import Views  # noqa: PLC0415
+    from projections.node_queries.settle import settle  # noqa: PLC0415
 
     # A batch allocates many objects and frees none before it is committed: collecting
     # garbage meanwhile costs time and finds nothing.
@@ -63,6 +64,8 @@ def writing() -> Iterator[tuple[Store, Views]]:
         with progress("rebuilding views") as advance:
             refresh(views, advance)
         yield store, views
+        with store.transaction() as db:
+            settle(db)
 
 
 @contextmanager

@@ -186,7 +186,7 @@ class Database:
         until: float | None = None,
         tz: str | None = None,
     ) -> Rows[Figures]:
-        """Return a report: "jobs", "waits" or "usage", as `flux-jobdb report` prints it.
+        """Return a report: "jobs", "waits", "usage" or "nodes", as `flux-jobdb report` does.
 
         Up to ``until`` (None: now), to which jobs that still run are counted. Raises ValueError
         for what is no kind, period, key, zone or range.
@@ -197,7 +197,10 @@ class Database:
         report, keys, where = KINDS[kind], tuple(dict.fromkeys(group)), zone(tz)
         end = time.time() if until is None else until
         with self._store.snapshot() as db:
-            asked = question(db, keys, since=since, until=end, by=by, where=where)
+            asked = question(
+                db, keys, since=since, until=end, by=by, where=where,
+                beginning=report.beginning,
+            )  # fmt: skip
         return self._rows(
             lambda store: (
                 figures_of(report, keys, row) for row in report.rows(store.db, asked)

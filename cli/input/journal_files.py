@@ -12,6 +12,7 @@ from cli.input.line_files import LineFile
 from cli.input.stop_signals import StopSignals
 from eventstore.errors import InputError
 from eventstore.events.journal_line import Reject, decode_line
+from eventstore.events.resource_line import decode_resource
 
 __all__ = ["JournalFile", "NoJournalError"]
 
@@ -81,4 +82,4 @@ class JournalFile(LineFile):
 
 
 def _is_of_a_journal(line: bytes) -> bool:
-    return not isinstance(decode_line(line), Reject)
+    return not isinstance(decode_line(line), Reject) or decode_resource(line) is not None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from eventstore.events import resource_notices
 from eventstore.events.journal_line import Entry, decode_purge
 
 
@@ -46,6 +47,8 @@ class Notice(NamedTuple):
         purge   {"jobs":[ID,…]}: the job manager forgot these job ids, verbatim as it said it
         gone    {"jobs":[KEY,…]}: a complete backlog did not have the jobs of these keys
         boot    {"boot":ID,"memos":{KEY:[SEQ,…]}}: another broker, and the memos that it kept
+
+    Others are what the resource module sent: resource_notices.py names them.
     """
 
     seq: int
@@ -57,6 +60,8 @@ class Notice(NamedTuple):
     def well_formed(self) -> bool:
         """Whether kind, time and data are of a form that is ever appended."""
         times = isinstance(self.time, float) and isfinite(self.time)
+        if times and isinstance(self.data, bytes) and self.kind in resource_notices.KINDS:
+            return resource_notices.is_possible(self.kind, self.time, self.data)
         decode = _FORMS.get(self.kind)
         if not times or decode is None or not isinstance(self.data, bytes):
             return False

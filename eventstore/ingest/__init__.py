@@ -6,6 +6,7 @@ isolation.py        a line that cannot be stored is set aside, the others are st
 unit_of_work.py     a batch's transaction, and who is told how it ended
 intake.py           takes lines: what is stored is recognised, the rest becomes rows
 intake.sql          its statements
+resource_intake.py  the same for what the resource module sends
 job_places.py       which job a response is about, and how far it is read and stored
 stored_events.py    what is stored of a job, read where that is needed
 stored_events.sql   its queries
@@ -24,6 +25,7 @@ __all__ = [
     "intake",
     "isolation",
     "job_places",
+    "resource_intake",
     "stored_events",
     "unit_of_work",
     "writer",

@@ -71,11 +71,27 @@ class BatchRows:
         Its time is when it was ``seen``. Where that is not known, or no later, it is just
         after the time ``after``.
         """
-        time = min(max(nextafter(after, inf), seen or 0.0), _LARGEST_TIME)
-        notice = Notice(self.first + len(self.records), time, kind, data)
+        time = max(self.just_after(after), min(seen or 0.0, _LARGEST_TIME))
+        notice = Notice(self.next_seq, time, kind, data)
         self.records.append(notice)
         inserts.append_notice(self.db, notice)
         return notice.seq
+
+    def add_placed(self, kind: str, time: float, data: bytes, digest: bytes | None) -> None:
+        """Write a notice that has its own time, and a digest that no other one has."""
+        notice = Notice(self.next_seq, time, kind, data)
+        self.records.append(notice)
+        inserts.append_recognised(self.db, notice, digest)
+
+    @property
+    def next_seq(self) -> int:
+        """The seq of the next event or notice."""
+        return self.first + len(self.records)
+
+    @staticmethod
+    def just_after(time: float) -> float:
+        """Return the next time after another."""
+        return min(nextafter(time, inf), _LARGEST_TIME)
 
     def add_reject(self, reject: Reject) -> None:
         """Write a reject, unless it is stored already."""

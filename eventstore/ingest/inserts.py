@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import apsw
 import msgspec
 
-from eventstore.events import digest_chain
+from eventstore.events import digest_chain, resource_notices
 from eventstore.events.compression import Deflater, shorten
 from eventstore.events.journal_line import decode_purge
 from eventstore.events.records import Notice, Record
@@ -81,21 +81,29 @@ def _copies(deflaters: dict[str, Deflater]) -> dict[str, Deflater]:
 
 
 def append_notice(db: apsw.Connection, notice: Notice) -> None:
-    """Append a notice; a purge is recognised later by a digest."""
+    """Append a notice; some are recognised later by a digest."""
     free = (
-        digest for digest in notice_digests(notice.kind, notice.data)
+        digest for digest in notice_digests(notice)
         if value(db, "SELECT 1 FROM notice WHERE digest = ?", (digest,)) is None
     )  # fmt: skip
-    row = (notice.seq, notice.time, notice.kind, next(free, None), notice.data)
+    append_recognised(db, notice, next(free, None))
+
+
+def append_recognised(db: apsw.Connection, notice: Notice, digest: bytes | None) -> None:
+    """Append a notice with the digest that it is recognised by."""
+    row = (notice.seq, notice.time, notice.kind, digest, notice.data)
     db.execute(SQL["append_notice"], row)
 
 
-def notice_digests(kind: str, data: bytes) -> tuple[bytes, ...]:
-    """Return what the column ``digest`` may hold of a purge; of others it is NULL.
+def notice_digests(notice: Notice) -> tuple[bytes, ...]:
+    """Return what the column ``digest`` may hold; of some kinds it is NULL.
 
-    It is the digest of the purge as Flux writes it, so that the same ids in other text are
-    the same purge; earlier versions stored that of the bytes.
+    Of a purge, it is the digest of the purge as Flux writes it, so that the same ids in other
+    text are the same purge; earlier versions stored that of the bytes.
     """
+    _, time, kind, data = notice
+    if kind in resource_notices.KINDS:
+        return resource_notices.digests(kind, time, data)
     if kind != "purge":
         return ()
     written = msgspec.json.encode({"jobs": decode_purge(data).jobs})

@@ -18,13 +18,20 @@ from eventstore.events.journal_line import (
     decode_live,
     glimpse,
 )
-from eventstore.events.records import Record
+from eventstore.events.records import Notice, Record
+from eventstore.events.resource_line import (
+    PREFIX,
+    ResourceResponse,
+    ResourceStatus,
+    decode_resource,
+)
 from eventstore.ingest import stored_events
 from eventstore.ingest.backlog import Backlog
 from eventstore.ingest.batch_rows import BatchRows
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.inserts import notice_digests
 from eventstore.ingest.job_places import JobPlaces
+from eventstore.ingest.resource_intake import ResourceIntake
 from eventstore.ingest.stored_events import JobPlace
 from eventstore.reading.event_log import head
 from eventstore.storage.sql import fetch, statements
@@ -45,12 +52,14 @@ class Intake:
         self,
         places: JobPlaces,
         backlog: Backlog,
+        resources: ResourceIntake,
         latest: float,
         now: Callable[[], float] | None,
     ) -> None:
         self.counts = Counts()
         self._places = places
         self._backlog = backlog
+        self._resources = resources
         self._now = now
         self._latest = latest  # as of the last commit; see BatchRows.latest
         self._rows: BatchRows
@@ -61,6 +70,7 @@ class Intake:
         seen = None if self._now is None else self._now()
         self._rows = BatchRows(db, head(db) + 1, self._latest, seen)
         self._places.begin(db)
+        self._resources.begin(self._rows, self.counts)
         return self._rows
 
     def committed(self) -> None:
@@ -71,7 +81,7 @@ class Intake:
         """Drop what the batch changed; rows and counts are made anew for each batch."""
 
     def take_all(self, lines: Iterable[bytes]) -> None:
-        """Take lines: responses of the journal, and payloads of purge events.
+        """Take lines: responses of the journals, and payloads of purge events and of status.
 
         Most lines bring the next event of a job that this batch has met. They are taken in a
         loop without a call, which says the same as `_take_next`.
@@ -104,11 +114,14 @@ class Intake:
 
     def _take_other(self, line: bytes) -> None:
         """Take what is no live response of one event."""
+        if line.startswith(PREFIX) and self._take_resource(line):
+            return
         if self._take_known(line):
             return
         message = decode_any(line)
         if isinstance(message, Reject):
-            self.take_reject(message)
+            if not self._take_resource(line):
+                self.take_reject(message)
             return
         self.counts.responses += 1
         if isinstance(message, Purge):
@@ -117,6 +130,23 @@ class Intake:
         self._take_response(message)
         if message.jobid == SENTINEL:
             self._backlog.end(self._rows)
+
+    def _take_resource(self, line: bytes) -> bool:
+        """Take what the resource module sent; returns whether it is that."""
+        message = decode_resource(line)
+        if message is None:
+            return False
+        self.counts.responses += 1
+        self.counts.of_resources += 1
+        if isinstance(message, ResourceResponse):
+            for reject in message.rejects:
+                self.take_reject(reject)
+            self._resources.take(message)
+        elif isinstance(message, ResourceStatus):
+            self._resources.take_status(message)
+        else:
+            self._resources.take_end(message)
+        return True
 
     def take_reject(self, reject: Reject) -> None:
         """Take what cannot be stored as an event."""
@@ -237,7 +267,7 @@ class Intake:
         db = self._rows.flushed()
         if any(
             fetch(db, "SELECT 1 FROM notice WHERE digest = ?", (digest,))
-            for digest in notice_digests("purge", purge.data)
+            for digest in notice_digests(Notice(0, 0.0, "purge", purge.data))
         ):
             return
         seq = self._rows.add_notice("purge", purge.data, self._rows.latest, self._rows.seen)

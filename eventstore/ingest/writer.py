@@ -20,6 +20,7 @@ from eventstore.ingest.counts import Counts
 from eventstore.ingest.inserts import Payloads
 from eventstore.ingest.intake import Intake
 from eventstore.ingest.job_places import JobPlaces
+from eventstore.ingest.resource_intake import ResourceIntake
 from eventstore.ingest.unit_of_work import Participant, UnitOfWork
 from eventstore.reading.event_log import latest
 from eventstore.storage.connection import Store
@@ -64,16 +65,23 @@ class Writer:
             sql = "INSERT INTO source (name, boot, started) VALUES (?, ?, ?)"
             db.execute(sql, (name, boot, clock()))
             self.source = db.last_insert_rowid()
-            places = JobPlaces()
-            self._intake = Intake(places, backlog, latest(db), clock if live else None)
+            places, resources = JobPlaces(), ResourceIntake(boot)
+            seen = clock if live else None
+            self._intake = Intake(places, backlog, resources, latest(db), seen)
         self._payloads = Payloads()
-        memory = (self._intake, places, backlog, self._payloads)
+        memory = (self._intake, places, backlog, resources, self._payloads)
         self._unit = UnitOfWork(store, memory, participants)
 
     def close(self, outcome: str = "done") -> None:
-        """Record how the source ended."""
+        """Record how the source ended.
+
+        The boot of a source is that of its job manager: one that had the resource journal
+        alone names none, so that the job journal of that boot is still news.
+        """
+        alone = 0 < self.counts.responses == self.counts.of_resources
+        no_boot = ", boot = NULL" if alone else ""
         with self._store.transaction() as db:
-            sql = "UPDATE source SET ended = ?, outcome = ? WHERE source = ?"
+            sql = f"UPDATE source SET ended = ?, outcome = ?{no_boot} WHERE source = ?"
             db.execute(sql, (self._clock(), outcome, self.source))
 
     def append(self, lines: Iterable[bytes]) -> Counts:

@@ -20,6 +20,7 @@ import apsw
 import msgspec
 
 from eventstore.events.journal_line import decode_purge
+from eventstore.events.records import Notice
 from eventstore.ingest.inserts import notice_digests, reject_digest
 from eventstore.storage.sql import fetch, statements, value
 
@@ -49,9 +50,9 @@ def purge_key(db: apsw.Connection, jobid: int, seq: int) -> list[int]:
 def _notices(db: apsw.Connection) -> Iterator[str]:
     """Compare the tables ``purged`` and ``gone`` with the notices that they follow from."""
     rows = dict.fromkeys(("purged", "gone"), 0)
-    for seq, kind, digest, data in db.execute(SQL["notices"]):
+    for seq, time, kind, digest, data in db.execute(SQL["notices"]):
         try:
-            digests = notice_digests(kind, data)
+            digests = notice_digests(Notice(seq, time, kind, data))
             named = decode_purge(data).jobs if kind in {"purge", "gone"} else []
         except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
             yield f"notice {seq}: it cannot be decoded"

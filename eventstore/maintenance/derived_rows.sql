@@ -6,7 +6,7 @@ WHERE jobid = ? AND EXISTS (SELECT 1 FROM event WHERE job = key AND seq < ?)
 ORDER BY stream DESC LIMIT 1;
 
 -- name: notices
-SELECT seq, kind, digest, data FROM notice
+SELECT seq, time, kind, digest, data FROM notice
 ORDER BY seq;
 
 -- name: rejects

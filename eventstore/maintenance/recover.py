@@ -205,7 +205,7 @@ def _jobs(found: Salvage, job_ids: Sequence[str]) -> dict[int, tuple[int, int]]:
 def _append_notice(db: apsw.Connection, notice: Notice) -> None:
     """Append a notice, and the rows of purged and gone that follow from it."""
     inserts.append_notice(db, notice)
-    if notice.kind == "boot":
+    if notice.kind not in {"purge", "gone"}:
         return
     named = decode_purge(notice.data).jobs
     if notice.kind == "purge":

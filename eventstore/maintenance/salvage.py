@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 
 from eventstore.errors import reachable
-from eventstore.storage.schema import APPLICATION_ID, migrate
+from eventstore.storage.schema import APPLICATION_ID, COLUMNS_VERSION, migrate
 from eventstore.storage.sql import fetch, value
 
 Row = tuple[Any, ...]
@@ -120,7 +120,7 @@ def _reading(path: str) -> apsw.Connection:
         # tells which schema it has.
         if not fetch(db, "SELECT 1 FROM pragma_table_info('event') WHERE name = 'form'"):
             db.execute("PRAGMA user_version = 1")
-            migrate(db)
+            migrate(db, COLUMNS_VERSION)
     except BaseException:
         db.close()
         raise

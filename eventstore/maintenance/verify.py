@@ -17,6 +17,7 @@ import apsw
 
 from eventstore.bulk_work import without_collections
 from eventstore.events import digest_chain
+from eventstore.events.resource_notices import EVENT
 from eventstore.maintenance.batch_contents import BatchFault, read_contents
 from eventstore.maintenance.derived_rows import derived_fault, is_recovered
 from eventstore.maintenance.integrity import schema_fault, structure_fault
@@ -168,6 +169,7 @@ class _Chain:
             raise BatchFault(f"{batch.where}: has {rows} events and notices")
         self._digest = proof.digest
         self._events += len(contents.events)
+        self._events += sum(notice.kind == EVENT for notice in contents.notices)
         self._done, self._last = number, batch.last
 
     def _check_nothing_else(self) -> None:

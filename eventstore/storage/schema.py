@@ -15,7 +15,9 @@ from eventstore.errors import NotOurs, StoreError, TooNew
 from eventstore.storage.sql import script
 
 APPLICATION_ID = 0x464A4442  # "FJDB"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+COLUMNS_VERSION = 2
+"""The version that gave tables the columns that they have now."""
 
 APPEND_ONLY = ("job", "event", "jobspec", "R", "notice", "purged", "gone", "batch", "reject")
 """Tables whose rows are never updated, deleted or replaced: triggers.sql refuses it."""
@@ -31,9 +33,9 @@ def create(db: apsw.Connection) -> None:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def migrate(db: apsw.Connection) -> None:
+def migrate(db: apsw.Connection, upto: int = SCHEMA_VERSION) -> None:
     """Bring an older schema up to date, one version after the other, each in a transaction."""
-    for version in range(db.pragma("user_version") + 1, SCHEMA_VERSION + 1):
+    for version in range(db.pragma("user_version") + 1, upto + 1):
         with db:
             db.execute(script(__file__, f"migrations/{version}.sql"))
             db.execute(f"PRAGMA user_version = {version}")

@@ -34,15 +34,17 @@ CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER)
 
 -- Messages that concern several jobs and are not events of them, by kind: 'purge' (the payload
 -- of a job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),
--- 'gone' (jobs that a complete backlog did not have: {"jobs":[KEY,…]}).
+-- 'gone' (jobs that a complete backlog did not have: {"jobs":[KEY,…]}). Those that begin with
+-- 'resource' are the resource module's events, and what else it sent
+-- (events/resource_notices.py).
 CREATE TABLE notice (
     seq    INTEGER PRIMARY KEY,
     time   REAL NOT NULL,        -- seconds since the epoch
     kind   TEXT NOT NULL,
-    digest BLOB UNIQUE,          -- of a purge, to recognise it; NULL for others
+    digest BLOB UNIQUE,          -- to recognise it when it comes again; NULL for some kinds
     data   BLOB NOT NULL
 );
-CREATE INDEX notice_by_kind ON notice (kind);
+CREATE INDEX notice_by_time ON notice (kind, time);
 
 -- Jobs that were purged, with the first purge that named them.
 CREATE TABLE purged (

@@ -13,6 +13,7 @@ stats.py        job stats
 stats.sql       its tables: sums by queue, and by hour
 reports.py      what reports are made of
 reports.sql     its tables: sums by hour, and jobs that are in none
+nodes.py        the views of nodes, which are made of notices
 registry.py     the built-in projections, and those of entry points
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "inactive",
     "interface",
     "job_columns",
+    "nodes",
     "registry",
     "reports",
     "stats",

@@ -32,7 +32,7 @@ class Inactive(Bulk):
     """Finished jobs: the tables ``inactive`` and ``span``."""
 
     name = "inactive"
-    version = 3
+    version = 4
     schema = script(__file__, "inactive.sql")
 
     def rows(self, job: Job) -> Iterator[Put]:
@@ -65,7 +65,7 @@ def _rows(job: Job) -> tuple[_Row, list[_Row]]:
     found: Iterable[Interval] = few_intervals(job, times) or set(any_intervals(job, times))
     ended, key = job.t_inactive, job.key
     return (
-        (*ids, *columns, *annotations_in(answer), answer),
+        (*ids, *columns, *annotations_in(answer), answer, job.t_free or None),
         [(kind, level, bucket, ended, key, lo, hi) for kind, level, bucket, lo, hi in found],
     )
 

@@ -38,7 +38,8 @@ CREATE TABLE inactive (
     dependencies TEXT,          -- a JSON array
     annotations_at   INTEGER,   -- where in `answer` the annotations are: the first character,
     annotations_size INTEGER,   -- counted from 1, and the number of characters
-    answer     TEXT    NOT NULL -- all attributes, packed (job/packing.py)
+    answer     TEXT    NOT NULL, -- all attributes, packed (job/packing.py)
+    t_free     REAL             -- when its resources were freed
 );
 
 -- Which one a question uses: constraints/sql_plan.py.

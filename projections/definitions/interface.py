@@ -17,11 +17,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import apsw
 
 from eventstore.errors import StoreError
+from eventstore.events.records import Notice, Record
 from eventstore.storage.sql import fetch
 from projections.job.state import Job
 from projections.public.schema import NAMES
@@ -72,6 +73,41 @@ class Bulk:
     def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
         """Add to ``puts`` and ``sums`` what `rows` returns for each of these inactive jobs."""
         raise NotImplementedError
+
+
+class Keeper(Protocol):
+    """Takes part in batches, for a projection whose rows do not follow from jobs."""
+
+    def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Write the rows that follow from a batch, inside its transaction."""
+
+    def saw(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        """Take note of a batch, whose rows of jobs are written, inside its transaction."""
+
+    def forget(self) -> None:
+        """Drop what is remembered of the tables: they were changed, or rolled back."""
+
+
+class Kept(Protocol):
+    """A built-in projection whose rows do not follow from jobs, but from notices."""
+
+    name: str
+    version: int
+    schema: str
+
+    def rows(self, job: Job) -> Iterable[Put | Add]:
+        """Return nothing."""
+
+    def keeper(self) -> Keeper:
+        """Return what takes part in each batch that has notices."""
+
+    def fill(self, db: apsw.Connection, prefix: str) -> None:
+        """Fill the tables with this prefix from all that is stored."""
+
+
+def kept_among(projections: Iterable[Projection]) -> list[Kept]:
+    """Return those projections whose rows do not follow from jobs."""
+    return [cast("Kept", one) for one in projections if hasattr(one, "keeper")]
 
 
 class Schema(NamedTuple):

@@ -19,13 +19,16 @@ from projections.definitions.accounting import Accounting
 from projections.definitions.active import Active
 from projections.definitions.inactive import Inactive
 from projections.definitions.interface import Projection, check
+from projections.definitions.nodes import NodeViews
 from projections.definitions.reports import Reports
 from projections.definitions.stats import Stats
 
 GROUP = "flux_jobdb.projections"
 """The entry point group; each entry point names an object with the interface `Projection`."""
 
-BUILTIN: tuple[Projection, ...] = (Active(), Inactive(), Accounting(), Stats(), Reports())
+BUILTIN: tuple[Projection, ...] = (
+    Active(), Inactive(), Accounting(), Stats(), Reports(), NodeViews(),
+)  # fmt: skip
 
 RAISED = (Exception, SystemExit)
 """What a site's code may raise, and does not stop the program."""

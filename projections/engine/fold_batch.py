@@ -117,6 +117,8 @@ class JobStates:
             if isinstance(record, Record):
                 events.setdefault(record.job, []).append(record)
                 continue
+            if record.kind not in _BY_NOTICE:
+                continue  # what the resource module sent concerns no job
             self._fold_events(db, events, found)
             events = {}
             for key, before, after in _BY_NOTICE[record.kind](self, db, record, found):

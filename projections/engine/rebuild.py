@@ -19,7 +19,7 @@ from eventstore.errors import StoreError, translated
 from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY, Store
 from eventstore.storage.sql import fetch, value
-from projections.definitions.interface import Projection, schema_of
+from projections.definitions.interface import Projection, kept_among, schema_of
 from projections.definitions.registry import installed
 from projections.engine.left_behind import Failures, forget_failures, isolated
 from projections.engine.rebuild_workers import Shard, Step, Workers
@@ -208,6 +208,8 @@ class Rebuild:
     def _switch(self, db: apsw.Connection, *, sound: bool) -> None:
         old = stored_views(db)
         withdraw(db)
+        for kept in kept_among(self._tables.projections):
+            kept.fill(db, _PREFIX)
         for projection in self._tables.projections:
             with isolated(projection, self.failures, db):
                 for table in old[projection.name].tables if projection.name in old else ():

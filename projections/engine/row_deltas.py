@@ -19,7 +19,15 @@ import apsw
 from msgspec import Struct
 
 from eventstore.errors import StoreError
-from projections.definitions.interface import Add, Bulk, Projection, Put, columns_of, schema_of
+from projections.definitions.interface import (
+    Add,
+    Bulk,
+    Projection,
+    Put,
+    columns_of,
+    kept_among,
+    schema_of,
+)
 from projections.engine.fold_batch import Change
 from projections.engine.left_behind import Failures, isolated
 from projections.job.state import INACTIVE, Job
@@ -65,6 +73,12 @@ class ViewTables:
         """Those that did not fail."""
         return [projection for projection in self._all if projection.name not in self.failures]
 
+    @property
+    def _of_jobs(self) -> list[Projection]:
+        """Those whose rows follow from jobs."""
+        kept = {one.name for one in kept_among(self._all)}
+        return [projection for projection in self.projections if projection.name not in kept]
+
     def forget(self) -> None:
         """Drop the cached rows: the tables were changed by somebody else, or rolled back."""
         self._rows = {projection.name: {} for projection in self._all}
@@ -82,7 +96,7 @@ class ViewTables:
     def apply(self, db: apsw.Connection, changes: Mapping[int, Change]) -> None:
         """Write what changed jobs change in the tables."""
         parted = _parted(changes)
-        for projection in self.projections:
+        for projection in self._of_jobs:
             with isolated(projection, self.failures, db):
                 self._write(db, projection, self._delta(projection, changes, parted))
 
@@ -90,7 +104,7 @@ class ViewTables:
         """Return what changed jobs change in the tables, by projection."""
         found: dict[str, RowDeltas] = {}
         parted = _parted(changes)
-        for projection in self.projections:
+        for projection in self._of_jobs:
             with isolated(projection, self.failures):
                 found[projection.name] = self._delta(projection, changes, parted)
         return found

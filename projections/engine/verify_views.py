@@ -15,7 +15,7 @@ import apsw
 from eventstore.bulk_work import without_collections
 from eventstore.reading import event_log
 from eventstore.storage.sql import fetch, value
-from projections.definitions.interface import Projection, schema_of
+from projections.definitions.interface import Projection, kept_among, schema_of
 from projections.definitions.registry import installed
 from projections.engine.fold_batch import JobStates
 from projections.engine.left_behind import Failures, failed
@@ -59,6 +59,8 @@ def differing(
                 tables[name] = projection.name
         for name, reason in _fill(db, current, progress).items():
             return f"projection {name}: fails now: {reason}; {_REMEDY}"
+        for kept in kept_among(current):
+            kept.fill(db, _PREFIX)
         for table, name in tables.items():
             found = _compare(db, table)
             if found is not None:

@@ -24,7 +24,7 @@ from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, script, value
-from projections.definitions.interface import Projection, schema_of
+from projections.definitions.interface import Projection, kept_among, schema_of
 from projections.definitions.registry import checked, find
 from projections.engine.fold_batch import Change, JobStates, decode_state, encode_states
 from projections.engine.left_behind import (
@@ -117,7 +117,9 @@ class Views:
         """Load which views are current, and the states of unfinished jobs."""
         with self.store.snapshot() as db:
             self.stale = stale(db, self.projections)
-            self._tables = ViewTables(current(db, self.projections))
+            now = current(db, self.projections)
+            self._tables = ViewTables(now)
+            self._keepers = [one.keeper() for one in kept_among(now)]
             self._load_states(db)
             self._reached = event_log.head(db)  # the seq that is applied and committed
             self._advanced = self._reached  # and the seq that the current batch applied
@@ -159,8 +161,12 @@ class Views:
         self._before_batch = len(self._unsaid)
         if Notice in set(map(type, records)):
             self._apply_parts(db, records)
+            for keeper in self._keepers:
+                keeper.apply(db, records)
         else:
             self._apply_part(db, *self._states.fold(db, records))
+        for keeper in self._keepers:
+            keeper.saw(db, records)
         self.leave(db, self._tables.failures)
         names = [FOLD, *(projection.name for projection in self._tables.projections)]
         db.executemany(
@@ -203,6 +209,8 @@ class Views:
         """Be as before the last batch: as the views are stored."""
         self._states.undo()
         self._tables.revive()
+        for keeper in self._keepers:
+            keeper.forget()
         del self._unsaid[self._before_batch :]
         self._advanced = self._reached
 

@@ -26,6 +26,7 @@ from msgspec import Struct
 from eventstore.events.records import Record
 from projections.formats.json_text import c_string
 from projections.formats.json_update import merged, without_nulls
+from projections.job.integers import in_64_bits
 from projections.job.jobspec import read_jobspec, update_jobspec
 from projections.job.resource_set import read_r, update_r
 from projections.job.state import (
@@ -43,7 +44,7 @@ from projections.job.state import (
     Job,
 )
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised whenever the same events lead to another state; all views are rebuilt then."""
 
 
@@ -98,7 +99,6 @@ _DECODERS: dict[type, Callable[[bytes], Any]] = {
     )
 }
 _INT32 = range(-(2**31), 2**31)
-_INT64 = range(-(2**63), 2**63)
 _LONG = re.compile(rb"[0-9]{19}")  # digits of an integer that may exceed 64 bits
 
 
@@ -184,19 +184,12 @@ def _context(record: Record, form: type[_T]) -> _T:
         if (
             len(context) > 19
             and _LONG.search(context)
-            and not _in_64_bits(msgspec.json.decode(context))
+            and not in_64_bits(msgspec.json.decode(context))
         ):
             raise _Malformed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _Malformed from None
     return decoded
-
-
-def _in_64_bits(value: object) -> bool:
-    """Whether all integers are of 64 bits, signed: jansson reads no event with another one."""
-    if isinstance(value, dict | list):
-        return all(map(_in_64_bits, value.values() if isinstance(value, dict) else value))
-    return not isinstance(value, int) or value in _INT64
 
 
 # -- states (RFC 21)
@@ -295,6 +288,10 @@ def _finish(job: Job, record: Record) -> None:
     _cleanup(job, record)
 
 
+def _free(job: Job, record: Record) -> None:
+    job.t_free = job.t_free or record.entry.timestamp
+
+
 def _clean(job: Job, record: Record) -> None:
     if not _advance(job, INACTIVE):
         return
@@ -379,6 +376,7 @@ _REDUCERS: dict[str, Callable[[Job, Record], None]] = {
     "priority": _priority,
     "alloc": _alloc,
     "finish": _finish,
+    "free": _free,
     "clean": _clean,
     "urgency": _urgency,
     "exception": _exception,

@@ -168,3 +168,4 @@ class Job(Struct, gc=False, array_like=True, omit_defaults=True):
     queues: tuple[str, ...] = ()  # every queue the job was counted in
     entered: int = 0  # seq of the event that moved it to the list of running jobs
     t_purged: float = 0.0  # when the job manager purged it
+    t_free: float = 0.0  # when its resources were freed

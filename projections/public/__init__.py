@@ -7,6 +7,8 @@ events.sql  a row an event
 purges.sql  a row a purged job
 gaps.sql    what is missing
 usage.sql   node- and core-time by the hour
+nodes.sql   a row a node, as it is now
+node_states.sql  intervals of nodes: drained, offline, …
 
 The views use built-in functions only, so that every SQLite client can read them. Columns are
 added, never changed or removed: what would break a query becomes a view of another name.

@@ -11,10 +11,10 @@ import apsw
 
 from eventstore.storage.sql import fetch, script
 
-VERSION = 1
+VERSION = 2
 """Of the contract. It is raised when views or columns are added; none is ever removed."""
 
-VIEWS = ("jobs", "events", "purges", "gaps", "usage")
+VIEWS = ("jobs", "events", "purges", "gaps", "usage", "nodes", "node_states")
 """Names of the views: each has a file NAME.sql with one statement, CREATE VIEW NAME …"""
 
 NAMES = (*VIEWS, "contract")

@@ -12,6 +12,7 @@ quantiles.py      medians, other quantiles and means of whole numbers
 job_counts.py     the report of how many jobs ended, by result
 waits.py          the report of how long jobs waited to run
 usage.py          the report of node- and core-time
+nodes.py          the report of the time that nodes spent in each state
 kinds.py          these kinds, by name
 completeness.py   what the database lacks of a range of time
 completeness.sql  its queries
@@ -22,6 +23,7 @@ __all__ = [
     "hourly_sums",
     "job_counts",
     "kinds",
+    "nodes",
     "periods",
     "quantiles",
     "questions",

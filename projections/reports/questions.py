@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import tzinfo
 
 import apsw
@@ -24,24 +25,26 @@ def question(
     until: float,
     by: str | None,
     where: tzinfo,
+    beginning: Callable[[apsw.Connection], int | None] | None = None,
 ) -> Question:
     """Return the question; times are in seconds since the epoch.
 
     Without ``since``, the range begins with the first job: cut into periods, with the first of
-    them that has anything. Raises ValueError where it has no length.
+    them that has anything; ``beginning`` returns when that is. Raises ValueError where the
+    range has no length.
     """
     end = microseconds(until)
     start = 0 if since is None else microseconds(since)
     if since is None and by is not None:
-        start = _first_period(db, by, where, end).start
+        first = value(db, SQL["beginning"]) if beginning is None else beginning(db)
+        start = _first_period(first, by, where, end).start
     if start >= end:
         raise ValueError("the range of time ends before it begins")
     return Question(list(periods(start, end, by, where)), Group(keys))
 
 
-def _first_period(db: apsw.Connection, by: str, where: tzinfo, end: int) -> Period:
-    """Return the period in which the first job was submitted, or ran, as far as is known."""
-    first = value(db, SQL["beginning"])
+def _first_period(first: int | None, by: str, where: tzinfo, end: int) -> Period:
+    """Return the period in which the first thing happened, as far as is known."""
     first = end - 1 if first is None else min(max(int(first), 0), end - 1)
     before = max(first - _LONGEST, 0)
     return list(periods(before, first + 1, by, where))[-1]

@@ -79,13 +79,15 @@ def _nothing(_: apsw.Connection, __: Question) -> str:
 class Report(NamedTuple):
     """A kind of report: its columns, what makes its rows, and which column a chart shows.
 
-    ``note`` returns what is to be said below the rows; "": nothing.
+    ``note`` returns what is to be said below the rows; "": nothing. ``beginning`` is given for
+    a report that is not of jobs: when what it shows begins, in microseconds; None: never.
     """
 
     columns: tuple[Column, ...]
     rows: Callable[[apsw.Connection, Question], Iterable[Row]]
     chart: str
     note: Callable[[apsw.Connection, Question], str] = _nothing
+    beginning: Callable[[apsw.Connection], int | None] | None = None
 
 
 def ordered(question: Question, totals: dict[tuple[int, Values], Any]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eventstore.events.digest_chain import content_digest
+from eventstore.events.records import Notice
 from eventstore.ingest import inserts, intake
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
@@ -46,8 +47,8 @@ def test_a_database_that_told_them_by_their_bytes_is_sound(
     old, new = str(tmp_path / "old"), str(tmp_path / "new")
     with monkeypatch.context() as earlier:
 
-        def by_bytes(kind: str, data: bytes) -> tuple[bytes, ...]:
-            return (content_digest(data),) if kind == "purge" else ()
+        def by_bytes(notice: Notice) -> tuple[bytes, ...]:
+            return (content_digest(notice.data),) if notice.kind == "purge" else ()
 
         earlier.setattr(inserts, "notice_digests", by_bytes)
         earlier.setattr(intake, "notice_digests", by_bytes)

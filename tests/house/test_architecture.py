@@ -19,10 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (
     "eventstore/events", "eventstore", "eventstore/storage", "eventstore/reading",
     "eventstore/ingest", "eventstore/maintenance",
-    "projections/formats", "projections/notation", "projections/job",
-    "projections/constraints", "projections",
+    "projections/formats", "projections/notation", "projections/job", "projections/nodes",
+    "projections/constraints", "projections", "projections/node_views",
     "projections/public", "projections/definitions", "projections/engine",
-    "projections/queries", "projections/reports", "projections/sql",
+    "projections/queries", "projections/node_queries", "projections/reports",
+    "projections/sql",
     "joblist/protocol", "joblist", "joblist/journal", "joblist/sql", "joblist/readers",
     "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
@@ -31,8 +32,8 @@ FOLDERS = (
     "cli/commands", "cli/commands/query", "cli/commands/store", "cli/commands/service",
 )  # fmt: skip
 PURE = (
-    "eventstore/events", "projections/formats", "projections/job", "projections/constraints",
-    "joblist/protocol",
+    "eventstore/events", "projections/formats", "projections/job", "projections/nodes",
+    "projections/constraints", "joblist/protocol",
 )  # fmt: skip
 LAYERS = ("eventstore", "projections", "joblist", "cli")
 IMPURE = {

@@ -3,6 +3,7 @@
 
 list.py     jobs as a table, as `flux jobs`
 history.py  a job's events, readable
+nodes.py    the nodes, and what became of them
 info.py     a job's eventlog, jobspec or R
 events.py   the stored events
 rpc.py      answers to job-list's requests
@@ -20,6 +21,7 @@ __all__ = [
     "history",
     "info",
     "list",
+    "nodes",
     "report",
     "rpc",
     "sql",

@@ -23,9 +23,11 @@ __all__ = ["command"]
 def command(jobid: int | None, after: int, raw: bool) -> None:
     """Print the stored events in the order of their seq.
 
-    Each line has seq, job id and the event; with --raw the event alone.
+    Each line has seq, job id and the event; with --raw the event alone. Those of the resource
+    journal have "resource" in place of a job id.
     """
     from eventstore.events.records import Record  # noqa: PLC0415
+    from eventstore.events.resource_notices import EVENT  # noqa: PLC0415
     from eventstore.reading import event_log  # noqa: PLC0415
     from projections.notation.jobid import encode  # noqa: PLC0415
 
@@ -37,9 +39,13 @@ def command(jobid: int | None, after: int, raw: bool) -> None:
             else event_log.of_jobid(db, jobid, after)
         )
         for record in found:
-            if not isinstance(record, Record):
+            if isinstance(record, Record):
+                name = encode(record.jobid) if record.jobid >= 0 else str(record.jobid)
+                text = record.entry.data
+            elif record.kind == EVENT:
+                name, text = EVENT, record.data
+            else:
                 continue
             if not raw:
-                name = encode(record.jobid) if record.jobid >= 0 else str(record.jobid)
                 out.write(f"{record.seq} {name} ".encode())
-            out.write(record.entry.data + b"\n")
+            out.write(text + b"\n")

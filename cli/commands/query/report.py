@@ -57,21 +57,24 @@ class _Keys(click.ParamType["tuple[str, ...]"]):
 @click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
 @click.option("--chart", "form", flag_value="chart",
               help="Bars, drawn by plotext (extra `charts`).")  # fmt: skip
-@click.argument("kind", type=click.Choice(("jobs", "waits", "usage")))
+@click.argument("kind", type=click.Choice(("jobs", "waits", "usage", "nodes")))
 def command(kind: str, form: str | None, **options: Any) -> None:  # noqa: ANN401
-    """Report what jobs did: how they ended, how long they waited, what they used.
+    """Report what jobs did: how they ended, how long they waited, what they used; and nodes.
 
     jobs: how many became inactive, by result. waits: seconds from submission to allocation, of
     those that began to run. usage: how many ran, and for how many seconds times nodes and
-    cores; a job is shared out to the periods that it ran in.
+    cores; a job is shared out to the periods that it ran in. nodes: seconds that nodes were
+    allocated, idle, drained, offline, torpid, excluded, unknown.
     """
     from cli.reports.figures import sheet  # noqa: PLC0415
     from projections.reports.completeness import missing  # noqa: PLC0415
     from projections.reports.kinds import KINDS  # noqa: PLC0415
 
     report = KINDS[kind]
+    if report.beginning is not None and options["keys"]:
+        raise click.UsageError(f"report {kind}: --group is of jobs: leave it out")
     with reading() as store, store.snapshot() as db:
-        question = _question(db, options)
+        question = _question(db, options, report)
         rows = report.rows(db, question)
         keys, named = question.group.keys, options["by"] is not None
         _print(sheet(report, rows, keys, named=named), report, form)
@@ -82,7 +85,7 @@ def command(kind: str, form: str | None, **options: Any) -> None:  # noqa: ANN40
         say(f"flux-jobdb: {note}" if form else note, err=form is not None)
 
 
-def _question(db: apsw.Connection, options: dict[str, Any]) -> Question:
+def _question(db: apsw.Connection, options: dict[str, Any], report: Report) -> Question:
     from projections.reports.periods import zone  # noqa: PLC0415
     from projections.reports.questions import question  # noqa: PLC0415
 
@@ -90,7 +93,7 @@ def _question(db: apsw.Connection, options: dict[str, Any]) -> Question:
     try:
         return question(
             db, options["keys"], since=options["since"], until=until,
-            by=options["by"], where=zone(options["zone"]),
+            by=options["by"], where=zone(options["zone"]), beginning=report.beginning,
         )  # fmt: skip
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -59,11 +59,12 @@ def command(
     topic: str | None,
     request_text: str | None,
 ) -> int:
-    """Answer a job-list request as the broker module would.
+    """Answer a job-list request as the broker module would, or resource.status as Flux does.
 
     TOPIC is job-list.list, list-id, list-attrs, job-stats or stats-get (with "job-list." in
-    front); REQUEST is JSON, or - for standard input. Each response payload is a line. An
-    error goes to standard error as {"errno":N,"errstr":"..."}, with exit status 1.
+    front), or resource.status, in which null stands for what is not known. REQUEST is JSON, or
+    - for standard input. Each response payload is a line. An error goes to standard error as
+    {"errno":N,"errstr":"..."}, with exit status 1.
     """
     from joblist.config import read_tables  # noqa: PLC0415
 
@@ -148,10 +149,27 @@ def _answer(
     from joblist.service import Service  # noqa: PLC0415
     from projections.formats.json_text import dumps  # noqa: PLC0415
 
+    if request.topic == "resource.status":
+        return _resource_status(store, as_of)
     try:
         return Service(store, from_tables(tables), as_of=as_of).answer(request), None
     except RpcError as error:
         return [], dumps({"errno": error.errno, "errstr": _printable(error.text)})
+
+
+def _resource_status(store: Store, as_of: float | None) -> tuple[list[bytes], bytes | None]:
+    from errno import ENOSYS  # noqa: PLC0415
+    from math import inf  # noqa: PLC0415
+
+    from projections.formats.json_text import dumps  # noqa: PLC0415
+    from projections.node_queries.status import status  # noqa: PLC0415
+
+    with store.snapshot() as db:
+        found = status(db, inf if as_of is None else as_of)
+    if found is not None:
+        return [found], None
+    text = "what the resource module would have said then is not known"
+    return [], dumps({"errno": ENOSYS, "errstr": text})
 
 
 def _printable(text: str | None) -> str | None:

@@ -32,6 +32,8 @@ COLUMNS = {
     "purges": "seq jobid timestamp stream",
     "gaps": "kind jobid since until why stream",
     "usage": "hour queue userid bank project jobs started node_seconds core_seconds",
+    "nodes": "host rank up torpid excluded t_drained reason unknown",
+    "node_states": "host kind t_from t_to t_drained reason ended",
     "contract": "version",
 }
 """The contract. A name may be added, at the end of a line, with another VERSION; a line may be

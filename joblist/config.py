@@ -30,7 +30,8 @@ else:  # pragma: no cover - the same library under its older name
 _T = TypeVar("_T")
 _BOUNDS = tuple(bound.name for bound in table())
 SETTINGS = (
-    "dbpath", "purge", "synchronous", "max_comparisons", "network_filesystem", "sql", *_BOUNDS
+    "dbpath", "purge", "synchronous", "max_comparisons", "network_filesystem", "sql", "nodes",
+    *_BOUNDS,
 )  # fmt: skip
 """What may be given as an argument of the module: the members of [job-list]."""
 _PURGE = ("keep", "follow")
@@ -53,6 +54,7 @@ class Config:
     private: bool = False
     queues: tuple[str, ...] = ()
     sql: str = "off"
+    nodes: bool = True
     budgets: Budgets = field(default_factory=Budgets)
 
 
@@ -71,6 +73,7 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
         private=_get(_table(tables, "access"), "access.private-mode", bool, False),
         queues=tuple(_table(tables, "queues")),
         sql=_choice(own, "job-list.sql", _SQL),
+        nodes=_get(own, "job-list.nodes", bool, True),
         budgets=_budgets(own),
     )
 

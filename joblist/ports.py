@@ -83,6 +83,14 @@ class Bus(Log, Protocol):
         ``arrived`` gets each response's payload, ``ended`` an errno and its text.
         """
 
+    def resource_journal(
+        self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
+    ) -> Journal:
+        """Ask the resource module for all events, as `journal` does; raises OSError."""
+
+    def resource_status(self, arrived: Callable[[bytes], None]) -> None:
+        """Ask the resource module for the status; ``arrived`` gets it if there is an answer."""
+
     def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
         """Ask the KVS whether there is such a job: ``answered`` gets 0, or an errno."""
 

@@ -53,10 +53,11 @@ _decode_drain = msgspec.json.Decoder(_Drain).decode
 class ResourceIntake:
     """Takes the lines of one source, batch by batch; ``boot`` is the broker's, where known."""
 
-    def __init__(self, boot: str | None) -> None:
+    def __init__(self, boot: str | None, *, live: bool) -> None:
         self._boot = boot
-        self._kept = _Place()
-        self._place = _Place()
+        # A live source may begin in the middle of a stream; a backlog shows itself.
+        self._kept = _Place(in_backlog=not live)
+        self._place = self._kept
         self._highest: float | None = None  # timestamp that is stored; None: to be read
         self._rows: BatchRows
         self._counts: Counts

@@ -65,7 +65,7 @@ class Writer:
             sql = "INSERT INTO source (name, boot, started) VALUES (?, ?, ?)"
             db.execute(sql, (name, boot, clock()))
             self.source = db.last_insert_rowid()
-            places, resources = JobPlaces(), ResourceIntake(boot)
+            places, resources = JobPlaces(), ResourceIntake(boot, live=live)
             seen = clock if live else None
             self._intake = Intake(places, backlog, resources, latest(db), seen)
         self._payloads = Payloads()

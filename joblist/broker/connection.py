@@ -30,6 +30,10 @@ from joblist.service import Request
 
 SERVICE = "job-list"
 
+_OF_JOBS = ("job-manager.events-journal", {"full": True})
+_OF_RESOURCES = ("resource.journal", None)
+"""Topic and payload of the requests for events."""
+
 
 def connect() -> Link:
     """Open a connection to the broker that the environment names; raises OSError."""
@@ -212,7 +216,24 @@ class Link:
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
     ) -> _Journal:
         """Ask the job manager for all events."""
-        return _Journal(self._handle, self, arrived, ended)
+        return _Journal(self._handle, self, arrived, ended, *_OF_JOBS)
+
+    def resource_journal(
+        self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
+    ) -> _Journal:
+        """Ask the resource module for all events."""
+        return _Journal(self._handle, self, arrived, ended, *_OF_RESOURCES)
+
+    def resource_status(self, arrived: Callable[[bytes], None]) -> None:
+        """Ask the resource module for the status."""
+
+        def said(future: Any) -> None:  # noqa: ANN401
+            text = self._ffi.new("char *[1]")
+            if self._lib.flux_rpc_get(future.pimpl.handle, text) == 0:
+                arrived(bytes(self._ffi.string(text[0])))
+
+        rpc = self._handle.rpc("resource.status", nodeid=0)
+        rpc.then(guarded(self, "the resource module's status", said))
 
     def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
         """Ask the KVS whether there is a job's folder."""
@@ -311,7 +332,7 @@ class _Readable:
 
 
 class _Journal:
-    """A request for all events of the job manager (flux-core, job-manager/journal.c)."""
+    """A request for all events (flux-core, job-manager/journal.c, resource/reslog.c)."""
 
     def __init__(
         self,
@@ -319,6 +340,8 @@ class _Journal:
         log: Log,
         arrived: Callable[[bytes], None],
         ended: Callable[[int, str], None],
+        topic: str,
+        payload: dict[str, bool] | None,
     ) -> None:
         core = import_module("_flux._core")
         self._constants = import_module("flux.constants")
@@ -327,8 +350,8 @@ class _Journal:
         self._arrived, self._ended = arrived, ended
         self._stopped = False
         self._text = self._ffi.new("char *[1]")
-        topic = "job-manager.events-journal"
-        self._rpc = handle.rpc(topic, {"full": True}, 0, self._constants.FLUX_RPC_STREAMING)
+        self._topic = topic
+        self._rpc = handle.rpc(topic, payload, 0, self._constants.FLUX_RPC_STREAMING)
         self._rpc.then(guarded(log, "a response of the journal", self._response))
 
     def _response(self, future: Any) -> None:  # noqa: ANN401
@@ -350,5 +373,5 @@ class _Journal:
         self._stopped = True
         payload = {"matchtag": self._rpc.pimpl.get_matchtag()}
         self._handle.rpc(
-            "job-manager.events-journal-cancel", payload, 0, self._constants.FLUX_RPC_NORESPONSE
+            f"{self._topic}-cancel", payload, 0, self._constants.FLUX_RPC_NORESPONSE
         )

@@ -14,9 +14,10 @@ from eventstore.ingest.counts import Counts
 from joblist.broker.instance import Instance
 from joblist.broker.serving import Serving, source_name
 from joblist.broker.settings import Settings
-from joblist.config import ConfigError
+from joblist.config import ConfigError, from_tables
 from joblist.journal.batches import Source
 from joblist.journal.follower import Follower
+from joblist.journal.resources import ResourceFollower
 from projections.engine.views import Views
 
 
@@ -38,7 +39,7 @@ def run(instance: Instance, arguments: Sequence[str] = ()) -> None:
 
 
 def record(instance: Instance, views: Views, boot: str | None = None) -> Counts:
-    """Store what the journal says until it ends, answering nothing; returns what it brought.
+    """Store what the journals say until that of jobs ends; returns what they brought.
 
     ``boot`` names the broker's boot if the instance's attribute is not to be used. Raises
     OSError, or StoreError if the store cannot take a source.
@@ -50,11 +51,17 @@ def record(instance: Instance, views: Views, boot: str | None = None) -> Counts:
         reconnect=False,
     )
     follower = Follower(instance, views.store, source, (views,))
+    nodes = from_tables(instance.tables()).nodes
+    resources = ResourceFollower(instance, follower.take) if nodes else None
     try:
         instance.purges(follower.take)
         follower.start()
+        if resources is not None:
+            resources.start()
         instance.run()
     finally:
+        if resources is not None:
+            resources.stop()
         follower.close()
     return follower.total
 

@@ -5,9 +5,19 @@
     follower.py         carries them out: accepts lines, requests journals, sets timers
     pending_lines.py    the pending queue: lines that are not stored yet, bounded
     holding.py          keeps lines while there is no database to store them in
+    resources.py        follows the resource module's journal, whose lines go the same way
+    node_hours.py       stores the node-time of hours that are over
     batches.py          stores lines, by the Writer of the source, and isolates a bad one
 
 Nothing here depends on who sends requests, nor on Flux.
 """
 
-__all__ = ["batches", "follower", "follower_states", "holding", "pending_lines"]
+__all__ = [
+    "batches",
+    "follower",
+    "follower_states",
+    "holding",
+    "node_hours",
+    "pending_lines",
+    "resources",
+]

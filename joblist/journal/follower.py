@@ -42,7 +42,13 @@ from joblist.journal.follower_states import (
     Place,
     Storing,
 )
-from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, is_purge, is_sentinel
+from joblist.journal.pending_lines import (
+    LIMITS,
+    Limits,
+    PendingLines,
+    is_sentinel,
+    stands_alone,
+)
 from joblist.ports import Bus, Journal
 
 COLLECT = 0.05
@@ -158,7 +164,7 @@ class Follower:
 
     def take(self, line: bytes) -> None:
         """Take a response of the journal, or the payload of a purge event."""
-        if self._place.state not in WITH_JOURNAL and not is_purge(line):
+        if self._place.state not in WITH_JOURNAL and not stands_alone(line):
             return
         pending = self._pending
         first = not len(pending)

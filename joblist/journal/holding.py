@@ -10,7 +10,7 @@ from __future__ import annotations
 import syslog
 from collections.abc import Sequence
 
-from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, is_purge
+from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, stands_alone
 from joblist.ports import Bus, Journal
 
 
@@ -33,7 +33,7 @@ class Holding:
 
     def take(self, line: bytes) -> None:
         """Take a response of the journal, or the payload of a purge event."""
-        if self._journal is None and not is_purge(line):
+        if self._journal is None and not stands_alone(line):
             return
         self._pending.add(line)
         if self._pending.overflows:

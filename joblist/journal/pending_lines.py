@@ -17,6 +17,9 @@ from eventstore.events.journal_line import SENTINEL, Response, decode_line
 _PURGE = b'{"jobs":'
 """How the payload of a job-purge-inactive event begins (job-manager/purge.c)."""
 
+_OF_RESOURCES = (b'{"events":', b'{"R":', b'{"resource-end":')
+"""How what the resource module sends begins (flux-core, resource/reslog.c and status.c)."""
+
 _SENTINEL = b'{"id":-1,'
 
 
@@ -38,6 +41,11 @@ LIMITS = Limits()
 def is_purge(line: bytes) -> bool:
     """Whether a line is a purge event's payload, and no response of the journal."""
     return line.startswith(_PURGE)
+
+
+def stands_alone(line: bytes) -> bool:
+    """Whether a line is in no backlog of the job manager: a purge, or the resource module's."""
+    return line.startswith((_PURGE, *_OF_RESOURCES))
 
 
 def is_sentinel(line: bytes) -> bool:
@@ -99,8 +107,8 @@ class PendingLines:
         return [line for line in self._lines if not is_sentinel(line)]
 
     def drop(self) -> None:
-        """Drop all responses; and all purges too, if these alone exceed the bound."""
-        kept = deque(filter(is_purge, self._lines))
+        """Drop all responses but those that stand alone; those too, if they are too many."""
+        kept = deque(filter(stands_alone, self._lines))
         self.dropped = self.dropped or len(kept) < len(self._lines)
         self._lines, self.size = kept, sum(map(len, kept))
         if self.overflows:

@@ -17,7 +17,9 @@ from joblist.callback_guard import answering
 from joblist.config import Config
 from joblist.journal.batches import Source
 from joblist.journal.follower import Follower
+from joblist.journal.node_hours import NodeHours
 from joblist.journal.pending_lines import LIMITS, Limits
+from joblist.journal.resources import ResourceFollower
 from joblist.live.answers import Answers
 from joblist.live.backlog_gate import BacklogGate
 from joblist.live.handlers import Handlers, InProgress, LongRequests
@@ -106,6 +108,8 @@ class Live:
             held=held,
             reopen=reopen,
         )
+        self._resources = ResourceFollower(bus, self.follower.take) if config.nodes else None
+        self._hours = NodeHours(bus, store) if config.nodes else None
         self._bus = bus
         self._service = service
         self._time = ThreadTime()
@@ -115,8 +119,11 @@ class Live:
         )
 
     def start(self) -> None:
-        """Ask for the journal."""
+        """Ask for the journals."""
         self.follower.start()
+        for part in (self._resources, self._hours):
+            if part is not None:
+                part.start()
 
     def handle(self, message: Message) -> None:
         """Answer a request, or see to it that it is answered."""
@@ -143,11 +150,18 @@ class Live:
 
     def close(self) -> None:
         """Store the pending queue, and answer waiting requests with an error."""
+        self._leave_nodes()
         self.follower.close()
         self.requests.close(_GONE)
 
+    def _leave_nodes(self) -> None:
+        for part in (self._resources, self._hours):
+            if part is not None:
+                part.stop()
+
     def hand_over(self, errno: int) -> list[bytes]:
         """End all requests with an error; returns the lines that are not stored."""
+        self._leave_nodes()
         held = self.follower.hand_over()
         self.requests.close(errno)
         return held

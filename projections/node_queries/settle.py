@@ -14,9 +14,10 @@ _MOST = 24 * 366 * 40
 """Hours between first and last event beyond which no sums are stored: clocks were set."""
 
 
-def settle(db: apsw.Connection) -> int:
-    """Store the sums that are missing, in an open transaction; returns how many hours.
+def settle(db: apsw.Connection, most: int = _MOST) -> int:
+    """Store the sums that are missing, in an open transaction; returns of how many hours.
 
+    ``most``: of not more than so many.
     Each journal's last event counts: what the other one brings of an hour may still come.
     """
     first = beginning(db)
@@ -27,6 +28,7 @@ def settle(db: apsw.Connection) -> int:
     end = microseconds(latest) // HOUR
     if not start < end or end - start > _MOST:
         return 0
+    end = min(end, start + most)
     cuts = [hour * HOUR for hour in range(start, end + 1)]
     hours.store(db, zip(range(start, end), measured(db, cuts), strict=True), end)
     return end - start

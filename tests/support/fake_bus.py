@@ -72,6 +72,8 @@ class FakeBus:
         self.logged: list[str] = []
         self.timers: list[FakeTimer] = []
         self.journals: list[FakeJournal] = []
+        self.resource_journals: list[FakeJournal] = []
+        self.status_asked: list[Callable[[bytes], None]] = []
         self.lookups: list[tuple[int, Callable[[int], None]]] = []
         self.stopped: bool | None = None  # whether it was for a failure
         self.watchers: list[FakeWatcher] = []
@@ -101,6 +103,16 @@ class FakeBus:
         self.arrived, self.ended = arrived, ended
         self.journals.append(FakeJournal())
         return self.journals[-1]
+
+    def resource_journal(
+        self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
+    ) -> FakeJournal:
+        self.resource_arrived, self.resource_ended = arrived, ended
+        self.resource_journals.append(FakeJournal())
+        return self.resource_journals[-1]
+
+    def resource_status(self, arrived: Callable[[bytes], None]) -> None:
+        self.status_asked.append(arrived)
 
     def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
         self.lookups.append((jobid, answered))

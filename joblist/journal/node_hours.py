@@ -12,6 +12,7 @@ from projections.node_queries.settle import settle
 
 MOST = 48
 """Hours that are measured in one turn of the reactor."""
+_FIRST = 300.0
 _PAUSE = 3600.0
 _SOON = 2.0
 
@@ -24,8 +25,8 @@ class NodeHours:
         self._timer = bus.timer(self._settle)
 
     def start(self) -> None:
-        """Begin."""
-        self._timer.start(_SOON)
+        """Begin, some time after all that a start has to do."""
+        self._timer.start(_FIRST)
 
     def stop(self) -> None:
         """Settle no more."""

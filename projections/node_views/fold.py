@@ -133,7 +133,9 @@ class Fold:
             # The restart that is undone had told what was not known since then.
             back = self.begin_before(ended)
         restart = BEGINNING if self.nodes.restart is None else self.nodes.restart
-        db.execute(f"DELETE FROM {p}node_snapshot WHERE time > ?", (back,))
+        # Whether one is due here is decided anew, by what follows now.
+        db.execute(f"DELETE FROM {p}node_snapshot WHERE time >= ?", (back,))
+        self._saved = value(db, f"SELECT coalesce(max(inputs), 0) FROM {p}node_snapshot")
         db.execute(f"DELETE FROM {p}node_load WHERE restart >= ?", (restart,))
         for table, rest in (("node_history", ", ended = NULL"), ("node_time", "")):
             db.execute(f"DELETE FROM {p}{table} WHERE t_from > ?", (back,))

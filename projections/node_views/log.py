@@ -57,7 +57,6 @@ class Log:
 
     def knows(self, restart: float) -> loads.Shown:
         """Return what is known of the load that begins with a restart of this time."""
-        exclude = self._excluded(restart)
         for (data,) in fetch(self._db, SQL["backlog_at"], (restart,)):
             shown = kinds.decode(kinds.BACKLOG, data)
             if shown.restart != restart:
@@ -65,8 +64,9 @@ class Log:
             # Where the backlog was truncated, what it lacks before that time says nothing.
             times = [t for t in (shown.until, shown.truncated) if t is not None]
             until = max(times) if times else None
+            exclude = self._excluded(restart)
             return loads.Shown(shown.first, until, shown.own, exclude, has_backlog=True)
-        return loads.Shown(exclude=exclude)
+        return loads.Shown()  # the backlog is not complete yet
 
     def _excluded(self, restart: float) -> tuple[tuple[int, int], ...] | None:
         found = first_status(self._db, restart)

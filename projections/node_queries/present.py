@@ -12,7 +12,7 @@ from eventstore.storage.sql import fetch, statements
 from projections.node_queries import allocations
 from projections.node_queries.allocations import Allocation
 from projections.node_views.moment import nodes_at
-from projections.node_views.rows import present
+from projections.nodes.state import Node
 
 SQL = statements(__file__)
 
@@ -47,7 +47,7 @@ def nodes(db: apsw.Connection, time: float | None = None) -> list[NodeState]:
         found, allocated = list(map(_state, rows)), allocations.now(db)
     else:
         then = nodes_at(db, time)
-        found = [_state((node.key.host, *present(then, node))) for node in then.present()]
+        found = [_state_of(node, then.unknown) for node in then.present()]
         allocated = allocations.at(db, time)
     _add_jobs(found, allocated if found else ())
     return found
@@ -58,6 +58,17 @@ def _state(row: tuple[Any, ...]) -> NodeState:
     drained = None if since is None else Drained(since, reason or None)
     flags = _bool(up), _bool(torpid), _bool(excluded)
     return NodeState(host, rank, *flags, drained, [], unknown)
+
+
+def _state_of(node: Node, unknown: str | None) -> NodeState:
+    drain = node.drain
+    drained = None if drain is None else Drained(drain.time, drain.reason or None)
+    host, rank = node.key.host, node.rank or 0
+    if unknown is not None:
+        return NodeState(host, rank, None, None, None, drained, [], unknown)
+    return NodeState(
+        host, rank, node.online, node.torpid, node.excluded, drained, [], node.doubt
+    )
 
 
 def _bool(value: int | None) -> bool | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Folding inputs into rows, with snapshots of all nodes to begin again from.
 
-A snapshot is made before each restart, and after some thousands of inputs, where time has
+A snapshot is made before each restart, and after each 1,500 inputs, where time has
 passed: it holds all inputs up to its time and no later one. So what is read late costs the
 inputs since the snapshot before it, and so does a look at a past moment.
 """
@@ -29,7 +29,7 @@ from projections.nodes.timeline import Fact, Interval, Open, Timelines, facts
 
 SQL = statements(__file__)
 
-EVERY = 4000
+EVERY = 1500
 """Inputs from one snapshot to the next."""
 
 BEGINNING = -inf

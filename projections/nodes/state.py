@@ -32,7 +32,7 @@ class Drain(Struct, frozen=True, gc=False):
     set_at: float
 
 
-class Node(Struct):
+class Node(Struct, gc=False):
     """A node.
 
     ``rank`` None: it is not in the instance. ``excluded`` None: not known. ``doubt`` says why

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "ingest": Command("store", "Store recorded journals, or the live one."),
     "list": Command("query", "List jobs, as `flux jobs` does."),
     "history": Command("query", "Show a job's events."),
+    "why": Command("query", "Say how a job ended, and what its nodes had to do with it."),
     "nodes": Command("query", "Show the nodes, or what became of them."),
     "info": Command("query", "Print a job's eventlog, jobspec or R."),
     "events": Command("query", "Print the stored events."),

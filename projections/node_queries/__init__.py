@@ -9,9 +9,18 @@ history.py       intervals by host and kind
 history.sql      its query
 time_by_state.py   for how long nodes were in each state
 time_by_state.sql  its queries
+around_job.py    what became of a job's nodes
 settle.py        storing sums by hour
 status.py        what Flux's resource.status answered
 status.sql       its queries
 """
 
-__all__ = ["allocations", "history", "present", "settle", "status", "time_by_state"]
+__all__ = [
+    "allocations",
+    "around_job",
+    "history",
+    "present",
+    "settle",
+    "status",
+    "time_by_state",
+]

@@ -3,6 +3,7 @@
 
 list.py     jobs as a table, as `flux jobs`
 history.py  a job's events, readable
+why.py      how a job ended, in a paragraph
 nodes.py    the nodes, and what became of them
 info.py     a job's eventlog, jobspec or R
 events.py   the stored events
@@ -26,4 +27,5 @@ __all__ = [
     "rpc",
     "sql",
     "stats",
+    "why",
 ]

@@ -17,7 +17,7 @@ from eventstore.events.records import Notice, Record
 from eventstore.storage.sql import script
 from projections.node_views import hours
 from projections.node_views.fold import Fold
-from projections.node_views.log import FOLDED, Input, first_status, last_restart
+from projections.node_views.log import FOLDED, Input, first_status, has_status, last_restart
 
 SCHEMA = script(__file__, "schema.sql")
 
@@ -43,7 +43,7 @@ class Keeper:
             return
         if self._fold is None:
             self._fold = _loaded(db, records[0].seq - 1)
-        earliest = min(_concerns(db, item) for item in items)
+        earliest = min(_concerns(db, item, records[0].seq) for item in items)
         changed = earliest[0]
         if earliest > self._fold.place:
             left = self._fold.run(items)
@@ -79,12 +79,18 @@ def _loaded(db: apsw.Connection, last: int) -> Fold:
     return fold
 
 
-def _concerns(db: apsw.Connection, item: Input) -> tuple[float, int]:
-    """Return the first place whose fold an input may change."""
+def _concerns(db: apsw.Connection, item: Input, first: int) -> tuple[float, int]:
+    """Return the first place whose fold an input may change; ``first`` is its batch's seq."""
     place = item.time, item.seq
     if item.kind == kinds.BACKLOG:
         shown = kinds.decode(item.kind, item.data)
-        return (shown.restart, 0) if shown.restart is not None else place
+        if shown.restart is None:
+            return place
+        before = last_restart(db, shown.restart)
+        if before is not None and has_status(db, shown.restart, first):
+            # A status that was there already was taken for one of the load before.
+            return before, 0
+        return shown.restart, 0
     if item.kind == kinds.STATUS:
         # The first one of a load tells who is excluded from its beginning on.
         restart = last_restart(db, item.time)

@@ -99,3 +99,8 @@ def last_restart(db: apsw.Connection, time: float) -> float | None:
     """Return the time of the last restart before a time, whose backlog is stored."""
     found: float | None = value(db, SQL["last_restart"], (time,))
     return found
+
+
+def has_status(db: apsw.Connection, after: float, before: int) -> bool:
+    """Whether a payload behind a time is stored with a seq below ``before``."""
+    return value(db, SQL["has_status"], (after, before)) is not None

@@ -32,3 +32,9 @@ WHERE kind = 'resource-backlog' AND time < ?;
 SELECT time, data FROM notice
 WHERE kind = 'resource-status' AND time > ?
 ORDER BY time, seq LIMIT 1;
+
+-- name: has_status
+-- A row if there is a payload with time > ? and seq < ?.
+SELECT 1 FROM notice
+WHERE kind = 'resource-status' AND time > ? AND seq < ?
+LIMIT 1;

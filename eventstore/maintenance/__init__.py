@@ -10,6 +10,7 @@ derived_rows.py     rows that no digest covers, as they follow from others
 derived_rows.sql    its queries
 backup.py           a verified copy of a store in use
 salvage.py          reads what can be read of a damaged file
+schema_pages.py     reads its list of tables without the pages that are damaged
 trusted_rows.py     which of these rows can be trusted
 recover.py          makes a new database of them, and names what is lost
 recover.sql         its statements
@@ -22,6 +23,7 @@ __all__ = [
     "integrity",
     "recover",
     "salvage",
+    "schema_pages",
     "trusted_rows",
     "verify",
 ]

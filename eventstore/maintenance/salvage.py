@@ -19,6 +19,7 @@ from typing import Any
 import apsw
 
 from eventstore.errors import reachable
+from eventstore.maintenance.schema_pages import drop_damaged_pages
 from eventstore.storage.schema import APPLICATION_ID, COLUMNS_VERSION, migrate
 from eventstore.storage.sql import fetch, value
 
@@ -107,6 +108,18 @@ def salvage(path: str, scratch: Path) -> Iterator[Salvage]:
 
 
 def _reading(path: str) -> apsw.Connection:
+    try:
+        return _opened(path)
+    except _UNREADABLE:
+        db = apsw.Connection(path)
+        with suppress(apsw.Error):  # what the log has goes into the file, if it can be read
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        db.close()
+        drop_damaged_pages(path)
+        return _opened(path)
+
+
+def _opened(path: str) -> apsw.Connection:
     db = apsw.Connection(path)
     try:
         # This opens a file that is shorter than its header says.

@@ -82,7 +82,7 @@ class Shard:
             except (TypeError, ValueError, OverflowError):
                 for projection in self._tables.projections:
                     with isolated(projection, self._tables.failures):
-                        _encode(step.deltas[projection.name])
+                        _encode(step.deltas.get(projection.name))
                 for name in step.failures:
                     step.deltas.pop(name, None)
                 yield _encode(step)

@@ -73,18 +73,20 @@ def flip(path: str, at: int, bit: int = 1) -> None:
 def pages_of(path: str, name: str) -> list[int]:
     """Return where the pages of a table or index are in the file; the root comes first."""
     db = apsw.Connection(path)
-    root = fetch(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,))[0][0]
+    found = fetch(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,))
+    root = found[0][0] if found else 1  # the list of tables itself does not name itself
     db.close()
     data = Path(path).read_bytes()
     size = int.from_bytes(data[16:18], "big")
 
     def below(page: int) -> list[int]:
-        start = (page - 1) * size
+        base = (page - 1) * size
+        start = base + (100 if page == 1 else 0)  # behind the file's header
         if data[start] not in {2, 5}:
             return [start]
         cells = int.from_bytes(data[start + 3 : start + 5], "big")
         ends = [start + 12 + 2 * i for i in range(cells)]
-        children = [start + int.from_bytes(data[e : e + 2], "big") for e in ends] + [start + 8]
+        children = [base + int.from_bytes(data[e : e + 2], "big") for e in ends] + [start + 8]
         found = [start]
         for child in children:
             found += below(int.from_bytes(data[child : child + 4], "big"))
@@ -296,6 +298,19 @@ def test_a_truncated_file(damaged: Callable[[], str], tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="flux-jobdb recover"):
         open_readonly(path)
     check_recovery(path, str(tmp_path / "new.sqlite"), 10**6)
+
+
+def test_a_list_of_tables_that_cannot_be_read_as_a_whole(
+    damaged: Callable[[], str], tmp_path: Path
+) -> None:
+    leaves = pages_of(damaged(), "sqlite_schema")[1:]
+    assert len(leaves) > 2
+    for number, leaf in enumerate(leaves[1:]):  # the first one has the store's own tables
+        path = damaged()
+        flip(path, leaf, 0x70)
+        with pytest.raises(StoreError, match="flux-jobdb recover"):
+            open_readonly(path)
+        assert check_recovery(path, str(tmp_path / f"new{number}.sqlite"), 0) == set()
 
 
 def test_a_missing_and_a_foreign_log(

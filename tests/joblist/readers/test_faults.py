@@ -23,7 +23,7 @@ from joblist.live.quick import Quick
 from projections.engine.views import Views
 from tests.joblist.readers.test_readers import readers
 from tests.reliability.torture.faults import failing
-from tests.support.failing_readers import Disk, fault
+from tests.joblist.readers.failing_readers import Disk, fault
 from tests.support.fake_bus import SENTINEL, Module, all_in_the_thread, readers_that
 from tests.support.journal_generator import journal
 
@@ -126,7 +126,7 @@ def test_in_the_thread(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_in_a_reader(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    readers_that(monkeypatch, "import tests.support.failing_readers as f; f.install(w)")
+    readers_that(monkeypatch, "import tests.joblist.readers.failing_readers as f; f.install(w)")
     monkeypatch.setattr(Quick, "list_jobs", lambda *_: None)
     module = build(tmp_path)
     expected = whole(ask(module, name))

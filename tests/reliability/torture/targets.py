@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import apsw
 
 from eventstore.errors import JobdbError
-from eventstore.events.journal_line import Response, decode_line
+from eventstore.events.journal_line import Purge, Response, decode_line
+from eventstore.events.resource_line import ResourceResponse, decode_resource
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.backup import backup
 from eventstore.maintenance.recover import recover
@@ -75,6 +76,16 @@ class Responses:
                 (b"annotations", b'{"annotations":{"sched":{"t_estimate":5}}}'),
             )
         ]
+        self._lines += [
+            b'{"events":[{"timestamp":1004.5,"name":"%b","context":%b}]}' % event
+            for event in (
+                (b"restart", b'{"ranks":"0-1","nodelist":"n[0-1]","online":"0"}'),
+                (b"online", b'{"idset":"1"}'),
+                (b"drain", b'{"idset":"1","reason":"x","overwrite":0}'),
+                (b"truncate", b'{"online":"0"}'),
+            )
+        ]
+        self._lines += [b'{"events":[]}', b'{"drain":{},"exclude":"1"}']
         self._open()
 
     def _open(self) -> None:
@@ -101,9 +112,16 @@ class Responses:
                     assert len(whole["events"]) == len(found.entries) + len(found.rejects)
                 for entry in found.entries:
                     assert entry.data in line
-            else:
-                rejects += not hasattr(found, "jobids")
-                assert found.data == line
+                continue
+            assert found.data == line
+            if isinstance(found, Purge):
+                continue
+            resources = decode_resource(line)
+            rejects += resources is None
+            if isinstance(resources, ResourceResponse):
+                # Of the resource module's log; truncate is no event to keep.
+                events += sum(entry.name != "truncate" for entry in resources.entries)
+                rejects += len(resources.rejects)
         counted = self._writer.append(lines)
         assert events == counted.new + counted.known
         assert rejects == counted.rejected

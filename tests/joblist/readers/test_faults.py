@@ -21,9 +21,9 @@ from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from joblist.live.quick import Quick
 from projections.engine.views import Views
+from tests.joblist.readers.failing_readers import Disk, fault
 from tests.joblist.readers.test_readers import readers
 from tests.reliability.torture.faults import failing
-from tests.joblist.readers.failing_readers import Disk, fault
 from tests.support.fake_bus import SENTINEL, Module, all_in_the_thread, readers_that
 from tests.support.journal_generator import journal
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flux_jobdb.database import Database
-    from flux_jobdb.records import Event, Figures, JobInfo
+    from flux_jobdb.records import Event, Figures, JobInfo, NodeInfo, NodeStates
     from flux_jobdb.rows import Rows
     from projections.definitions.interface import Add, Projection, Put
     from projections.engine.consumer_cursor import Consumer
@@ -62,6 +62,8 @@ __all__ = [
     "Figures",
     "Job",
     "JobInfo",
+    "NodeInfo",
+    "NodeStates",
     "Projection",
     "Put",
     "Rows",
@@ -83,6 +85,8 @@ _MODULES = {
     "Event": "flux_jobdb.records",
     "Figures": "flux_jobdb.records",
     "JobInfo": "flux_jobdb.records",
+    "NodeInfo": "flux_jobdb.records",
+    "NodeStates": "flux_jobdb.records",
     "Rows": "flux_jobdb.rows",
 }
 _OTHERS = "projections.job.state"

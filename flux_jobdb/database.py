@@ -10,16 +10,29 @@ from __future__ import annotations
 import pwd
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
 
-from eventstore.errors import BeingRebuilt, StoreError
+from eventstore.errors import BeingRebuilt
 from eventstore.events.records import Record
 from eventstore.reading import event_log
 from eventstore.reading.gaps import Gap, gaps
 from eventstore.storage.connection import Store, open_readonly
-from flux_jobdb.records import ATTRIBUTES, Event, Figures, JobInfo, event_of, figures_of, job_of
+from flux_jobdb.records import (
+    ATTRIBUTES,
+    Event,
+    Figures,
+    JobInfo,
+    NodeInfo,
+    NodeStates,
+    event_of,
+    figures_of,
+    interval_of,
+    job_of,
+    node_of,
+)
 from flux_jobdb.rows import Rows
 from joblist.config import Config
 from joblist.protocol.budgets import Budgets
@@ -29,6 +42,9 @@ from joblist.service import Request, Service
 from projections.constraints import query_text
 from projections.definitions.registry import BUILTIN
 from projections.engine.views import stale
+from projections.formats import hostlist
+from projections.node_queries import present
+from projections.node_queries.history import intervals
 from projections.notation import jobid as jobids
 from projections.queries import job_info
 from projections.queries.job_stats import JobStats, stats_at, stats_now
@@ -36,6 +52,7 @@ from projections.reports.kinds import KINDS
 from projections.reports.periods import BY, zone
 from projections.reports.questions import question
 from projections.reports.report import KEYS
+from projections.sql.functions import add, register, user_name
 
 _ANY_SIZE = 2**31
 """Hosts and ranks that a constraint may name: no instance limits them here."""
@@ -147,19 +164,44 @@ class Database:
             found = job_info.find(db, _number(jobid))
         return None if found is None else found.text(key, original=original)
 
-    def nodes(self, hosts: str | None = None, *, as_of: float | None = None) -> Rows[Any]:
-        """Raise StoreError: this version does not record nodes."""
-        raise StoreError(f"{self.path}: nodes are not recorded by this version of flux-jobdb")
+    def nodes(self, hosts: str | None = None, *, as_of: float | None = None) -> Rows[NodeInfo]:
+        """Return the nodes of the instance in the order of ranks, with the jobs they have.
+
+        ``hosts``: those of a hostlist (RFC 29); ValueError for what is none. ``as_of``: as they
+        were then. No rows where no resource journal is stored of that time.
+        """
+        names = None if hosts is None else frozenset(_hosts(hosts))
+
+        def read(store: Store) -> Iterator[NodeInfo]:
+            found = present.nodes(store.db, as_of)
+            yield from (node_of(n) for n in found if names is None or n.host in names)
+
+        return self._rows(read, NodeInfo)
+
+    def node_states(
+        self, hosts: str | None = None, *, since: float = -inf, until: float = inf
+    ) -> Rows[NodeStates]:
+        """Return what became of nodes: intervals that overlap [since, until], by host and time.
+
+        ``hosts`` as for `nodes`.
+        """
+        names = None if hosts is None else _hosts(hosts)
+        return self._rows(
+            lambda store: map(interval_of, intervals(store.db, names, since, until)),
+            NodeStates,
+        )
 
     def sql(
         self, query: str, bindings: Sequence[Any] | dict[str, Any] = ()
     ) -> Rows[dict[str, Any]]:
         """Return what a query gives, each row as a dict by the names of its columns.
 
-        The public views are documented in docs/sql.md. Nothing can be written.
+        The public views and functions are documented in docs/sql.md. Nothing can be written.
         """
 
         def read(store: Store) -> Iterator[dict[str, Any]]:
+            register(store.db)
+            add(store.db, user_name)
             cursor = store.db.execute(query, bindings)
             names: list[str] | None = None
             for row in cursor:
@@ -244,6 +286,10 @@ def _userid_of(name: str) -> int:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
         raise ValueError(f"{name!r}: there is no such user") from None
+
+
+def _hosts(text: str) -> list[str]:
+    return list(hostlist.hosts(hostlist.decode(text)))
 
 
 def _number(jobid: int | str) -> int:

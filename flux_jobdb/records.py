@@ -18,6 +18,8 @@ from projections.notation.jobid import encode
 
 if TYPE_CHECKING:
     from eventstore.events.records import Record
+    from projections.node_queries.history import NodeInterval
+    from projections.node_queries.present import NodeState
     from projections.reports.report import Report, Row
 
 _STATES = {one.mask: one.name for one in STATES}
@@ -96,6 +98,38 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return _decoded(self.context_text)
 
 
+class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A node, in the terms of the view `nodes` (docs/sql.md), with the ids of the jobs it has.
+
+    ``t_drained`` is None where it is not drained. What is not known is None, and ``unknown``
+    says why.
+    """
+
+    host: str
+    rank: int
+    up: bool | None
+    torpid: bool | None
+    excluded: bool | None
+    t_drained: float | None
+    reason: str | None
+    unknown: str | None
+    jobs: tuple[int, ...]
+
+
+class NodeStates(msgspec.Struct, frozen=True, kw_only=True):
+    """An interval of a node, in the terms of the view `node_states`; ``t_to`` None: it lasts.
+
+    ``kind`` is drained (one for each reason), offline, torpid, excluded, absent or unknown.
+    """
+
+    host: str
+    kind: str
+    t_from: float
+    t_to: float | None
+    reason: str | None
+    ended: str | None
+
+
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a report: of a period, from ``since`` to before ``until``, and of a group.
 
@@ -141,6 +175,25 @@ def event_of(record: Record) -> Event:
     return Event(
         seq=record.seq, id=record.jobid, timestamp=entry.timestamp, name=entry.name,
         context_text=context, data=entry.data,
+    )  # fmt: skip
+
+
+def node_of(node: NodeState) -> NodeInfo:
+    """Return a node of an answer."""
+    drained = node.drained
+    return NodeInfo(
+        host=node.host, rank=node.rank, up=node.up, torpid=node.torpid, excluded=node.excluded,
+        t_drained=None if drained is None else drained.since,
+        reason=None if drained is None else drained.reason,
+        unknown=node.unknown, jobs=tuple(node.jobs),
+    )  # fmt: skip
+
+
+def interval_of(one: NodeInterval) -> NodeStates:
+    """Return an interval of an answer."""
+    return NodeStates(
+        host=one.host, kind=one.kind, t_from=one.begun, t_to=one.to, reason=one.reason,
+        ended=one.ended,
     )  # fmt: skip
 
 

@@ -85,6 +85,7 @@ def _schema(kind: type) -> Any:  # noqa: ANN401 - pyarrow.Schema
         str: arrow.string(),
         bytes: arrow.binary(),
         tuple[str, ...]: arrow.list_(arrow.string()),
+        tuple[int, ...]: arrow.list_(arrow.int64()),
     }
     return arrow.schema(
         arrow.field(field.name.removesuffix(_TEXT), types[_bare(field.type)])

@@ -3,7 +3,8 @@
 
     [job-list]   dbpath, purge ("keep" or "follow"), synchronous ("normal" or "full"),
                  max_comparisons (0: no limit), network_filesystem, sql (who may ask in SQL:
-                 "off", "owner" or "users"), and the bounds of protocol/budgets.py
+                 "off", "owner" or "users"), nodes (whether the resource journal is
+                 followed), and the bounds of protocol/budgets.py
     [access]     private-mode
     [queues]     the names are listed by job-stats even before a job used them
 

@@ -4,6 +4,8 @@
 ``jobs``    of the public schema: the guest's own jobs in private mode, else all
 ``events``  of the guest's own jobs: Flux shows a job's events to its owner, and to the
             instance's
+``nodes``, ``node_states``  all rows, also in private mode: `resource.status` tells every user
+            of Flux which nodes are up, drained and why. They do not say which jobs ran there
 
 A request names columns by their places and compares them with bound values, so that nothing of
 the guest's own text becomes a part of SQL here.
@@ -26,6 +28,7 @@ from joblist.visibility import Visibility, own_users
 FEW = 2000
 """Rows of a table that are given at once, as a copy."""
 _COPIED = 8 * 2**20  # bytes of texts in a copy
+_OF_NODES = ("nodes", "node_states")
 _TOGETHER = 200  # rows that are sent at a time
 _OPERATORS = frozenset({"=", "<", "<=", ">", ">=", "IS"})
 _MOST_OPEN = 100
@@ -73,6 +76,8 @@ class Visible:
             ),
             "events": _Source(*self._columns("events"), events, tuple(own or ())),
         }
+        for name in _OF_NODES:
+            self._sources[name] = _Source(*self._columns(name), f"SELECT * FROM {name}", ())
 
     def _columns(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of a table's columns, and their types."""

@@ -14,16 +14,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 import flux_jobdb
+from cli.main import cli
 from eventstore.errors import BeingRebuilt, StoreError
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
-from flux_jobdb import Database, JobInfo
+from flux_jobdb import Database, JobInfo, NodeInfo
 from projections.engine.views import Views
 from projections.job.state import RESULTS, STATES
 from tests.support import field_jobs
 from tests.support.journal_generator import journal
+from tests.support.nodes.recordings import node_recordings
 from tests.support.recordings import play, recordings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,6 +221,8 @@ def test_annotations_nested_too_deep_spoil_no_list(tmp_path: Path) -> None:
         lambda db: db.jobs(limit=-1),
         lambda db: db.jobs(since=-1.0),
         lambda db: db.job("no id"),
+        lambda db: db.nodes("n[1"),
+        lambda db: db.node_states("n]"),
         lambda db: db.info(1, "environment"),
         lambda db: db.report("nodes-of-mars"),
         lambda db: db.report("usage", by="fortnight"),
@@ -245,9 +250,66 @@ def test_files_that_cannot_be_read_are_errors(tmp_path: Path) -> None:
         flux_jobdb.open(old)
 
 
-def test_nodes_are_not_there_yet(db: Database) -> None:
-    with pytest.raises(StoreError, match="nodes are not recorded"):
-        db.nodes()
+@pytest.fixture(scope="module")
+def nodes_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    found = str(tmp_path_factory.mktemp("db") / "nodes.sqlite")
+    recording = next(one for one in node_recordings() if one.name == "restart")
+    with create_or_open(found) as store:
+        list(recording.on_the_way(store, Views(store)))
+    return found
+
+
+def test_nodes_are_those_that_the_command_shows(nodes_path: str) -> None:
+    with flux_jobdb.open(nodes_path) as db:
+        moments = [None, *(row["t_from"] for row in db.sql("SELECT t_from FROM node_states"))]
+        for moment in moments:
+            words = [] if moment is None else ["--as-of", repr(moment)]
+            done = CliRunner().invoke(cli, ["--db", nodes_path, "nodes", "--json", *words])
+            printed = [json.loads(line) for line in done.stdout.splitlines()]
+            found = list(db.nodes(as_of=moment))
+            assert printed == [as_printed(node) for node in found]
+        assert len(moments) > 10
+        some = [node.host for node in db.nodes()][:2]
+        assert some == [node.host for node in db.nodes(",".join(some))]
+        view = list(db.sql("SELECT * FROM nodes ORDER BY rank"))
+        for row, node in zip(view, db.nodes(), strict=True):
+            members = msgspec.structs.asdict(node)
+            del members["jobs"]
+            assert members == {**row, "up": node.up, "torpid": node.torpid,
+                               "excluded": node.excluded}  # fmt: skip
+
+
+def as_printed(node: NodeInfo) -> dict[str, Any]:
+    """Return a node in the form of `flux-jobdb nodes --json`."""
+    found = msgspec.structs.asdict(node)
+    since, reason = found.pop("t_drained"), found.pop("reason")
+    found["drained"] = None if since is None else {"since": since, "reason": reason}
+    found["jobs"] = list(node.jobs)
+    if node.unknown is None:
+        del found["unknown"]
+    return found
+
+
+def test_states_of_nodes_are_those_of_the_view(nodes_path: str) -> None:
+    with flux_jobdb.open(nodes_path) as db:
+        query = "SELECT host, kind, t_from, t_to, reason, ended FROM node_states"
+        everything = sorted((tuple(row.values()) for row in db.sql(query)), key=repr)
+        found = [msgspec.structs.astuple(one) for one in db.node_states()]
+        assert everything == sorted(found, key=repr)
+        host, _, begun, *_ = found[0]
+        assert {one.host for one in db.node_states(host)} == {host}
+        assert all(one.t_from <= begun for one in db.node_states(until=begun))
+        pytest.importorskip("pyarrow")
+        assert db.nodes().arrow().column("jobs").to_pylist() == [
+            list(n.jobs) for n in db.nodes()
+        ]
+        assert db.node_states().arrow().num_rows == len(found)
+
+
+def test_functions_of_flux_are_there(db: Database) -> None:
+    (row,) = db.sql("SELECT f58(6731191091817518) AS id, user_name(0) AS name")
+    assert row == {"id": "ƒuZZybuNNy", "name": "root"}  # as in RFC 19
+    assert [r["host"] for r in db.sql("SELECT host FROM hosts('n[1-2]')")] == ["n1", "n2"]
 
 
 # -- documents and examples

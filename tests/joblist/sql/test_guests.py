@@ -29,6 +29,8 @@ from joblist.sql.limits import Limits
 from joblist.sql.visible import FEW, of
 from projections.sql.statement import SqlError
 from tests.joblist.sql.guests import OTHER, OWN, SECRET, history, names_in, others_numbers
+from tests.support.nodes.recordings import node_recordings
+from tests.support.recordings import new_store
 
 QUERIES = int(os.environ.get("GUEST_QUERIES", "30"))
 GUEST = Credential(OWN, 2)
@@ -113,6 +115,21 @@ def test_joins_and_aggregates(many: Store) -> None:
     )
     own = query.replace("WHERE", "WHERE j.userid = 1001 AND")
     assert ask(many, query) == fetch(many.db, own)
+
+
+def test_nodes_are_shown_to_everybody_but_not_who_ran_there() -> None:
+    recording = next(one for one in node_recordings() if one.name == "tiny")
+    store, views = new_store()
+    list(recording.on_the_way(store, views))
+    for name in ("nodes", "node_states"):
+        query = f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4"
+        expected = fetch(store.db, query)
+        assert expected
+        assert ask(store, query) == expected
+        columns = {row[0] for row in fetch(store.db, "SELECT name FROM pragma_table_info(?)",
+                                           (name,))}  # fmt: skip
+        assert not columns & {"jobs", "jobid", "userid"}
+    store.close()
 
 
 ATTACKS = [

@@ -55,7 +55,7 @@ class _ResponseForm(Struct, gc=False):
     id: Raw | UnsetType = UNSET
 
 
-class _DrainForm(Struct, gc=False):
+class _GroupForm(Struct, gc=False):
     timestamp: float
     reason: str
 
@@ -64,7 +64,7 @@ class StatusForm(Struct, gc=False):
     """The members of ``resource.status`` (flux-core, resource/status.c); idsets are texts."""
 
     R: Raw
-    drain: dict[str, _DrainForm]
+    drain: dict[str, _GroupForm]
     online: str
     offline: str
     exclude: str

@@ -16,7 +16,7 @@ class NodeViews:
     """The tables ``node``, ``node_history``, ``node_time`` and what belongs to them."""
 
     name = "nodes"
-    version = 1
+    version = 2
     schema = SCHEMA
 
     def rows(self, _: Job) -> Iterable[Put | Add]:

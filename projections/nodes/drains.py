@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from projections.nodes.inputs import Change
 from projections.nodes.state import Drain, Key, Node, Nodes
 
+_ALL = 2  # of ``overwrite``: whatever the node had before
+
 
 def drained(before: Drain | None, change: Change, overwrite: int) -> Drain:
     """Return a drain after another one."""
@@ -21,7 +23,7 @@ def drained(before: Drain | None, change: Change, overwrite: int) -> Drain:
         return Drain(change.time, change.reason, change.time)
     if not overwrite and before.reason is not None:
         return before
-    time = change.time if overwrite == 2 else before.time
+    time = change.time if overwrite == _ALL else before.time
     return Drain(time, change.reason, change.time)
 
 
@@ -55,11 +57,12 @@ def apply(nodes: Nodes, change: Change) -> dict[Key, str | None]:
     """
     ended: dict[Key, str | None] = {}
     for node in targets(nodes, change):
-        before = node.drain
-        node.drain = None
-        node.doubt = None
-        if change.name == "drain":
-            node.drain = drained(before, change, change.overwrite or 0)
+        before, overwrite = node.drain, change.overwrite or 0
+        if change.name == "undrain":
+            node.drain = node.doubt = None
+        elif node.doubt is None or overwrite == _ALL:
+            node.drain, node.doubt = drained(before, change, overwrite), None
+        # Else it is drained now, but since when and why depends on what is not known.
         ended[node.key] = _end_of(before, node.drain, change)
     return ended
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from eventstore.events.resource_line import decode_status
 from projections.formats import hostlist, idset
 
 MOST_NODES = 2**18
@@ -81,11 +82,6 @@ class _DrainForm(Struct, gc=False):
     overwrite: int | None = None
 
 
-class _GroupForm(Struct, gc=False):
-    timestamp: float
-    reason: str
-
-
 class _LiteForm(Struct, gc=False):
     rank: str
 
@@ -99,15 +95,6 @@ class _RForm(Struct, gc=False):
     execution: _ExecutionForm
 
 
-class _StatusForm(Struct, gc=False):
-    drain: dict[str, _GroupForm]
-    online: str
-    offline: str
-    exclude: str
-    torpid: str
-    R: msgspec.Raw
-
-
 _T = TypeVar("_T")
 
 
@@ -118,7 +105,6 @@ def _decoder(form: type[_T]) -> Callable[[bytes], _T]:
 _decode_restart = _decoder(_RestartForm)
 _decode_idset = _decoder(_IdsetForm)
 _decode_drain = _decoder(_DrainForm)
-_decode_status = _decoder(_StatusForm)
 _decode_r = _decoder(_RForm)
 
 
@@ -164,7 +150,7 @@ def read_change(name: str, time: float, seq: int, context: bytes | None) -> Chan
 def read_status(payload: bytes) -> Status | None:
     """Decode a payload of ``resource.status``."""
     try:
-        form = _decode_status(payload)
+        form = decode_status(payload)
         drains = [
             (_limited(ranks), group.timestamp, group.reason)
             for ranks, group in form.drain.items()

@@ -181,13 +181,10 @@ def _doubted(
     """
     if not missed:
         return {}
+    why = f"drained before {end.time:.6f}; a start of the instance was not recorded since"
     ends: dict[Key, str] = {}
     for key, drain in list(after.items()):
         if drain.set_at <= end.time and key in nodes.nodes:
-            nodes.nodes[
-                key
-            ].doubt = (
-                f"drained before {end.time:.6f}; a start of the instance was not recorded since"
-            )
+            nodes.nodes[key].doubt = why
             ends[key] = "not known"
     return ends

@@ -23,9 +23,6 @@ from projections.nodes.inputs import (
 )
 from projections.nodes.state import Drain, Key, Node, Nodes
 
-NODES_VERSION = 1
-"""Goes up when the same events lead to other states."""
-
 
 class Event(NamedTuple):
     """An event, stored with ``seq``; ``context`` is JSON text, None where there is none."""
@@ -164,11 +161,8 @@ def on_status(nodes: Nodes, time: float, status: Status) -> Touched:
         node = nodes.nodes[key]
         node.online, node.torpid = rank in online, rank in torpid
         node.excluded = rank in exclude
-        before, node.drain, node.doubt = (
-            node.drain,
-            _repaired(node, groups.get(rank), time),
-            None,
-        )
+        before = node.drain
+        node.drain, node.doubt = _repaired(node, groups.get(rank), time), None
         if before is not None and before != node.drain:
             ends[key] = "not drained any more, as resource.status says"
     return Touched(None, ends)

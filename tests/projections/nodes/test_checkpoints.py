@@ -21,6 +21,7 @@ from tests.support.nodes.recordings import (
     allocated,
     drains,
     node_recordings,
+    printed_drains,
     ranks,
 )
 from tests.support.recordings import new_store
@@ -100,6 +101,24 @@ def test_now_and_as_of_each_checkpoint_with_the_allocated_hosts(
         found = nodes(store.db, checkpoint["time"])
         assert said(checkpoint) == answered(found), checkpoint["label"]
         assert allocated(checkpoint) == {node.host for node in found if node.jobs}
+
+
+@by_name
+def test_drained_and_draining_are_those_that_flux_resource_drain_printed(
+    recording: NodeRecording,
+) -> None:
+    store, views = new_store()
+    for checkpoint in list(recording.on_the_way(store, views)):
+        found = {
+            node.rank: (
+                rounded(node.drained.since),
+                node.drained.reason or "",
+                "draining" if node.jobs else "drained",
+            )
+            for node in nodes(store.db, checkpoint["time"])
+            if node.drained is not None
+        }
+        assert printed_drains(checkpoint["drain"]) == found, checkpoint["label"]
 
 
 @by_name

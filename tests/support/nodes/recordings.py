@@ -91,6 +91,15 @@ def drains(status: dict[str, Any]) -> dict[int, tuple[float, str]]:
     }
 
 
+def printed_drains(text: str) -> dict[int, tuple[float, str, str]]:
+    """Return (time, reason, state) of each drained rank, as `flux resource drain` has it."""
+    found: dict[int, tuple[float, str, str]] = {}
+    for line in text.splitlines():
+        time, state, _, idset_, _, reason = line.split("|", 5)
+        found.update(dict.fromkeys(ranks(idset_), (float(time), reason, state)))
+    return found
+
+
 def allocated(checkpoint: dict[str, Any]) -> set[str]:
     """Return the hosts that Flux called allocated."""
     execution = json.loads(checkpoint["sched_status"])["allocated"]["execution"]

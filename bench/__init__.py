@@ -4,6 +4,7 @@
 timing.py     wall and processor time, repetition, peak memory
 report.py     rows and the table of results
 histories.py  the databases that are measured
+node_histories.py  a year of 10,000 nodes
 questions.py  the requests that are timed
 against.py    compares two checkouts
 __main__.py   the program: runs measures, prints the table
@@ -11,4 +12,13 @@ measures/     what is measured, one noun a file
 live/         the broker module beside flux-core's own, in an instance of Flux
 """
 
-__all__ = ["against", "histories", "live", "measures", "questions", "report", "timing"]
+__all__ = [
+    "against",
+    "histories",
+    "live",
+    "measures",
+    "node_histories",
+    "questions",
+    "report",
+    "timing",
+]

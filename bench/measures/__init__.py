@@ -12,6 +12,7 @@ as_of.py       answers for a past moment
 accounting.py  the feed of flux-accounting
 start.py       from the start of a process to its first answer
 memory.py      peak memory of a process that answers
+nodes.py       a past moment of all nodes, a node's year, a report
 """
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "list",
     "list_id",
     "memory",
+    "nodes",
     "rebuild",
     "replay",
     "start",

@@ -113,7 +113,7 @@ def test_drained_and_draining_are_those_that_flux_resource_drain_printed(
             node.rank: (
                 rounded(node.drained.since),
                 node.drained.reason or "",
-                "draining" if node.jobs else "drained",
+                ("draining" if node.jobs else "drained") + ("" if node.up else "*"),
             )
             for node in nodes(store.db, checkpoint["time"])
             if node.drained is not None

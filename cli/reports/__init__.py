@@ -3,7 +3,7 @@
 
 figures.py  rows as texts: times in seconds, names of users
 tables.py   a table for people
-csv.py      CSV (RFC 4180), harmless for spreadsheets
+csv.py      CSV (RFC 4180), a row a line
 objects.py  one JSON object a line
 charts.py   bars, drawn by plotext
 """

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-r"""Reports as CSV (RFC 4180): lines end with CR LF, the first one has the names of the columns.
-
-Spreadsheets take a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return
-for a formula, and names come from users: such a text has an apostrophe put before it, which
-shows it as text there. JSON has it as it is.
-"""
+"""Reports as CSV (RFC 4180): lines end with CR LF; the first one names the columns."""
 
 from __future__ import annotations
 
@@ -12,11 +7,10 @@ import csv
 import io
 from collections.abc import Iterator
 
-from cli.reports.figures import Cell, Sheet
+from cli.output.csv_cells import harmless
+from cli.reports.figures import Sheet
 
-__all__ = ["harmless", "lines"]
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+__all__ = ["lines"]
 
 
 def lines(sheet: Sheet) -> Iterator[str]:
@@ -24,14 +18,6 @@ def lines(sheet: Sheet) -> Iterator[str]:
     yield _line([heading.name for heading in sheet.headings])
     for row in sheet.rows:
         yield _line([harmless(cell) for cell in row])
-
-
-def harmless(cell: Cell) -> str:
-    """Return a cell's text such that it is no formula; "" for None."""
-    if cell is None:
-        return ""
-    text = str(cell)
-    return f"'{text}" if isinstance(cell, str) and text.startswith(_FORMULA) else text
 
 
 def _line(cells: list[str]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
+from cli.output.csv_cells import harmless
 from cli.output.shown import shown
 from projections.sql.statement import Rows
 
@@ -41,11 +42,11 @@ def _json(value: str | int | float | None) -> str:
 
 
 def print_csv(found: Rows) -> None:
-    """Print CSV (RFC 4180) with a heading; NULL is an empty field."""
+    """Print CSV (RFC 4180) with a heading; NULL is an empty field, and no text a formula."""
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow(found.names)
+    writer.writerow(map(harmless, found.names))
     for row in found.rows:
-        writer.writerow(map(_plain, row))
+        writer.writerow([harmless(_plain(value)) for value in row])
 
 
 def print_table(found: Rows) -> None:

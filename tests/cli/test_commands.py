@@ -11,6 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import COMMANDS, cli
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
+from projections.job.state import RESULTS, STATES
 from projections.notation.jobid import parse
 from tests.support.recordings import recordings
 
@@ -52,6 +55,28 @@ def listed(run: Run, *words: str) -> list[dict[str, Any]]:
     jobs = [json.loads(line) for line in run("list", "--json", *words).split("\n")[:-1]]
     assert [job["id"] for job in jobs] == [parse(job.pop("jobid")) for job in jobs]
     return jobs
+
+
+def test_the_format_of_list_is_the_documented_one(run: Run) -> None:
+    """Its members are columns of the view `jobs`, and numbers are those of the table."""
+    page = (Path(__file__).resolve().parents[2] / "docs/commands.md").read_text("utf-8")
+    for member, states in (("state", STATES), ("result", RESULTS)):
+        numbers = ", ".join(f"{one.mask} `{one.name}`" for one in states)
+        assert f"| `{member}` | {numbers} |" in page
+    with open_readonly(run.db) as store:
+        columns = {
+            name for (name,) in fetch(store.db, "SELECT name FROM pragma_table_info('jobs')")
+        }
+    kinds = {"annotations": dict, "dependencies": list, "success": bool,
+             "exception_occurred": bool, "state": int, "result": int}  # fmt: skip
+    seen = set()
+    for job in listed(run, "-a", "-A", "-c", "0"):
+        seen |= job.keys()
+        assert {
+            name for name, kind in kinds.items() if type(job.get(name, kind())) is not kind
+        } == set()
+        assert None not in job.values()
+    assert kinds.keys() < seen <= columns
 
 
 @pytest.mark.parametrize("command", COMMANDS)

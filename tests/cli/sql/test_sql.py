@@ -55,6 +55,15 @@ def test_csv_is_that_of_rfc_4180(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[1:] == [["" if v is None else str(v) for v in row] for row in PLAIN]
 
 
+def test_no_text_in_csv_is_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ("=1+1", "+1", "-1", "@x", "\tx", "\r=1", "x=1", "'=1")
+    print_csv(Rows(("a", "=b"), iter([(text, -1) for text in texts])))
+    heading, *rows = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert heading == ["a", "'=b"]
+    assert [row[0] for row in rows] == [f"'{t}" for t in texts[:6]] + ["x=1", "'=1"]
+    assert {row[1] for row in rows} == {"-1"}
+
+
 def test_a_table_is_a_line_a_row_and_harmless(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(odd())
     lines = capsys.readouterr().out.split("\n")

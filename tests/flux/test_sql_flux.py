@@ -14,6 +14,8 @@ import pytest
 
 from projections.notation.jobid import FORMS
 from projections.sql.functions import register
+from tests.joblist.sql.test_bombs import BOMBS
+from tests.joblist.sql.test_guests import ATTACKS
 from tests.support.flux.instance import ROOT, Instances, program
 
 pytestmark = pytest.mark.flux
@@ -165,3 +167,50 @@ def test_guests_ask_the_service(run: Instances) -> None:
     assert "takes longer than 5 s" in found["bomb"]
     assert found["meanwhile"] == "3"
     assert list(found).index("meanwhile") < list(found).index("bomb")
+
+
+ASK = """
+import flux, json, sys, time
+h, found = flux.Flux(), []
+for query in json.load(open(sys.argv[1])):
+    began = time.monotonic()
+    try:
+        answer = h.rpc("job-list.sql", {"query": query}).get_str()
+    except OSError as error:
+        answer = "error: " + str(error)
+    found.append((answer, time.monotonic() - began))
+json.dump(found, open(sys.argv[2], "w"))
+"""
+BESIEGED = """
+away; ours
+tool guests 6 4201 4202 >/dev/null; tool drain
+printf '[job-list]\\nsql = "users"\\n[access]\\nprivate-mode = true' | flux config load
+guest flux python -c "$ASK" $OUT/queries $OUT/answers
+flux python -c "
+import flux, json
+h = flux.Flux()
+jobs = h.rpc('job-list.list', {'max_entries': 0, 'attrs': ['all']}).get()['jobs']
+print(json.dumps([j['id'] for j in jobs if j['userid'] != 4201]))" >$OUT/others
+"""
+
+
+def test_bombs_and_attacks_of_a_guest_end_and_tell_nothing(run: Instances) -> None:
+    queries = [
+        *BOMBS.values(),
+        *(attack.replace("{path}", f"{run.folder}/x") for attack in ATTACKS),
+        "SELECT count(*), min(userid), max(userid) FROM jobs",
+    ]
+    (run.folder / "queries").write_text(json.dumps(queries), "utf-8")
+    run.env["ASK"] = ASK
+    run(BESIEGED)
+    others = run.answer("others")
+    assert len(others) == 3
+    found = run.answer("answers")
+    assert len(found) == len(queries)
+    for query, (answer, taken) in zip(queries, found, strict=True):
+        said = answer.replace(query, "")
+        assert "4202" not in said, query
+        assert not [jobid for jobid in others if str(jobid) in said], query
+        assert taken < 15, query  # 5 s of its own, and a busy machine
+    assert json.loads(found[-1][0])["rows"] == [[3, 4201, 4201]]
+    print(f"{len(queries)} statements; the longest took {max(t for _, t in found):.1f} s")

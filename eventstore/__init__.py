@@ -4,6 +4,7 @@
 Folders in the order of an event's way, from the journal's bytes to proven rows:
 
     errors.py       errors, and the one place where those of SQLite are translated
+    own_process.py  how another process of this program is started
     bulk_work.py    many objects at once, without Python's cyclic garbage collector
     events/         pure: lines decoded, events compared, compressed and digested
     storage/        the SQLite file: schema, settings, transactions, the writer's lock
@@ -21,6 +22,7 @@ __all__ = [
     "events",
     "ingest",
     "maintenance",
+    "own_process",
     "reading",
     "storage",
 ]

@@ -111,7 +111,7 @@ class MemoryLists:
             service = self._service.of_this_moment()
             answer.payloads = list_answer(service, self._store.db, answer.message.request)
         try:
-            with slice_of(self._store.db, min(STEP, answer.left), time.thread_time):
+            with slice_of(self._store.db, min(STEP, answer.left)):
                 for payload in answer.payloads:
                     if payload:
                         self._bus.respond(answer.message, payload)

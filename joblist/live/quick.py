@@ -9,7 +9,9 @@ from joblist.live.thread_time import OverSlice, ThreadTime, slice_of
 from joblist.service import Request, Service
 
 SLICE = 0.01
-"""Seconds that a request may take in the thread."""
+"""Seconds of processor time that a request may take in the thread."""
+WALL = 0.05
+"""Seconds that it may take there on a slow disk."""
 SLICE_BYTES = 2**20
 """Bytes of an answer that is made in the thread."""
 
@@ -44,7 +46,7 @@ class Quick:
     def _try(self, request: Request) -> list[bytes]:
         found: list[bytes] = []
         size = 0
-        with self._store.snapshot() as db, slice_of(db, SLICE) as look:
+        with self._store.snapshot() as db, slice_of(db, SLICE, WALL) as look:
             for payload in list_answer(self._service, db, request):
                 look()
                 if payload:

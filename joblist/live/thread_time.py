@@ -7,8 +7,8 @@ much of the thread's time lately is not tried there at all, so that whoever asks
 answered at once, whatever others do.
 
 The clock is that of the thread's own processor time: on a machine that is busy with other
-things, an answer takes longer, but no more of the thread. A slice also ends after a longer time
-by the wall, for a disk that is slow.
+things, an answer takes longer, but no more of the thread. Where a slow disk must not hold up
+others either, a slice has an end by the wall, too.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 import apsw
 
 BURST, SHARE = 0.03, 0.05
 """Seconds of the thread's time that a user may take at once, and a second after that."""
-WALL = 5
-"""How many times as long as its processor time a slice may take by the wall."""
-
 _STEPS = 500  # of SQLite's virtual machine between two looks at the clock
 _MOST_USERS = 256  # that are remembered
 
@@ -34,17 +32,18 @@ class OverSlice(Exception):  # noqa: N818 - nothing is wrong
 
 @contextmanager
 def slice_of(
-    db: apsw.Connection, seconds: float, clock: Callable[[], float] = time.thread_time
+    db: apsw.Connection, seconds: float, wall: float = inf
 ) -> Iterator[Callable[[], bool]]:
     """Bound what is done inside: SQLite raises OverSlice when the time is over.
 
-    So does what is given, which is to be called now and then by other work.
+    ``seconds`` is of the thread's processor time, ``wall`` by the wall. What is given raises
+    it as well, and is to be called now and then by other work.
     """
-    end = clock() + seconds
-    end_by_wall = time.monotonic() + WALL * seconds
+    end = time.thread_time() + seconds
+    end_by_wall = time.monotonic() + wall
 
     def look() -> bool:
-        if clock() > end or time.monotonic() > end_by_wall:
+        if time.thread_time() > end or time.monotonic() > end_by_wall:
             raise OverSlice
         return False
 

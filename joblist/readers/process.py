@@ -6,37 +6,23 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 
+from eventstore.own_process import command
 from joblist.readers.messages import MOST_BACK, Frames, Kind, frame
 
-_MAIN = "import sys; sys.path[:] = sys.argv[4:]; from joblist.readers.worker import main; "
 _dying: list[subprocess.Popen[bytes]] = []  # those to be waited for when they have ended
 
 
 class ReaderProcess:
-    """A reader that was started; raises OSError if it cannot be.
-
-    It finds its packages where this process finds them, whether that is a checkout or not.
-    """
+    """A reader that was started; raises OSError if it cannot be."""
 
     def __init__(self, path: str, memory: int) -> None:
         _dying[:] = [one for one in _dying if one.poll() is None]
         ours, its = socket.socketpair()
         try:
             ours.setblocking(False)
-            words = [path, str(os.getpid()), str(memory), *sys.path]
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                # -S, -E, -s: what this process has on its path, and nothing else
-                [
-                    sys.executable,
-                    "-S",
-                    "-E",
-                    "-s",
-                    "-c",
-                    _MAIN + "main(*sys.argv[1:4])",
-                    *words,
-                ],
+                command("joblist.readers.worker", path, str(os.getpid()), str(memory)),
                 stdin=its.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

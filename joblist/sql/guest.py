@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from eventstore.own_process import command
 from joblist.sql.limits import Limits, too_long
 from joblist.sql.messages import (
     Close,
@@ -36,7 +36,6 @@ from joblist.sql.messages import (
 from joblist.sql.visible import Refused, Visible
 from projections.sql.statement import STEPS, Rows, SqlError
 
-_MAIN = "import sys; sys.path[:] = sys.argv[1:]; from joblist.sql.sandbox import main; main()"
 _KEPT = ("TZ", "LANG", "LC_ALL", "LC_CTYPE")  # of the environment: times and job ids as text
 _LOOK = 0.1  # seconds
 _START = 5.0
@@ -157,10 +156,9 @@ class Statement:
 def _process() -> Iterator[socket.socket]:
     """Start the process, and kill it in the end; yields the socket to it."""
     ours, its = socket.socketpair()
-    path = [os.path.abspath(folder) for folder in sys.path]
     try:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-S", "-E", "-s", "-c", _MAIN, *path],
+            command("joblist.sql.sandbox"),
             stdin=its.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -95,8 +95,6 @@ class Done(Struct, tag=True):
 
     error: str | None = None
 
-
-FromGuest: TypeAlias = "Open | More | Close | Names | Found | Done"
 
 _to_bytes = msgspec.msgpack.Encoder().encode
 decode_task = msgspec.msgpack.Decoder(Task).decode

@@ -22,6 +22,7 @@ from pathlib import Path
 import apsw
 
 from eventstore.errors import JobdbError, StoreError
+from eventstore.own_process import command
 from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY, create_or_open
 from eventstore.storage.schema import SCHEMA_VERSION
@@ -29,10 +30,6 @@ from projections.definitions.registry import find
 from projections.engine.rebuild import refresh
 from projections.engine.views import Views, stale
 
-_MAIN = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from projections.engine.rebuild_process import main; main(*sys.argv[1:3])"
-)
 _READ = 2**16  # bytes at a time
 
 
@@ -72,9 +69,10 @@ class RebuildProcess:
         self._said = said
         self._error: str | None = "the process that rebuilds views has ended"
         self._rest = b""
-        words = [sys.executable, "-S", "-E", "-s", "-c", _MAIN, path, str(int(network))]
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [*words, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command("projections.engine.rebuild_process", path, str(int(network))),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)

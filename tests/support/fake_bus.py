@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
+from eventstore.own_process import command
 from eventstore.storage.connection import Store, create_or_open
 from joblist.broker.settings import Settings
 from joblist.config import Config
@@ -27,7 +28,6 @@ from joblist.readers import process
 from joblist.service import Request
 from projections.engine.views import Views
 
-_MAIN = process._MAIN
 SENTINEL = b'{"id":-1,"events":[]}'
 _number = itertools.count(1)
 
@@ -202,7 +202,12 @@ def readers_that(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
     They do not go behind others either: tests wait for them.
     """
     first = "import itertools, time, joblist.readers.worker as w; w.limits._NICE = 0; "
-    monkeypatch.setattr(process, "_MAIN", f"{_MAIN}{first}{code}\n")
+
+    def starting(*words: str) -> list[str]:
+        before, main, after = "\0".join(command(*words)).partition("main(*")
+        return f"{before}{first}{code}\n{main}{after}".split("\0")
+
+    monkeypatch.setattr(process, "command", starting)
 
 
 def all_by_readers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +221,7 @@ def all_in_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Quick, "short", lambda *_: True)
     monkeypatch.setattr(ThreadTime, "may_have_more", lambda *_: True)
     monkeypatch.setattr(quick, "SLICE", 600.0)
+    monkeypatch.setattr(quick, "WALL", 600.0)
     monkeypatch.setattr(quick, "SLICE_BYTES", 2**40)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -301,7 +302,7 @@ def test_readers_that_cannot_be_started(
         reader.process.kill()
     while readers(module):
         module.bus.listen()
-    monkeypatch.setattr(process, "_MAIN", "raise SystemExit(3)\n")
+    monkeypatch.setattr(process, "command", lambda *_: [sys.executable, "-c", "exit(3)"])
     asked = module.ask("list", ALL)
     ((errno, text),) = answered(module, asked)
     assert EAGAIN == errno

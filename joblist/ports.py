@@ -94,5 +94,8 @@ class Bus(Log, Protocol):
     def job_exists(self, jobid: int, answered: Callable[[int], None]) -> None:
         """Ask the KVS whether there is such a job: ``answered`` gets 0, or an errno."""
 
+    def pressed(self) -> bool:
+        """Whether more messages have come than were taken."""
+
     def stop(self, *, failed: bool = False) -> None:
         """Leave the reactor."""

@@ -273,6 +273,11 @@ class Link:
         watcher.unref()
         self._watchers.append(watcher)
 
+    def pressed(self) -> bool:
+        """Whether more messages have come than were taken."""
+        events = self._lib.flux_pollevents(self._flux)
+        return events > 0 and bool(events & self._constants.FLUX_POLLIN)
+
     def run(self) -> None:
         """Run the reactor until told to stop; raises OSError if the reason was a failure."""
         self.on_signal(signal.SIGTERM, self.stop)

@@ -9,6 +9,7 @@
     answers.py          answers of one response
     quick.py            answers to `list` that take little, in the module's thread
     thread_time.py      what the thread may spend on a request, and on a user
+    turns.py            requests of users who have had much of it: they wait for their turn
     memory_lists.py     longer lists from a database in memory, turn by turn
     preparing.py        what is answered while there are no views yet
     waiting_list_id.py  `list-id` requests that wait for a job's event or state
@@ -31,5 +32,6 @@ __all__ = [
     "routes",
     "stats_watchers",
     "thread_time",
+    "turns",
     "waiting_list_id",
 ]

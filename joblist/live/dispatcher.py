@@ -25,9 +25,10 @@ from joblist.live.backlog_gate import BacklogGate
 from joblist.live.handlers import Handlers, InProgress, LongRequests
 from joblist.live.memory_lists import MemoryLists
 from joblist.live.quick import Quick
-from joblist.live.routes import ROUTES, UNKNOWN
+from joblist.live.routes import AT_ONCE, ROUTES, UNKNOWN
 from joblist.live.stats_watchers import Watching
 from joblist.live.thread_time import ThreadTime
+from joblist.live.turns import Turns
 from joblist.live.waiting_list_id import Waiting
 from joblist.ports import Bus, Message
 from joblist.protocol.errors import NOT_ALLOWED, RpcError
@@ -77,6 +78,7 @@ class Live:
         limits: Limits = LIMITS,
         held: Sequence[bytes] = (),
         reopen: Callable[[], None] = lambda: None,
+        thread_time: ThreadTime | None = None,
     ) -> None:
         store = views.store
         views.tell(partial(bus.log, syslog.LOG_ERR))
@@ -90,7 +92,9 @@ class Live:
             instance_size=size,
         )
         answers = Answers(bus, service)
+        self._time = thread_time or ThreadTime()
         self.requests = InProgress(
+            Turns(bus, self._time, self._handle, lambda: service.config.budgets),
             BacklogGate(bus, store, boot),
             Waiting(bus, answers, views.state),
             Watching(bus, answers),
@@ -112,7 +116,6 @@ class Live:
         self._hours = NodeHours(bus, store) if config.nodes else None
         self._bus = bus
         self._service = service
-        self._time = ThreadTime()
         quick = Quick(store, service, self._time)
         self._handlers = Handlers(
             bus, store, service, answers, quick, self.requests, self.follower, reread
@@ -127,7 +130,12 @@ class Live:
 
     def handle(self, message: Message) -> None:
         """Answer a request, or see to it that it is answered."""
-        route = ROUTES.get(message.request.topic.partition(".")[2], UNKNOWN)
+        with answering(self._bus, message):
+            if _method(message) in AT_ONCE or not self.requests.turns.takes(message):
+                self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        route = ROUTES.get(_method(message), UNKNOWN)
         gate = self.requests.gate
         with answering(self._bus, message):
             if route is not UNKNOWN and not message.request.credential.rolemask & route.roles:
@@ -137,7 +145,7 @@ class Live:
                 self._handlers.store.check_place()
             follow = self._service.config.follow_purges
             if not gate.lets_pass(message, route.early, follow_purges=follow):
-                gate.defer(message, self.handle)
+                gate.defer(message, self._handle)
                 return
             if gate.is_open:
                 self.follower.flush()
@@ -165,6 +173,10 @@ class Live:
         held = self.follower.hand_over()
         self.requests.close(errno)
         return held
+
+
+def _method(message: Message) -> str:
+    return message.request.topic.partition(".")[2]
 
 
 def _long_requests(bus: Bus, store: Store, service: Service) -> LongRequests:

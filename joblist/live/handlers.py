@@ -17,6 +17,7 @@ from joblist.live.answers import Answers
 from joblist.live.backlog_gate import BacklogGate
 from joblist.live.quick import Quick
 from joblist.live.stats_watchers import Watching
+from joblist.live.turns import Turns
 from joblist.live.waiting_list_id import Waiter, Waiting
 from joblist.ports import Bus, Message
 from joblist.protocol.errors import NOT_ALLOWED, RpcError
@@ -51,6 +52,7 @@ class LongRequests(Protocol):
 class InProgress:
     """All requests that were taken and are not answered to their end."""
 
+    turns: Turns
     gate: BacklogGate
     waiting: Waiting
     watching: Watching
@@ -58,12 +60,12 @@ class InProgress:
 
     def drop(self, message: Message) -> None:
         """Forget the requests of a client that went away."""
-        for kind in (self.gate, self.waiting, self.watching, self.long):
+        for kind in (self.turns, self.gate, self.waiting, self.watching, self.long):
             kind.drop(message)
 
     def close(self, errno: int) -> None:
         """Answer all of them with an error."""
-        for kind in (self.gate, self.waiting, self.watching, self.long):
+        for kind in (self.turns, self.gate, self.waiting, self.watching, self.long):
             kind.close(errno)
 
 
@@ -115,10 +117,10 @@ class Handlers:
 
     def job_stats(self, message: Message) -> None:
         """``job-stats``; a stream of them is told of changes from now on."""
-        (payload,) = self.service.answer(message.request)
         if message.request.streaming:
             self.requests.watching.add(message)
-        self.bus.respond(message, payload)
+        else:
+            self.answers.send(message)
 
     def sql(self, message: Message) -> None:
         """``sql``, where the site has it: in a reader, so that it holds up nothing here."""

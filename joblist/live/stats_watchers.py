@@ -38,9 +38,15 @@ class Watching:
         return len(self._messages)
 
     def add(self, message: Message) -> None:
-        """Tell a client of all changes from now on; raises RpcError if there are too many."""
+        """Answer a client, and tell it of all changes from now on.
+
+        Raises RpcError if there are too many.
+        """
         self._open.enter(message, self._answers.budgets)
-        self._messages.append(message)
+        if self._answers.send(message):
+            self._messages.append(message)
+        else:
+            self._open.leave(message)
 
     def apply(self, _db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
         """See whether a batch changes what is watched."""

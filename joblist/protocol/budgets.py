@@ -93,6 +93,18 @@ class Budgets:
         EAGAIN,
         "{} requests wait for jobs; try again later",
     )
+    max_turns_user: int = _bound(
+        8192,
+        "requests of one user, who has sent many lately, that wait for their turn",
+        EAGAIN,
+        "{} requests of this user wait for their turn; try again later",
+    )
+    max_turns: int = _bound(
+        32768,
+        "requests of all such users that wait for their turn",
+        EAGAIN,
+        "{} requests wait for their turn; try again later",
+    )
     max_lookups: int = _bound(64, "job ids that are looked up in the KVS at once; others wait")
     max_watchers_user: int = _bound(
         64,

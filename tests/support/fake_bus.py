@@ -77,6 +77,7 @@ class FakeBus:
         self.lookups: list[tuple[int, Callable[[int], None]]] = []
         self.stopped: bool | None = None  # whether it was for a failure
         self.watchers: list[FakeWatcher] = []
+        self.more = False  # requests have come that the module has not taken
         self.expecting: Callable[[], bool] = lambda: False  # something of a process
 
     def respond(self, message: Message, payload: bytes | None) -> None:
@@ -119,6 +120,9 @@ class FakeBus:
 
     def stop(self, *, failed: bool = False) -> None:
         self.stopped = failed
+
+    def pressed(self) -> bool:
+        return self.more
 
     def tables(self) -> dict[str, Any]:
         return {}
@@ -251,6 +255,7 @@ class Module:
         limits: Limits = LIMITS,
         size: int = 1,
         held: Sequence[bytes] = (),
+        thread_time: ThreadTime | None = None,
     ) -> None:
         self.bus = bus or FakeBus()
         self.reopened = 0  # how often the module asked for it
@@ -266,6 +271,7 @@ class Module:
             limits=limits,
             held=held,
             reopen=self._reopen,
+            thread_time=thread_time or ThreadTime(work=lambda: 0.0),
         )
         self.bus.expecting = lambda: bool(self.live.requests.long.open)
         self.live.start()

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -60,6 +61,7 @@ class Soak:
         self.flux, self.database, self.seconds = flux, database, seconds
         self.looks: list[Look] = []
         self.periods: list[tuple[Waits, Waits]] = []
+        self.innocent = self.machine = Waits()  # of the whole time
         self.outcomes: Counter[str] = Counter()
         self.attacks = self.compared = 0
         self.faults: list[str] = []
@@ -72,7 +74,11 @@ class Soak:
         attackers = [self._guest(number) for number in range(guests)]
         try:
             with Witness(self.flux, with_jobs=False) as witness:
+                begin = time.monotonic()
                 self._watch(witness, comparer, finished, sampler)
+                whole = begin, time.monotonic()
+                self.innocent = witness.waits("list", whole)
+                self.machine = witness.waits("ping", whole)
                 for number, (client, output) in enumerate(attackers):
                     self._take(number, client, output)
             self._all_run(finished, jobs)
@@ -101,6 +107,7 @@ class Soak:
             period = now, end
             self.periods.append((witness.waits("list", period), witness.waits("ping", period)))
             self._judge(*self.periods[-1])
+            print(self.looks[-1], self.periods[-1][0], file=sys.stderr, flush=True)
             self._compare(rng, comparer)
             if sampler.over_limit.is_set():
                 self.faults.append("broken off: the memory of the machine is in danger")
@@ -179,10 +186,12 @@ class Soak:
             "attacks": self.attacks,
             "outcomes": {text[:80]: n for text, n in self.outcomes.most_common(40)},
             "compared": self.compared,
-            "innocent p99": max((w.p99 for w in lists), default=0),
-            "innocent worst": max((w.worst for w in lists), default=0),
-            "machine's p99": max((w.p99 for w in machine), default=0),
-            "machine's worst": max((w.worst for w in machine), default=0),
+            "innocent, whole": asdict(self.innocent),
+            "machine, whole": asdict(self.machine),
+            "innocent p99, of a period": max((w.p99 for w in lists), default=0),
+            "machine's p99, of a period": max((w.p99 for w in machine), default=0),
+            "periods": len(self.periods),
+            "jobs a second": round(self.looks[-1].jobs / self.looks[-1].at, 1),
             "MiB, first, most, last": [*sizes[:1], max(sizes, default=0), *sizes[-1:]],
             "descriptors, first, most, last": [
                 *[look.files for look in self.looks[:1]],

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Requests of users who have had much of the thread's time lately: they wait for their turn.
+
+Requests come in the order in which they were sent, so that thousands of one user's would be
+answered before the next one of another's. Whoever has had much lately is only taken note of
+when a request comes, which takes little. The request is handled when nobody else's has come,
+users by turns; and a little of that is done however much comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from joblist.live.open_requests import OpenRequests
+from joblist.live.thread_time import ThreadTime
+from joblist.ports import Bus, Message
+from joblist.protocol.budgets import Budgets
+
+TURN = 0.002
+"""Seconds of the thread's time after which others' requests are looked at."""
+PAUSE = 0.05
+"""Seconds until the next turn while more and more comes."""
+
+
+class Turns:
+    """The requests that wait for their turn; ``handle`` is what is done with each then."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        thread_time: ThreadTime,
+        handle: Callable[[Message], None],
+        budgets: Callable[[], Budgets],
+    ) -> None:
+        self._bus = bus
+        self._time = thread_time
+        self._handle = handle
+        self._budgets = budgets
+        self._open = OpenRequests("max_turns")
+        self._users: dict[int, deque[Message]] = {}  # in the order of their turns
+        self._timer = bus.timer(self._turn)
+
+    @property
+    def open(self) -> int:
+        """How many requests wait."""
+        return sum(map(len, self._users.values()))
+
+    def takes(self, message: Message) -> bool:
+        """Whether a request has to wait, and does; raises RpcError if too many do."""
+        userid = message.request.credential.userid
+        mine = self._users.get(userid)
+        if mine is None and self._time.may_have_more(userid):
+            return False
+        self._open.enter(message, self._budgets())
+        if not self._users:
+            self._timer.start(0.0)
+        self._users.setdefault(userid, deque()).append(message)
+        return True
+
+    def _turn(self) -> None:
+        """Handle one request, and more while there is time."""
+        end = time.thread_time() + TURN
+        try:
+            while self._users:
+                self._handle(self._next())
+                if time.thread_time() >= end:
+                    break
+        finally:
+            if self._users:
+                self._timer.start(PAUSE if self._bus.pressed() else 0.0)
+
+    def _next(self) -> Message:
+        userid, mine = next(iter(self._users.items()))
+        message = mine.popleft()
+        self._open.leave(message)
+        del self._users[userid]
+        if mine:
+            self._users[userid] = mine  # the last one now
+        return message
+
+    def drop(self, message: Message) -> None:
+        """Forget the requests of a client that went away."""
+        for userid, mine in list(self._users.items()):
+            left = deque(one for one in mine if not one.dropped_by(message))
+            if len(left) == len(mine):
+                continue
+            for one in mine:
+                if one.dropped_by(message):
+                    self._open.leave(one)
+            if left:
+                self._users[userid] = left
+            else:
+                del self._users[userid]
+
+    def close(self, errno: int) -> None:
+        """Answer all of them with an error."""
+        self._timer.stop()
+        users, self._users = self._users, {}
+        for message in (message for mine in users.values() for message in mine):
+            self._open.leave(message)
+            self._bus.respond_error(message, errno, None)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Following the journal, also while the store fails or has gone."""
+"""Requests of a running module that wait, watch, or have to wait for their turn."""

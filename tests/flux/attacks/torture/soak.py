@@ -191,7 +191,7 @@ class Soak:
             "innocent p99, of a period": max((w.p99 for w in lists), default=0),
             "machine's p99, of a period": max((w.p99 for w in machine), default=0),
             "periods": len(self.periods),
-            "jobs a second": round(self.looks[-1].jobs / self.looks[-1].at, 1),
+            "jobs a second": [round(look.jobs / look.at, 1) for look in self.looks[-1:]],
             "MiB, first, most, last": [*sizes[:1], max(sizes, default=0), *sizes[-1:]],
             "descriptors, first, most, last": [
                 *[look.files for look in self.looks[:1]],

@@ -115,6 +115,7 @@ class Service:
         self._active_of_id = active_of_id
         self._pack = pack
         self._hidden = hidden
+        self._known_stats: tuple[object, bytes] = None, b""
         self.max_hosts = max(instance_size, MIN_HOSTS)
         self._topics: dict[str, Callable[[_Asked], Iterator[bytes]]] = {
             "job-list.list": self._list,
@@ -257,10 +258,14 @@ class Service:
 
     def _job_stats(self, asked: _Asked) -> Iterator[bytes]:
         Visibility(self.config, asked.request.credential).check_all()
-        stats = self._stats(asked.db)
-        for queue in self.config.queues:
-            stats.queue(queue)
-        yield responses.job_stats(stats.answer())
+        # The same for all who may know it, until somebody writes to the database.
+        moment = (asked.db.total_changes(), asked.db.pragma("data_version"), self.config)
+        if moment != self._known_stats[0]:
+            stats = self._stats(asked.db)
+            for queue in self.config.queues:
+                stats.queue(queue)
+            self._known_stats = moment, responses.job_stats(stats.answer())
+        yield self._known_stats[1]
 
     def _stats_get(self, asked: _Asked) -> Iterator[bytes]:
         Visibility(self.config, asked.request.credential).check_all()

@@ -147,7 +147,7 @@ class Live:
             if not gate.lets_pass(message, route.early, follow_purges=follow):
                 gate.defer(message, self._handle)
                 return
-            if gate.is_open:
+            if gate.is_open and route.shows:
                 self.follower.flush()
             with self._time.of(message.request.credential.userid):
                 route.handle(self._handlers, message)

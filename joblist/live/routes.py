@@ -19,13 +19,15 @@ class Route(NamedTuple):
     """A topic's route.
 
     ``roles``: the roles of which the sender must have one (RFC 12). ``early``: whether it is
-    answered before the backlog is complete. ``reads``: whether the answer is in the database.
+    answered before the backlog is complete. ``reads``: whether the answer is in the database,
+    ``shows``: whether it shows all that came before the request.
     """
 
     roles: int
     early: Early
     handle: Callable[[Handlers, Message], None]
     reads: bool = False
+    shows: bool = True
 
 
 OWNER = ROLE_OWNER
@@ -40,7 +42,7 @@ ROUTES = {
     "sql": Route(USERS, Early.NONE, Handlers.sql, reads=True),
     "job-state-pause": Route(USERS, Early.NONE, Handlers.pause),
     "job-state-unpause": Route(USERS, Early.NONE, Handlers.unpause),
-    "disconnect": Route(USERS, Early.ALL, Handlers.disconnect),
+    "disconnect": Route(USERS, Early.ALL, Handlers.disconnect, shows=False),
     "config-reload": Route(OWNER, Early.ALL, Handlers.config_reload),
 }
 """By the method, the part of a topic behind the service's name (job-list.c, htab)."""

@@ -73,7 +73,8 @@ class Watching:
 
     def drop(self, message: Message) -> None:
         """Forget a client that went away."""
-        self._keep(lambda one: not one.dropped_by(message))
+        if self._open.dropped_by(message):
+            self._keep(lambda one: not one.dropped_by(message))
 
     def close(self, errno: int) -> None:
         """End all streams."""

@@ -10,7 +10,7 @@ users by turns; and a little of that is done however much comes.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 
 from joblist.live.open_requests import OpenRequests
@@ -39,13 +39,14 @@ class Turns:
         self._handle = handle
         self._budgets = budgets
         self._open = OpenRequests("max_turns")
-        self._users: dict[int, deque[Message]] = {}  # in the order of their turns
+        # In the order of turns; each user's by id(), in the order in which they came.
+        self._users: dict[int, OrderedDict[int, Message]] = {}
         self._timer = bus.timer(self._turn)
 
     @property
     def open(self) -> int:
         """How many requests wait."""
-        return sum(map(len, self._users.values()))
+        return len(self._open)
 
     def takes(self, message: Message) -> bool:
         """Whether a request has to wait, and does; raises RpcError if too many do."""
@@ -56,7 +57,7 @@ class Turns:
         self._open.enter(message, self._budgets())
         if not self._users:
             self._timer.start(0.0)
-        self._users.setdefault(userid, deque()).append(message)
+        self._users.setdefault(userid, OrderedDict())[id(message)] = message
         return True
 
     def _turn(self) -> None:
@@ -73,7 +74,7 @@ class Turns:
 
     def _next(self) -> Message:
         userid, mine = next(iter(self._users.items()))
-        message = mine.popleft()
+        _, message = mine.popitem(last=False)
         self._open.leave(message)
         del self._users[userid]
         if mine:
@@ -82,22 +83,18 @@ class Turns:
 
     def drop(self, message: Message) -> None:
         """Forget the requests of a client that went away."""
-        for userid, mine in list(self._users.items()):
-            left = deque(one for one in mine if not one.dropped_by(message))
-            if len(left) == len(mine):
-                continue
-            for one in mine:
-                if one.dropped_by(message):
-                    self._open.leave(one)
-            if left:
-                self._users[userid] = left
-            else:
+        for one in self._open.dropped_by(message):
+            self._open.leave(one)
+            userid = one.request.credential.userid
+            mine = self._users[userid]
+            del mine[id(one)]
+            if not mine:
                 del self._users[userid]
 
     def close(self, errno: int) -> None:
         """Answer all of them with an error."""
         self._timer.stop()
         users, self._users = self._users, {}
-        for message in (message for mine in users.values() for message in mine):
+        for message in [one for mine in users.values() for one in mine.values()]:
             self._open.leave(message)
             self._bus.respond_error(message, errno, None)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from errno import ENOENT
 from functools import partial
-from itertools import count
 from typing import NamedTuple
 
 import apsw
@@ -24,12 +23,19 @@ from joblist.protocol.requests import ListIdRequest
 from projections.job.reducers import fold
 from projections.job.state import INACTIVE, NEW, Job
 
+_AT_ONCE = 64  # requests that are answered in one turn of the reactor
+
 
 class Waiter(NamedTuple):
     """A request that waits, and what it asked for."""
 
     message: Message
     wanted: ListIdRequest
+
+    @property
+    def key(self) -> int:
+        """What it is known by, as long as it waits."""
+        return id(self.message)
 
     def satisfied_by(self, job: Job) -> bool:
         """Whether the job has been in the awaited state.
@@ -54,13 +60,15 @@ class Waiting:
         self._answers = answers
         self._before = before
         self._open = OpenRequests("max_waits")
-        # Ids to be looked up, and how many of them the KVS was asked for.
+        self._waiters: dict[int, Waiter] = {}  # all, by id() of their messages
+        # Those whose ids are to be looked up, and how many of them the KVS was asked for.
         self._lookups: dict[int, Waiter] = {}
-        self._numbers = count()
-        self._queue: deque[int] = deque()
+        self._queue: deque[Waiter] = deque()
         self._asked = 0
-        self._waits: dict[int, list[Waiter]] = {}
+        self._waits: dict[int, dict[int, Waiter]] = {}  # by the job's id
         self._batch = _Batch()
+        self._due: deque[tuple[Waiter, Job | None]] = deque()  # they can be answered
+        self._timer = bus.timer(self._answer_some)
 
     @property
     def lookups(self) -> int:
@@ -74,29 +82,34 @@ class Waiting:
 
     def look_up(self, waiter: Waiter) -> None:
         """Wait for an id without any stored event, if there is such a job; raises RpcError."""
-        self._open.enter(waiter.message, self._answers.budgets)
-        number = next(self._numbers)
-        self._lookups[number] = waiter
-        self._queue.append(number)
+        self._enter(waiter)
+        self._lookups[waiter.key] = waiter
+        self._queue.append(waiter)
         self._ask()
+
+    def _enter(self, waiter: Waiter) -> None:
+        self._open.enter(waiter.message, self._answers.budgets)
+        self._waiters[waiter.key] = waiter
+
+    def _leave(self, waiter: Waiter) -> None:
+        self._open.leave(waiter.message)
+        del self._waiters[waiter.key]
 
     def _ask(self) -> None:
         """Ask the KVS for some ids, so that others' requests come in between."""
         while self._queue and self._asked < self._answers.budgets.max_lookups:
-            number = self._queue.popleft()
-            if number in self._lookups:
+            waiter = self._queue.popleft()
+            if waiter.key in self._lookups:
                 self._asked += 1
-                jobid = self._lookups[number].wanted.id
-                self._bus.job_exists(jobid, partial(self._looked_up, number))
+                self._bus.job_exists(waiter.wanted.id, partial(self._looked_up, waiter))
 
-    def _looked_up(self, number: int, errno: int) -> None:
+    def _looked_up(self, waiter: Waiter, errno: int) -> None:
         self._asked -= 1
         self._ask()
-        waiter = self._lookups.pop(number, None)
-        if waiter is None:
+        if self._lookups.pop(waiter.key, None) is None:
             return  # its client went away
         if errno:
-            self._open.leave(waiter.message)
+            self._leave(waiter)
             self._answers.refuse(waiter.message, errno)
         else:
             self._wait(waiter)
@@ -104,11 +117,11 @@ class Waiting:
 
     def wait(self, waiter: Waiter) -> None:
         """Wait for a job's next event; raises RpcError."""
-        self._open.enter(waiter.message, self._answers.budgets)
+        self._enter(waiter)
         self._wait(waiter)
 
     def _wait(self, waiter: Waiter) -> None:
-        self._waits.setdefault(waiter.wanted.id, []).append(waiter)
+        self._waits.setdefault(waiter.wanted.id, {})[waiter.key] = waiter
 
     def try_all_again(self) -> None:
         """See for each request whether it can be answered now."""
@@ -116,11 +129,11 @@ class Waiting:
 
     def _try_again(self, jobids: Iterable[int]) -> None:
         for jobid in jobids:
-            for waiter in self._waits.pop(jobid, []):
+            for waiter in self._waits.pop(jobid, {}).values():
                 if self._answers.try_job(waiter.message) is not None:
                     self._wait(waiter)
                 else:
-                    self._open.leave(waiter.message)
+                    self._leave(waiter)
 
     # -- one batch of events
 
@@ -138,53 +151,66 @@ class Waiting:
         states = self._batch.states
         old = states[record.job] if record.job in states else self._before(record.job)
         job = states[record.job] = fold(old, [record])
+        if old is not None and job is not None and _states(old) == _states(job):
+            return  # whoever is content with that is answered already
         invalidated = old is not None and job is None
-        for waiter in self._waits[record.jobid]:
-            if not self._batch.has(waiter) and (
+        answered = self._batch.answered
+        for key, waiter in self._waits[record.jobid].items():
+            if key not in answered and (
                 invalidated or (job is not None and waiter.satisfied_by(job))
             ):
-                self._batch.answered.append((waiter, job))
+                answered[key] = waiter, job
 
     def committed(self) -> None:
         """Answer the requests whose events are stored now."""
         batch, self._batch = self._batch, _Batch()
-        for waiter, job in batch.answered:
-            self._remove(waiter)
+        for waiter, job in batch.answered.values():
+            self._no_more(waiter)
+            self._due.append((waiter, job))
+        self._answer_some()
+        self._try_again(batch.unclear)
+
+    def _answer_some(self) -> None:
+        """Answer some of those that can be; others' requests come before the next ones."""
+        for _ in range(min(_AT_ONCE, len(self._due))):
+            waiter, job = self._due.popleft()
+            if waiter.key not in self._waiters:
+                continue  # its client went away
+            self._leave(waiter)
             if job is None:
                 self._answers.refuse(waiter.message, ENOENT)
             else:
                 self._answers.send_job(waiter.message, waiter.wanted, job)
-        self._try_again(batch.unclear)
+        if self._due:
+            self._timer.start(0.0)
 
     def rolled_back(self) -> None:
         """Forget what the batch would have answered: its lines come again."""
         self._batch = _Batch()
 
-    def _remove(self, waiter: Waiter) -> None:
-        self._open.leave(waiter.message)
-        waiters = self._waits[waiter.wanted.id]
-        waiters.remove(waiter)
-        if not waiters:
+    def _no_more(self, waiter: Waiter) -> None:
+        """Have a request wait for events no longer, if it does."""
+        waiters = self._waits.get(waiter.wanted.id, {})
+        if waiters.pop(waiter.key, None) is not None and not waiters:
             del self._waits[waiter.wanted.id]
 
     # -- clients
 
     def drop(self, message: Message) -> None:
         """Forget the requests of a client that went away."""
-        for number, waiter in list(self._lookups.items()):
-            if waiter.message.dropped_by(message):
-                del self._lookups[number]
-                self._open.leave(waiter.message)
-        for waiters in list(self._waits.values()):
-            for waiter in [w for w in waiters if w.message.dropped_by(message)]:
-                self._remove(waiter)
+        for one in self._open.dropped_by(message):
+            waiter = self._waiters[id(one)]
+            self._leave(waiter)
+            self._no_more(waiter)
+            self._lookups.pop(waiter.key, None)
 
     def close(self, errno: int) -> None:
         """Answer all that still wait with an error."""
-        waiters = [*(w for same in self._waits.values() for w in same), *self._lookups.values()]
+        self._timer.stop()
+        waiters = list(self._waiters.values())
         self._waits, self._lookups = {}, {}
         for waiter in waiters:
-            self._open.leave(waiter.message)
+            self._leave(waiter)
             self._answers.refuse(waiter.message, errno)
 
 
@@ -193,9 +219,9 @@ class _Batch:
 
     def __init__(self) -> None:
         self.states: dict[int, Job | None] = {}  # of the jobs in this batch, by key
-        self.answered: list[tuple[Waiter, Job | None]] = []  # None: the job was invalidated
+        self.answered: dict[int, tuple[Waiter, Job | None]] = {}  # None: it was invalidated
         self.unclear: set[int] = set()  # ids with events that precede stored ones
 
-    def has(self, waiter: Waiter) -> bool:
-        """Whether a request is answered by this batch already."""
-        return any(waiter is other for other, _ in self.answered)
+
+def _states(job: Job) -> tuple[int, int]:
+    return job.state, job.states_mask

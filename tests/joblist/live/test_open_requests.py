@@ -10,8 +10,9 @@ import pytest
 
 from joblist.config import Config
 from joblist.live.waiting_list_id import Waiter
+from joblist.ports import Message
 from joblist.protocol.budgets import Budgets
-from tests.support.fake_bus import Module
+from tests.support.fake_bus import Module, life
 
 GUEST = {"userid": 42, "rolemask": 2}
 OTHER = {"userid": 43, "rolemask": 2}
@@ -116,3 +117,40 @@ def test_how_many_may_watch(few: Module) -> None:
     assert 2 == few.answer("stats-get")["stats_watchers"]
     assert all(isinstance(watch(few, **GUEST), dict) for _ in range(3))
     assert of_user("watch job-stats") == watch(few, **GUEST)
+
+
+def test_many_that_wait_for_one_job_are_answered_some_at_a_time(module: Module) -> None:
+    first, second, *others = life(7, 1e9)
+    module.feed(first, second)
+    module.bus.pass_time(1)
+    asked = [
+        module.ask("list-id", {"id": 7, "attrs": [], "state": 64}, sender=f"{n}")
+        for n in range(150)
+    ]
+    module.feed(*others)
+    module.live.follower.flush()
+    assert 64 == sum(bool(module.answers(one)) for one in asked)
+    module.ask("disconnect", sender="149")
+    module.bus.pass_time(0)
+    assert all(module.answers(one)[0]["job"]["id"] == 7 for one in asked[:149])
+    assert [] == module.answers(asked[149])
+    assert 0 == module.live.requests.waiting.waits
+
+
+def test_who_goes_away_is_found_without_a_look_at_others(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        wait(module, 5, sender=f"{number}", **GUEST)
+    looks = []
+    dropped_by = Message.dropped_by
+
+    def counting(one: Message, other: Message) -> bool:
+        looks.append(one)
+        return dropped_by(one, other)
+
+    monkeypatch.setattr(Message, "dropped_by", counting)
+    module.ask("disconnect", sender="4", **GUEST)
+    module.ask("disconnect", sender="unknown", **GUEST)
+    assert 1 == len(looks)
+    assert 29 == module.live.requests.waiting.lookups

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Ten guests attack in all ways for an hour, while jobs run.
 
-    python -m tests.flux.attacks.torture.soak [--minutes 60] [--jobs 100000] [--guests 10]
+    python -m tests.flux.attacks.torture.soak [--minutes 60] [--jobs N] [--guests 10]
 
 The module runs beside flux-core's, under another name, and both see the same jobs from the
 first to the last: answers are compared all the time, and all of them in the end. What an
@@ -32,7 +32,7 @@ from eventstore.storage.sql import fetch
 from projections.engine.views import first_fault
 from tests.flux.attacks.instance import Attacked, until
 from tests.flux.attacks.sampler import Sampler, descriptors, memory
-from tests.flux.attacks.siege import DANGER, P99, WORST, Waits, Witness, stretch
+from tests.flux.attacks.siege import P99, WORST, Waits, Witness, stretch
 from tests.support.flux.instance import Instances, program
 
 OURS, THEIRS = "jobdb", "job-list"
@@ -40,6 +40,11 @@ PERIOD = 10.0
 """Seconds between two looks at memory and two comparisons."""
 COMPARED = 25
 """Finished jobs whose answers are compared each time."""
+ALONE = 60.0
+"""Seconds for which jobs run on when the guests have gone."""
+MOST = 12 * 2**30
+"""Bytes at which the soak is broken off, before it takes the machine with it: Flux's KVS and
+its content cache grow with the jobs."""
 MOST_GROWTH = 1.1, 20
 """How memory may grow from the second quarter to the last one: a factor, and MiB besides."""
 _MIB = 2**20
@@ -65,6 +70,7 @@ class Soak:
         self.outcomes: Counter[str] = Counter()
         self.attacks = self.compared = 0
         self.faults: list[str] = []
+        self.rate_alone = 0.0  # of jobs, when the guests have gone
         self.stretch = stretch(3.0)  # before any attack
 
     def run(self, jobs: int, guests: int, sampler: Sampler) -> None:
@@ -81,7 +87,7 @@ class Soak:
                 self.machine = witness.waits("ping", whole)
                 for number, (client, output) in enumerate(attackers):
                     self._take(number, client, output)
-            self._all_run(finished, jobs)
+            self._all_run(worker, finished, jobs)
             self._compare_all()
         finally:
             for client in (worker, comparer, *(c for c, _ in attackers)):
@@ -145,11 +151,14 @@ class Soak:
         if client.poll() != 0:
             self.faults.append(f"guest {number} did not come to its end: {client.poll()}")
 
-    def _all_run(self, finished: Path, jobs: int) -> None:
+    def _all_run(self, worker: subprocess.Popen[str], finished: Path, jobs: int) -> None:
         def count() -> int:
             return finished.read_text("ascii").count("\n")
 
-        until(lambda: not self.flux.alive or count() >= jobs, 600)
+        begin, before = time.monotonic(), count()
+        until(lambda: not self.flux.alive or bool(jobs) and count() >= jobs, ALONE)
+        self.rate_alone = (count() - before) / (time.monotonic() - begin)
+        worker.kill()
         if count() < jobs:
             self.faults.append(f"{count()} of {jobs} jobs have run")
         self.flux.flux("cancel", "--all")
@@ -191,6 +200,7 @@ class Soak:
             "innocent p99, of a period": max((w.p99 for w in lists), default=0),
             "machine's p99, of a period": max((w.p99 for w in machine), default=0),
             "periods": len(self.periods),
+            "jobs a second without guests, in the end": round(self.rate_alone, 1),
             "jobs a second": [round(look.jobs / look.at, 1) for look in self.looks[-1:]],
             "MiB, first, most, last": [*sizes[:1], max(sizes, default=0), *sizes[-1:]],
             "descriptors, first, most, last": [
@@ -214,19 +224,25 @@ def soak(minutes: float, jobs: int, guests: int) -> dict[str, object]:
         flux = Attacked(instances, f"dbpath={database}", service=OURS)
         run = Soak(flux, database, 60 * minutes)
         try:
-            with Sampler(flux.module, flux.broker, DANGER) as sampler:
+            with Sampler(flux.module, flux.broker, MOST) as sampler:
                 run.run(jobs, guests, sampler)
         finally:
             flux.stop()
         run.judge_memory()
         run.judge_database()
-        return {**run.figures(), "module's peak, MiB": sampler.peak // _MIB}
+        return {
+            **run.figures(),
+            "module's, a reader's, the broker's peak, MiB": [
+                peak // _MIB
+                for peak in (sampler.peak, sampler.readers_peak, sampler.broker_peak)
+            ],
+        }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--jobs", type=int, default=0, help="how many must run; 0: any number")
     parser.add_argument("--guests", type=int, default=10)
     given = parser.parse_args()
     found = soak(given.minutes, given.jobs, given.guests)

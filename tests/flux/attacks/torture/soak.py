@@ -156,7 +156,7 @@ class Soak:
             return finished.read_text("ascii").count("\n")
 
         begin, before = time.monotonic(), count()
-        until(lambda: not self.flux.alive or bool(jobs) and count() >= jobs, ALONE)
+        until(lambda: not self.flux.alive or (bool(jobs) and count() >= jobs), ALONE)
         self.rate_alone = (count() - before) / (time.monotonic() - begin)
         worker.kill()
         if count() < jobs:

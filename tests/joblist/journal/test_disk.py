@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from errno import EAGAIN, EIO
 from pathlib import Path
@@ -104,6 +105,26 @@ def test_what_is_moved_is_missed_and_taken_up_again(path: Path) -> None:
     assert [2, 1] == ids(module)
     assert 1 == value(module.store.db, "SELECT count(*) FROM purged")
     module.live.close()
+
+
+def test_what_is_lost_with_a_module_that_is_behind_lies_in_a_gap(path: Path) -> None:
+    """Jobs that ran and were purged while the database was away, until the module ended."""
+    module = opened(path)
+    moved = path.rename(path.with_name("moved"))
+    lost = time.time()
+    module.feed(*life(2, 2000.0), b'{"jobs":[2]}')
+    module.bus.pass_time(100)
+    module.live.close()
+    module.store.close()
+    assert any("responses are not stored" in line for line in module.bus.logged)
+    moved.rename(path)
+    again = opened(path)
+    assert [1] == ids(again)
+    (gap,) = gaps(again.store.db, str(path), ["source"])
+    assert gap.since is not None
+    assert gap.until is not None
+    assert gap.since <= lost <= gap.until
+    again.live.close()
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-lock"])

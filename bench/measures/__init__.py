@@ -13,6 +13,7 @@ accounting.py  the feed of flux-accounting
 start.py       from the start of a process to its first answer
 memory.py      peak memory of a process that answers
 nodes.py       a past moment of all nodes, a node's year, a report
+requests.py    lists whose constraints are long and nested
 """
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "nodes",
     "rebuild",
     "replay",
+    "requests",
     "start",
 ]

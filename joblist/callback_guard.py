@@ -24,6 +24,7 @@ from eventstore.errors import StoreError
 from joblist.ports import Bus, Log, Message
 from joblist.protocol.errors import RpcError
 
+OUT_OF_MEMORY = "out of memory; ask for less, or later"
 _P = ParamSpec("_P")
 
 
@@ -63,8 +64,7 @@ class answering:  # noqa: N801 - a context manager; a generator's takes several 
         elif isinstance(error, StoreError):
             self._bus.respond_error(self._message, EIO, str(error))
         elif isinstance(error, MemoryError):
-            text = "out of memory; ask for less, or later"
-            self._bus.respond_error(self._message, ENOMEM, text)
+            self._bus.respond_error(self._message, ENOMEM, OUT_OF_MEMORY)
         else:  # it concerns one request only
             unforeseen(self._bus, f"answering {self._message.request.topic}")
             self._bus.respond_error(self._message, EIO, "internal error: see the log")
@@ -72,8 +72,11 @@ class answering:  # noqa: N801 - a context manager; a generator's takes several 
 
 
 def unforeseen(log: Log, where: str) -> None:
-    """Log the exception that is being handled: it is a fault of this program."""
-    text = f"{where} failed; please report:\n{traceback.format_exc()}"
+    """Log the exception that is being handled: a fault of this program, if memory is left."""
+    if isinstance(sys.exc_info()[1], MemoryError):
+        text = f"{where} failed: out of memory"
+    else:
+        text = f"{where} failed; please report:\n{traceback.format_exc()}"
     try:
         for line in text.splitlines():
             log.log(syslog.LOG_ERR, line)

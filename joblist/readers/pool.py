@@ -14,12 +14,12 @@ import syslog
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from errno import EAGAIN, EIO, ENODATA
+from errno import EAGAIN, EIO, ENODATA, ENOMEM
 from functools import partial
 
 import msgspec
 
-from joblist.callback_guard import answering
+from joblist.callback_guard import OUT_OF_MEMORY, answering
 from joblist.config import Config
 from joblist.ports import Bus, Message, Watcher
 from joblist.readers.messages import MOST, Ask, End, Kind
@@ -201,6 +201,16 @@ class Readers:
                 self._queue.closed(question)
         return reader.process.end(patience)
 
+    def _no_memory(self, reader: _Reader) -> None:
+        """Go on without a reader from which nothing can be taken for now."""
+        reader.process.kill()
+        question = reader.question
+        if question is not None and question.wanted:
+            question.wanted = False
+            question.parts.clear()
+            self._bus.respond_error(question.message, ENOMEM, OUT_OF_MEMORY)
+        self._lost(reader)
+
     def _lost(self, reader: _Reader) -> None:
         """Go on without a reader that is gone."""
         question = reader.question
@@ -245,6 +255,8 @@ class Readers:
                 self._take(reader, kind, body)
         except EOFError:
             self._lost(reader)
+        except MemoryError:  # it would come again and again
+            self._no_memory(reader)
         except ValueError:  # what no reader says
             reader.process.kill()
 

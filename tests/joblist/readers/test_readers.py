@@ -191,6 +191,26 @@ def test_memory_is_bounded(module: Module) -> None:
     assert 300 == len(module.ids())
 
 
+def test_without_memory_a_reader_is_left_once(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says would be tried to be taken for ever, as it is still there."""
+    assert 300 == len(module.ids())
+    taken = 0
+
+    def receive(_: object) -> None:
+        nonlocal taken
+        taken += 1
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.ReaderProcess, "receive", receive)
+        (answer,) = answered(module, module.ask("list", ALL))
+    assert (ENOMEM, "out of memory; ask for less, or later") == answer
+    assert 1 == taken
+    assert 300 == len(module.ids())
+
+
 def test_one_user_may_not_have_all_that_wait(module: Module) -> None:
     bounded(module, max_open_user=9, max_open=9)
     asked = [module.ask("list", ALL, **OTHER) for _ in range(10)]

@@ -51,6 +51,8 @@ COMMANDS: dict[str, Command] = {
     "consumers": Command("query", "Show how far the consumers of the feed have come."),
     "report": Command("query", "Report results, waiting times and usage of jobs."),
     "stats": Command("query", "Show sizes and counts."),
+    "metrics": Command("query", "Print metrics for Prometheus."),
+    "web": Command("service", "Serve the history as pages."),
 }
 
 REJECTED = 3

@@ -28,14 +28,14 @@ FOLDERS = (
     "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
     "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli/reports", "cli/sql",
-    "cli",
+    "cli", "web", "web/pages", "web/server",
     "cli/commands", "cli/commands/query", "cli/commands/store", "cli/commands/service",
 )  # fmt: skip
 PURE = (
     "eventstore/events", "projections/formats", "projections/job", "projections/nodes",
     "projections/constraints", "joblist/protocol",
 )  # fmt: skip
-LAYERS = ("eventstore", "projections", "joblist", "cli")
+LAYERS = ("eventstore", "projections", "joblist", "cli", "web")
 IMPURE = {
     "apsw", "asyncio", "click", "datetime", "fcntl", "flux", "_flux", "io", "logging",
     "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "signal", "socket",
@@ -150,7 +150,16 @@ def test_a_file_says_what_it_is_and_fits_in_a_head(path: Path) -> None:
 
 def test_no_file_is_long_and_no_folder_is_full() -> None:
     """Tests and benchmarks included."""
-    kept = ("bench", "cli", "eventstore", "flux_jobdb", "joblist", "projections", "tests")
+    kept = (
+        "bench",
+        "cli",
+        "eventstore",
+        "flux_jobdb",
+        "joblist",
+        "projections",
+        "tests",
+        "web",
+    )
     folders: dict[Path, set[str]] = {}
     for top in kept:
         for path in (ROOT / top).rglob("*.py"):

@@ -11,6 +11,7 @@ rpc.py      answers to job-list's requests
 report.py   results, waiting times and usage, by period and group
 sql.py      questions in SQL
 stats.py    counts and sizes
+metrics.py  counts for Prometheus
 gaps.py     what is missing, and why
 consumers.py  how far readers of the feed have come
 """
@@ -22,6 +23,7 @@ __all__ = [
     "history",
     "info",
     "list",
+    "metrics",
     "nodes",
     "report",
     "rpc",

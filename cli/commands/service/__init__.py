@@ -4,6 +4,7 @@
 serve.py       answers job-list's requests over an ordinary connection
 install.py     makes Flux load the broker module in job-list's place
 accounting.py  feeds finished jobs to flux-accounting
+web.py         serves the history as pages
 """
 
-__all__ = ["accounting", "install", "serve"]
+__all__ = ["accounting", "install", "serve", "web"]

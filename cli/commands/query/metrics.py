@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""``flux-jobdb metrics``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from cli.database import database_path
+from cli.options import db_option
+
+__all__ = ["command"]
+
+
+@click.command(
+    epilog="Example: flux-jobdb metrics --textfile /var/lib/node_exporter/jobdb.prom"
+)
+@db_option
+@click.option("--textfile", metavar="FILE", help="Into FILE, which is replaced at once.")
+def command(textfile: str | None) -> None:
+    """Print metrics in the Prometheus text format, for a scrape or node_exporter's textfiles.
+
+    Numbers of jobs by queue and state, of jobs that ended by result, of nodes by state; what is
+    stored, what is missing, and how long ago the last event came. No job and no user is named.
+    """
+    from web.pages.metrics import text  # noqa: PLC0415
+
+    found = text(database_path())
+    if textfile is None:
+        sys.stdout.buffer.write(found)
+    else:
+        _replace(Path(textfile), found)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole: a reader sees the old one, or the new one."""
+    from eventstore.errors import StoreError  # noqa: PLC0415
+
+    try:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: {error.strerror}; name a file that can be written"
+        ) from error

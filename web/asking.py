@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""One request's view of the database: whose it is, of which moment, and for how long.
+
+A request has a connection of its own, for reading, and one state of the database. It ends after
+some seconds: a reader that stays keeps the write-ahead log from being taken in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import apsw
+import msgspec
+
+from eventstore.storage.connection import open_readonly
+from eventstore.storage.sql import fetch
+from joblist.config import Config
+from joblist.protocol.requests import Credential
+from joblist.service import Request, Service
+from joblist.visibility import Visibility, own_users
+from projections.notation.timespec import parse_time
+
+LONGEST = 10.0
+"""Seconds that a request may take."""
+_STEPS = 10_000
+_ANY_SIZE = 2**31
+
+
+class TooLong(Exception):  # noqa: N818 - it says what happened
+    """A request took longer than it may."""
+
+
+class Asking:
+    """What pages ask. ``at``: the moment that they show, None for now; seconds since epoch."""
+
+    def __init__(
+        self, path: str, db: apsw.Connection, service: Service, viewer: Credential,
+        at: float | None,
+    ) -> None:  # fmt: skip
+        self.path, self.db, self.viewer, self.at = path, db, viewer, at
+        self.now = time.time() if at is None else at
+        self._service = service
+        self._visible = Visibility(service.config, viewer)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether everybody's jobs are visible."""
+        return self._visible.users is None
+
+    def may_open(self, userid: int) -> bool:
+        """Whether a job's events, jobspec and R are shown: to its owner, and to the owner."""
+        return self.viewer.privileged or userid in own_users(self.viewer)
+
+    def jobs(
+        self,
+        constraint: Mapping[str, Any] | None = None,
+        *,
+        most: int,
+        since: float = 0.0,
+        at: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return visible jobs with all attributes, in the order of `flux jobs`."""
+        members = {"max_entries": most, "attrs": ["all"], "since": since,
+                   "constraint": constraint or {}}  # fmt: skip
+        request = self._request("job-list.list", members)
+        service = self._service if at is None else self._service_at(at)
+        found = filter(None, service.jobs(self.db, request))
+        return [msgspec.json.decode(job) for job in found]
+
+    def job(self, jobid: int) -> dict[str, Any] | None:
+        """Return a visible job; raises RpcError where there is none."""
+        request = self._request("job-list.list-id", {"id": jobid, "attrs": ["all"]})
+        (answer,) = self._service.answer(request)
+        found: dict[str, Any] = msgspec.json.decode(answer)["job"]
+        return found
+
+    def stats(self) -> dict[str, Any] | None:
+        """Return job-list's counts; None where they are not for the viewer."""
+        if not self.sees_all:
+            return None
+        request = self._request("job-list.job-stats", {})
+        found: dict[str, Any] = msgspec.json.decode(self._service.answer(request)[0])
+        return found
+
+    def reach(self) -> tuple[float, float]:
+        """Return the times of the first and the last stored event; 0 where there is none."""
+        sql = "SELECT (SELECT min(timestamp) FROM event WHERE seq < 1000), max(timestamp)" \
+              " FROM (SELECT timestamp FROM event ORDER BY seq DESC LIMIT 1000)"  # fmt: skip
+        first, last = fetch(self.db, sql)[0]
+        return first or 0.0, last or 0.0
+
+    def _request(self, topic: str, members: Mapping[str, Any]) -> Request:
+        text = msgspec.json.encode(members)
+        return Request(topic, text, self.viewer, streaming=topic.endswith(".list"))
+
+    def _service_at(self, at: float) -> Service:
+        return Service(
+            self._service._store,
+            self._service.config, as_of=at, instance_size=_ANY_SIZE,
+        )  # fmt: skip
+
+
+@contextmanager
+def asked(path: str, config: Config, viewer: Credential, at: str) -> Iterator[Asking]:
+    """Open the database for a request; raises ValueError for what is no moment, TooLong."""
+    moment = parse_time(at, now=time.time()) if at else None
+    end = time.monotonic() + LONGEST
+
+    def look() -> bool:
+        if time.monotonic() > end:
+            raise TooLong
+        return False
+
+    with open_readonly(path) as store, store.snapshot() as db:
+        db.set_progress_handler(look, _STEPS)
+        service = Service(store, config, as_of=moment, instance_size=_ANY_SIZE)
+        yield Asking(path, db, service, viewer, moment)

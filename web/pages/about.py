@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""How far the history reaches, what is missing from it, and what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from eventstore.reading.gaps import counts, gaps
+from eventstore.storage.sql import value
+from projections.queries.store_counts import store_counts
+from web.asking import Asking
+
+_MOST_GAPS = 200
+
+
+def page(asking: Asking, _: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page shows. Gaps name jobs, and are for those who see all."""
+    found = store_counts(asking.db)
+    head = value(asking.db, "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1")
+    missing = gaps(asking.db, asking.path) if asking.sees_all else iter(())
+    return {
+        "counts": found,
+        "lag": None if not found.get("last_event") else asking.now - found["last_event"],
+        "head": head.hex() if head else None,
+        "gap_counts": counts(asking.db, asking.path),
+        "gaps": list(islice(missing, _MOST_GAPS)),
+        "bytes": sum(
+            Path(asking.path + tail).stat().st_size
+            for tail in ("", "-wal") if Path(asking.path + tail).exists()
+        ),
+    }  # fmt: skip

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Jobs by filters that stand in the address, so that an address is a question.
+
+A page ends with a key: when its last job became inactive, and its id. The next page begins
+behind it, however long the history is. Active jobs come first, all on the first pages.
+"""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Mapping
+from typing import Any
+
+from cli.flux_jobs.filters import Filters, constraint
+from projections.constraints import query_text
+from projections.job.state import RESULTS, STATES
+from projections.notation.jobid import encode
+from projections.notation.timespec import parse_time
+from web.asking import Asking
+
+PAGE = 100
+"""Jobs of a page."""
+MOST_ACTIVE = 2000
+"""Active jobs that are shown: `flux-jobdb list` has all."""
+FIELDS = ("user", "states", "queue", "name", "include", "since", "until", "q")
+COLUMNS = (
+    "jobid", "user", "state", "result", "name", "queue", "bank", "nnodes", "ncores", "nodelist",
+    "t_submit", "t_run", "t_cleanup", "t_inactive", "duration", "priority", "exception_note",
+)  # fmt: skip
+"""Of the CSV and the JSON of a page."""
+_STATES = {one.mask: one.name for one in STATES}
+_RESULTS = {one.mask: one.name for one in RESULTS}
+_NAMES = sorted({one.key for one in (*STATES, *RESULTS)} | {"active", "pending", "running"})
+
+
+def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page shows."""
+    found, key = matching(asking, given)
+    return {
+        "jobs": found,
+        "next": key,
+        "given": {name: given.get(name, "") for name in FIELDS},
+        "names": _NAMES,
+        "command": command(given),
+    }
+
+
+def rows(asking: Asking, given: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the jobs of a page for machines: words for states, ids as text."""
+    return [{name: cell(job, name) for name in COLUMNS} for job in matching(asking, given)[0]]
+
+
+def cell(job: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
+    """Return what stands in a column."""
+    if name == "jobid":
+        return encode(job["id"])
+    if name == "user":
+        return user_name(job["userid"])
+    if name == "state":
+        return _STATES.get(job["state"])
+    if name == "result":
+        return _RESULTS.get(job.get("result", 0))
+    return job.get(name)
+
+
+def user_name(userid: int) -> str:
+    """Return a user's name, the number as text where there is none."""
+    try:
+        return pwd.getpwuid(userid).pw_name
+    except (KeyError, OverflowError):
+        return str(userid)
+
+
+def matching(
+    asking: Asking, given: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the jobs of a page, and the key of the next one; raises ValueError."""
+    asked = _constraint(asking, given)
+    since = _time(asking, given, "since") or 0.0
+
+    def jobs(*terms: dict[str, Any], most: int) -> list[dict[str, Any]]:
+        return asking.jobs({"and": [asked, *terms]}, most=most, since=since)
+
+    if not given.get("after"):
+        shown = jobs({"states": ["active"]}, most=MOST_ACTIVE)
+        ended = jobs(_INACTIVE, most=max(PAGE - len(shown), 0) + 1)
+    else:
+        time, jobid = _key(given["after"])
+        behind = {"t_inactive": [f"<={time!r}"]}
+        # Those that ended at the same time come first; the ones up to the key were shown.
+        alike = jobs(behind, {"t_inactive": [f">={time!r}"]}, most=MOST_ACTIVE)
+        places = [place for place, job in enumerate(alike) if job["id"] == jobid]
+        first = places[0] + 1 if places else 0
+        shown, ended = [], jobs(_INACTIVE, behind, most=first + PAGE + 1)[first:]
+    more = len(ended) > PAGE - len(shown)
+    shown = [*shown, *ended[: max(PAGE - len(shown), 0)]]
+    last = shown[-1] if shown else {}
+    return shown, f"{last.get('t_inactive', _LATEST)!r},{last.get('id', 0)}" if more else None
+
+
+_INACTIVE = {"states": ["inactive"]}
+_LATEST = 1e300  # the key of a page that ends with an active job
+
+
+def command(given: Mapping[str, str]) -> str:
+    """Return the command line that gives the same jobs."""
+    options = {"user": "-u", "states": "-f", "queue": "-q", "name": "--name", "include": "-i",
+               "since": "--since", "until": "--until"}  # fmt: skip
+    words = ["flux-jobdb list"]
+    words += [] if given.get("user") else ["-A"]
+    words += [] if given.get("states") else ["-a"]
+    for name, option in options.items():
+        if given.get(name):
+            words.append(f"{option} {_quoted(given[name])}")
+    if given.get("at"):
+        words.append(f"--as-of {_quoted(given['at'])}")
+    return " ".join(words)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _constraint(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
+    states = [word for word in given.get("states", "").split(",") if word]
+    found: dict[str, Any] = constraint(
+        Filters(
+            states=states,
+            all_states=not states,
+            all_users=not given.get("user"),
+            user=given.get("user") or None,
+            name=given.get("name") or None,
+            queues=[word for word in given.get("queue", "").split(",") if word],
+            include=given.get("include") or None,
+            since=None,
+            until=_time(asking, given, "until"),
+        )
+    )
+    if not given.get("q"):
+        return found
+    return {"and": [found, query_text.parse(given["q"], _number_of)]}
+
+
+def _number_of(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise ValueError(f"{name!r}: there is no such user") from None
+
+
+def _time(asking: Asking, given: Mapping[str, str], name: str) -> float | None:
+    text = given.get(name, "")
+    return parse_time(text, now=asking.now) if text else None
+
+
+def _key(text: str) -> tuple[float, int]:
+    ended, _, jobid = text.partition(",")
+    return float(ended), int(jobid)

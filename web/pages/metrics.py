@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Metrics in the Prometheus text format: few series, counts only, no job and no user.
+
+Names end with their unit, counters with ``_total``. Counters grow for as long as the database
+lives; a rebuild of views gives the same values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from eventstore.errors import JobdbError
+from eventstore.reading.gaps import counts
+from eventstore.storage.connection import open_readonly
+from projections.node_queries.present import nodes
+from projections.queries.job_stats import StateCounts, stats_now
+from projections.queries.store_counts import store_counts
+from web.pages.now import NODE_STATES, state_of
+
+KIND = "text/plain; version=0.0.4; charset=utf-8"
+_ACTIVE = ("depend", "priority", "sched", "run", "cleanup")
+_RESULTS = {"successful": "completed", "failed": "failed", "canceled": "canceled",
+            "timeout": "timeout"}  # fmt: skip
+
+Samples = Iterable[tuple[dict[str, str], float]]
+
+
+class Metric(NamedTuple):
+    """A metric: its name, type, what it is, and a sample for each combination of labels."""
+
+    name: str
+    kind: str
+    help: str
+    samples: Samples
+
+
+def text(path: str) -> bytes:
+    """Return the metrics of a database; ``flux_jobdb_up`` 0 alone where it cannot be read."""
+    try:
+        with open_readonly(path) as store, store.snapshot() as db:
+            found = [_up(1.0), *_metrics(db, path, time.time())]
+            return "".join(map(_written, found)).encode()
+    except (JobdbError, apsw.Error):
+        return _written(_up(0.0)).encode()
+
+
+def _up(value: float) -> Metric:
+    return Metric("flux_jobdb_up", "gauge", "Whether the database can be read.", [({}, value)])
+
+
+def _metrics(db: apsw.Connection, path: str, now: float) -> Iterator[Metric]:
+    stats = stats_now(db, follow=False)
+    queues = {"": _rest(stats.total, stats.queues.values()), **stats.queues}
+    yield Metric(
+        "flux_jobdb_jobs", "gauge", "Active jobs by queue and state.",
+        [({"queue": queue, "state": state}, found.states[state])
+         for queue, found in queues.items() for state in _ACTIVE],
+    )  # fmt: skip
+    yield Metric(
+        "flux_jobdb_jobs_ended_total", "counter", "Jobs that ended, by queue and result.",
+        [({"queue": queue, "result": word}, found.results[name])
+         for queue, found in queues.items() for name, word in _RESULTS.items()],
+    )  # fmt: skip
+    states = [state_of(node) for node in nodes(db)]
+    yield Metric(
+        "flux_jobdb_nodes", "gauge", "Nodes by state.",
+        [({"state": name}, states.count(name)) for name in NODE_STATES],
+    )  # fmt: skip
+    yield from _of_store(db, path, now)
+
+
+def _of_store(db: apsw.Connection, path: str, now: float) -> Iterator[Metric]:
+    found = store_counts(db)
+    for name, what in (
+        ("jobs", "Jobs"), ("events", "Events"), ("rejects", "Lines that were rejected"),
+        ("purges", "Purged jobs"),
+    ):  # fmt: skip
+        counter = f"flux_jobdb_stored_{name}_total"
+        yield Metric(counter, "counter", f"{what} that are stored.", [({}, found[name])])
+    last = found["last_event"]
+    if last is not None:
+        yield Metric("flux_jobdb_last_event_timestamp_seconds", "gauge",
+                     "Time of the last stored event.", [({}, last)])  # fmt: skip
+        yield Metric("flux_jobdb_lag_seconds", "gauge",
+                     "Time since the last stored event.", [({}, now - last)])  # fmt: skip
+    yield Metric("flux_jobdb_gaps", "gauge", "What is missing, by kind.",
+                 [({"kind": kind}, n) for kind, n in counts(db, path).items()])  # fmt: skip
+    sizes = {"database": path, "log": path + "-wal"}
+    yield Metric("flux_jobdb_size_bytes", "gauge", "Sizes of the files.",
+                 [({"file": name}, Path(file).stat().st_size)
+                  for name, file in sizes.items() if Path(file).exists()])  # fmt: skip
+
+
+def _rest(total: StateCounts, queues: Iterable[StateCounts]) -> StateCounts:
+    """Return the counts of jobs that are in no queue."""
+    found = StateCounts(dict(total.states), dict(total.results))
+    for one in queues:
+        for mine, theirs in ((found.states, one.states), (found.results, one.results)):
+            for name, number in theirs.items():
+                mine[name] -= number
+    return found
+
+
+def _written(metric: Metric) -> str:
+    lines = [f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"]
+    for labels, value in metric.samples:
+        inside = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+        lines.append(f"{metric.name}{{{inside}}} {value:.17g}\n" if inside else
+                     f"{metric.name} {value:.17g}\n")  # fmt: skip
+    return "".join(lines)
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The application: which address shows what, in which form, and what is said when it cannot.
+
+Only GET and HEAD are answered; nothing is changed. Pages load nothing from elsewhere and run no
+script but ours: the headers forbid it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from errno import ENOENT
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+import jinja2
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cli.output.csv_cells import harmless
+from cli.output.shown import shown
+from cli.reports import csv as report_csv
+from eventstore.errors import JobdbError
+from joblist.protocol.errors import RpcError
+from joblist.visibility import Visibility
+from projections.notation.jobid import encode
+from projections.notation.timespec import format_duration
+from web.asking import Asking, TooLong, asked
+from web.pages import about, job, jobs, metrics, nodes, now, reports
+from web.viewers import COOKIE, Access, Refused, without_token
+
+Page = Callable[[Asking, Mapping[str, str]], dict[str, Any]]
+HERE = Path(__file__).parent.parent
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_STATIC = {
+    path.relative_to(HERE / "static").as_posix(): path
+    for path in (HERE / "static").rglob("*") if path.suffix in _KINDS
+}  # fmt: skip
+
+
+def application(path: str, access: Access) -> ASGIApp:
+    """Return the application that shows the database ``path``."""
+    site = _Site(path, access)
+    pages: dict[str, tuple[str, Page]] = {
+        "/": ("now.html", now.page),
+        "/jobs": ("jobs.html", jobs.page),
+        "/job/{jobid}": ("job.html", job.page),
+        "/nodes": ("nodes.html", nodes.page),
+        "/node/{host:path}": ("node.html", nodes.node),
+        "/reports": ("reports.html", reports.page),
+        "/about": ("about.html", about.page),
+    }
+    data: dict[str, Page] = {
+        "/data/nodemap": now.node_map,
+        "/data/timeline": nodes.timeline,
+        "/data/report": reports.chart,
+    }
+    routes = [Route(at, site.page(*what)) for at, what in pages.items()]
+    routes += [Route(at, site.data(make)) for at, make in data.items()]
+    routes += [
+        Route("/jobs.csv", site.text(_jobs_csv, "text/csv")),
+        Route("/jobs.json", site.text(_jobs_json, "application/json")),
+        Route("/report.csv", site.text(_report_csv, "text/csv")),
+        Route("/metrics", site.metrics),
+        Route("/static/{name:path}", _static),
+    ]
+    return Starlette(
+        routes=routes,
+        exception_handlers={404: site.nothing_there, 405: site.only_get},
+        middleware=[Middleware(_Headers), Middleware(GZipMiddleware, minimum_size=1000)],
+    )
+
+
+class _Headers:
+    """Adds HEADERS to each response, and refuses methods that change something."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class _Site:
+    """What routes share: the database, the rules, the templates."""
+
+    def __init__(self, path: str, access: Access) -> None:
+        self._path, self._access = path, access
+        self._templates = jinja2.Environment(
+            autoescape=True,
+            loader=jinja2.FileSystemLoader(HERE / "templates"),
+            finalize=lambda value: shown(value) if type(value) is str else value,
+            trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        self._templates.filters |= {
+            "moment": moment, "duration": _duration, "f58": encode, "user": jobs.user_name,
+            "text": lambda data: (data or b"").decode("utf-8", "replace"),
+            "json": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
+            "state": lambda job: jobs.cell(job, "state"),
+            "result": lambda job: jobs.cell(job, "result"), "expected": now.expected,
+        }  # fmt: skip
+
+    def page(self, template: str, make: Page) -> Callable[[Request], Response]:
+        """Return a route that shows a page."""
+
+        def answer(asking: Asking, given: Mapping[str, str], request: Request) -> Response:
+            context = make(asking, given)
+            first, last = asking.reach()
+            return self._render(
+                template, request, context | {"first": first, "last": last, "asking": asking}
+            )
+
+        return self._guarded(answer)
+
+    def data(self, make: Page) -> Callable[[Request], Response]:
+        """Return a route that gives what a picture is drawn from."""
+        return self.text(lambda asking, given: msgspec.json.encode(make(asking, given)),
+                         "application/json")  # fmt: skip
+
+    def text(
+        self, make: Callable[[Asking, Mapping[str, str]], bytes], kind: str
+    ) -> Callable[[Request], Response]:
+        """Return a route that gives a text for machines."""
+
+        def answer(asking: Asking, given: Mapping[str, str], _: Request) -> Response:
+            return Response(make(asking, given), media_type=kind, headers=_FRESH)
+
+        return self._guarded(answer)
+
+    def metrics(self, request: Request) -> Response:
+        """Give the metrics: they count everybody's jobs, as job-stats does."""
+        try:
+            viewer = self._access.viewer(request)
+            Visibility(self._access.config, viewer).check_all()
+        except Refused as error:
+            return self._say(request, 403, str(error))
+        except RpcError:
+            return self._say(request, 403, "the instance is private: ask as an administrator")
+        return Response(metrics.text(self._path), media_type=metrics.KIND, headers=_FRESH)
+
+    def nothing_there(self, request: Request, _: Exception) -> Response:
+        """Answer what has no page."""
+        return self._say(request, 404, "there is no such page")
+
+    def only_get(self, request: Request, _: Exception) -> Response:
+        """Answer a method that would change something."""
+        return self._say(request, 405, "pages can be read, and nothing else")
+
+    def _guarded(
+        self, answer: Callable[[Asking, Mapping[str, str], Request], Response]
+    ) -> Callable[[Request], Response]:
+        """Return a route that answers who may ask, and says in a line what is wrong."""
+
+        def route(request: Request) -> Response:
+            try:
+                viewer = self._access.viewer(request)
+                if (address := without_token(request)) is not None:
+                    return self._let_in(request, address)
+                given = {**request.query_params, **request.path_params}
+                at = given.get("at", "")
+                with asked(self._path, self._access.config, viewer, at) as asking:
+                    return answer(asking, given, request)
+            except EXPECTED as error:
+                return self._say(request, *_said(error))
+
+        return route
+
+    def _let_in(self, request: Request, address: str) -> Response:
+        response = RedirectResponse(address, 303)
+        response.set_cookie(
+            f"{COOKIE}-{request.url.port}", self._access.token or "", httponly=True,
+            samesite="strict",
+        )  # fmt: skip
+        return response
+
+    def _say(self, request: Request, status: int, why: str) -> Response:
+        line = " ".join(why.split())[:500] or "this cannot be answered"
+        if request.url.path.startswith("/data/"):
+            body = msgspec.json.encode({"error": line})
+            return Response(body, status, _FRESH, "application/json")
+        context = {"why": line, "first": 0.0, "last": 0.0, "asking": None}
+        return self._render("error.html", request, context, status)
+
+    def _render(
+        self, template: str, request: Request, context: dict[str, Any], status: int = 200
+    ) -> Response:
+        query = dict(request.query_params)
+
+        def link(path: str, **changes: object) -> str:
+            """Return an address at the same moment; changes of None leave a member out."""
+            members = {"at": query.get("at"), **changes}
+            kept = {k: str(v) for k, v in members.items() if v not in {None, ""}}
+            return quote(path) + (f"?{urlencode(kept)}" if kept else "")
+
+        def again(**changes: object) -> str:
+            """Return this page's address with some members changed."""
+            members = {k: v for k, v in query.items() if k != "token"}
+            return link(request.url.path, **{**members, **changes})
+
+        text = self._templates.get_template(template).render(
+            link=link, again=again, query=query, path=request.url.path, **context
+        )
+        return Response(text, status, _FRESH, "text/html")
+
+
+EXPECTED = (
+    Refused, LookupError, ValueError, OverflowError, RecursionError, TooLong, RpcError,
+    click.ClickException, JobdbError,
+)  # fmt: skip
+"""What is said in a line; anything else is a fault of ours."""
+
+
+def _said(error: Exception) -> tuple[int, str]:
+    """Return the status and the words for an expected error."""
+    if isinstance(error, RpcError):
+        return (
+            (404, "there is no such job") if error.errno == ENOENT else (400, str(error.text))
+        )
+    if isinstance(error, click.ClickException):
+        return 400, error.message
+    if isinstance(error, TooLong):
+        return 503, "this takes too long: ask for less"
+    kinds = ((Refused, 403), (JobdbError, 503), (LookupError, 404))
+    return next((status for kind, status in kinds if isinstance(error, kind)), 400), str(error)
+
+
+_FRESH = {"Cache-Control": "no-store"}
+
+
+def moment(time: float | None) -> str:
+    """Return a time in UTC, to the second, for people."""
+    if not time:
+        return "–"
+    try:
+        return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return repr(time)
+
+
+def _duration(seconds: float | None) -> str:
+    return "–" if seconds is None or seconds < 0 else format_duration(seconds)
+
+
+def _static(request: Request) -> Response:
+    path = _STATIC.get(request.path_params["name"])
+    if path is None:
+        return Response("there is no such file", 404, media_type="text/plain")
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return Response(path.read_bytes(), media_type=_KINDS[path.suffix], headers=headers)
+
+
+def _jobs_csv(asking: Asking, given: Mapping[str, str]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(jobs.COLUMNS)
+    for row in jobs.rows(asking, given):
+        writer.writerow([harmless(value) for value in row.values()])
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def _jobs_json(asking: Asking, given: Mapping[str, str]) -> bytes:
+    return msgspec.json.encode(jobs.rows(asking, given))
+
+
+def _report_csv(asking: Asking, given: Mapping[str, str]) -> bytes:
+    found, _ = reports.table(asking, given)
+    return "".join(report_csv.lines(found)).encode("utf-8", "replace")

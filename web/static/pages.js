@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: LGPL-3.0
+// The pictures, and the slider over time. Texts of jobs are drawn on a canvas or set as text:
+// nothing is ever taken for HTML.
+"use strict";
+
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const utc = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
+
+async function fetched(address, place) {
+  const response = await fetch(address, { headers: { Accept: "application/json" } });
+  const found = await response.json();
+  if (!response.ok) {
+    place.textContent = found.error;
+    return null;
+  }
+  return found;
+}
+
+function axis() {
+  return {
+    axisLine: { lineStyle: { color: color("line") } },
+    axisLabel: { color: color("quiet") },
+    splitLine: { lineStyle: { color: color("line") } },
+  };
+}
+
+const tooltip = (formatter) => ({
+  renderMode: "richText", confine: true, formatter,
+  backgroundColor: color("card"), borderColor: color("line"), textStyle: { color: color("ink") },
+});
+
+function picture(place, option) {
+  const chart = echarts.init(place, null, { renderer: "canvas" });
+  chart.setOption({ animation: false, ...option });
+  new ResizeObserver(() => chart.resize()).observe(place);
+  return chart;
+}
+
+// -- a report: stacked bars, or lines
+
+async function report(place) {
+  const found = await fetched(place.dataset.chart, place);
+  if (!found) return;
+  const most = 30;
+  const palette = ["#2f6fde", "#d98a1f", "#3a9a62", "#8d7bb8", "#c2544a", "#2a9db0", "#c9b037", "#7d8896"];
+  picture(place, {
+    color: palette,
+    grid: { left: 12, right: 16, top: 40, bottom: 12, containLabel: true },
+    legend: { type: "scroll", textStyle: { color: color("ink") }, data: found.series.slice(0, most).map((one) => one.name) },
+    tooltip: { trigger: "axis", ...tooltip((items) => [items[0]?.axisValue, ...items.slice(0, most)
+      .filter((one) => one.value !== null && one.value !== undefined)
+      .map((one) => `${one.seriesName}: ${Number(one.value).toLocaleString("en")}`)].join("\n")) },
+    xAxis: { type: "category", data: found.x, ...axis() },
+    yAxis: { type: "value", ...axis() },
+    series: found.series.map((one) => ({
+      name: one.name, data: one.values, type: found.line ? "line" : "bar", barMaxWidth: 46,
+      stack: found.stack ? "all" : undefined, connectNulls: false, symbolSize: 5,
+    })),
+  });
+}
+
+// -- nodes over time
+
+async function timeline(place) {
+  const found = await fetched(place.dataset.timeline, place);
+  if (!found) return;
+  if (!found.hosts.length) {
+    place.textContent = "No nodes are known in this time.";
+    return;
+  }
+  const bar = (params, api) => {
+    const row = api.value(0), isJob = api.value(3) === "job";
+    const from = api.coord([api.value(1), row]), to = api.coord([api.value(2), row]);
+    const height = api.size([0, 1])[1] * (isJob ? 0.5 : 0.9);
+    const rectangle = echarts.graphic.clipRectByRect(
+      { x: from[0], y: from[1] - height / 2, width: Math.max(to[0] - from[0], 1), height },
+      { x: params.coordSys.x, y: params.coordSys.y, width: params.coordSys.width, height: params.coordSys.height });
+    return rectangle && { type: "rect", shape: rectangle, style: { fill: color(api.value(3)), opacity: isJob ? 0.95 : 0.6 } };
+  };
+  const chart = picture(place, {
+    grid: { left: 12, right: 20, top: 12, bottom: 54, containLabel: true },
+    tooltip: tooltip((one) => {
+      const [row, from, to, kind, text, id] = one.data;
+      return [found.hosts[row], `${kind} ${id} ${text}`.trim(), `${utc(from)} to ${utc(to)}`].join("\n");
+    }),
+    dataZoom: [{ type: "inside", filterMode: "weakFilter" }, { type: "slider", filterMode: "weakFilter", height: 22, bottom: 8, labelFormatter: utc }],
+    xAxis: { type: "value", min: found.since, max: found.until, ...axis(), axisLabel: { color: color("quiet"), formatter: utc, hideOverlap: true } },
+    yAxis: { type: "category", data: found.hosts, inverse: true, ...axis() },
+    series: [{ type: "custom", renderItem: bar, encode: { x: [1, 2], y: 0 }, data: found.bars }],
+  });
+  chart.on("click", (one) => {
+    if (one.data && one.data[5]) location.href = `/job/${encodeURIComponent(one.data[5])}${at()}`;
+  });
+  if (found.cut) place.insertAdjacentText("afterend", "Not all jobs are drawn: choose a shorter time.");
+}
+
+const at = () => {
+  const moment = document.querySelector(".moment")?.dataset.at;
+  return moment ? `?at=${moment}` : "";
+};
+
+// -- the map of the nodes
+
+async function nodemap(place) {
+  const found = await fetched(place.dataset.nodemap, place);
+  if (!found) return;
+  const canvas = document.createElement("canvas"), tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  place.append(canvas, tip);
+  const size = found.hosts.length > 2000 ? 9 : found.hosts.length > 300 ? 14 : 24, gap = size > 9 ? 3 : 1;
+  let columns = 1;
+  function draw() {
+    const width = place.clientWidth, scale = devicePixelRatio || 1, step = size + gap;
+    columns = Math.max(Math.floor(width / step), 1);
+    const height = Math.ceil(found.hosts.length / columns) * step;
+    canvas.width = width * scale;
+    canvas.height = height * scale;
+    canvas.style.height = `${height}px`;
+    const context = canvas.getContext("2d");
+    context.scale(scale, scale);
+    const colors = found.names.map(color);
+    found.states.forEach((state, number) => {
+      context.fillStyle = colors[state];
+      context.fillRect((number % columns) * step, Math.floor(number / columns) * step, size, size);
+    });
+  }
+  function under(event) {
+    const box = canvas.getBoundingClientRect(), step = size + gap;
+    const column = Math.floor((event.clientX - box.left) / step);
+    const number = Math.floor((event.clientY - box.top) / step) * columns + column;
+    return column < columns && number < found.hosts.length ? number : -1;
+  }
+  canvas.addEventListener("mousemove", (event) => {
+    const number = under(event);
+    tip.hidden = number < 0;
+    if (number < 0) return;
+    tip.textContent = `${found.hosts[number]}: ${found.names[found.states[number]]}`;
+    tip.style.left = `${event.clientX + 12}px`;
+    tip.style.top = `${event.clientY + 12}px`;
+  });
+  canvas.addEventListener("mouseleave", () => { tip.hidden = true; });
+  canvas.addEventListener("click", (event) => {
+    const number = under(event);
+    if (number >= 0) location.href = `/node/${encodeURIComponent(found.hosts[number])}${at()}`;
+  });
+  new ResizeObserver(draw).observe(place);
+}
+
+// -- the slider: a thousand steps from the first event to the last one; <- and -> go a step
+
+function slider(section) {
+  const input = section.querySelector("input[type=range]");
+  const first = Number(section.dataset.first), last = Number(section.dataset.now);
+  if (!(last > first)) {
+    input.disabled = true;
+    return;
+  }
+  const moment = Number(section.dataset.at || last);
+  input.value = String(Math.round((moment - first) / (last - first) * 1000));
+  const chosen = () => first + (last - first) * Number(input.value) / 1000;
+  const when = section.querySelector(".when");
+  let later = 0;
+  const go = () => {
+    const address = new URL(location.href);
+    if (Number(input.value) >= 1000) address.searchParams.delete("at");
+    else address.searchParams.set("at", chosen().toFixed(3));
+    htmx.ajax("GET", address.pathname + address.search, { target: "#main", select: "#main", swap: "outerHTML" })
+      .then(() => history.replaceState(null, "", address));
+  };
+  input.addEventListener("input", () => {
+    when.textContent = Number(input.value) >= 1000 ? "Now" : `As of ${utc(chosen())} UTC`;
+    clearTimeout(later);
+    later = setTimeout(go, 250);
+  });
+  return input;
+}
+
+document.addEventListener("keydown", (event) => {
+  const elsewhere = event.target.closest("input, select, textarea");
+  if (elsewhere || event.altKey || event.ctrlKey || event.metaKey) return;
+  const input = document.querySelector(".moment input[type=range]");
+  if (!input || input.disabled || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+  input.value = String(Number(input.value) + (event.key === "ArrowLeft" ? -5 : 5));
+  input.dispatchEvent(new Event("input"));
+  event.preventDefault();
+});
+
+function drawn(root) {
+  root.querySelectorAll("[data-chart]").forEach(report);
+  root.querySelectorAll("[data-timeline]").forEach(timeline);
+  root.querySelectorAll("[data-nodemap]").forEach(nodemap);
+  root.querySelectorAll(".moment").forEach(slider);
+}
+
+document.addEventListener("DOMContentLoaded", () => drawn(document));
+document.addEventListener("htmx:afterSettle", () => drawn(document.getElementById("main")));

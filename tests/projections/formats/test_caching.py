@@ -137,7 +137,8 @@ def test_a_fold_decodes_no_text_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (idset, hostlist):  # as for lists that are not one range
         monkeypatch.setattr(module, "one_range", lambda _: None)
     for function in (idset.decode, hostlist.decode):
-        monkeypatch.setattr(function, "_results", {})
+        monkeypatch.setattr(function, "_results", {})  # empty, whatever ran before
+        monkeypatch.setattr(function, "_used", 0)
         monkeypatch.setattr(function, "_function", counting(function))
     store, views = new_store()
     Writer(store, "test", views).append(journal(200))

@@ -22,7 +22,7 @@ __all__ = ["NOUNS", "main"]
 
 NOUNS = (
     "append", "disk", "replay", "rebuild", "list", "filters", "list_id", "as_of", "accounting",
-    "start", "memory", "nodes", "requests",
+    "start", "memory", "nodes", "ask", "requests",
 )  # fmt: skip
 
 

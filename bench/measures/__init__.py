@@ -13,6 +13,7 @@ accounting.py  the feed of flux-accounting
 start.py       from the start of a process to its first answer
 memory.py      peak memory of a process that answers
 nodes.py       a past moment of all nodes, a node's year, a report
+ask.py         SQL and reports over a year
 requests.py    lists whose constraints are long and nested
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "accounting",
     "append",
     "as_of",
+    "ask",
     "disk",
     "filters",
     "list",

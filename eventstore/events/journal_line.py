@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from eventstore.events.compression import WHOLE, lengthen
+from eventstore.events.json_values import MALFORMED
 
 SENTINEL = -1
 """The id of the response that ends the backlog (FLUX_JOBID_ANY)."""
@@ -107,8 +108,6 @@ _decode_response = msgspec.json.Decoder(_ResponseForm).decode
 decode_purge = msgspec.json.Decoder(_PurgeForm).decode
 """Decodes the payload of a purge; raises msgspec.DecodeError."""
 _decode_event = msgspec.json.Decoder(_EventForm).decode
-# RecursionError: JSON nested deeper than the interpreter's stack allows.
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_line(line: bytes) -> Response | Purge | Reject:
@@ -133,7 +132,7 @@ def decode_live(line: bytes) -> tuple[int, Entry] | None:
     data = line[end + 11 : -2]
     try:
         form = _decode_event(data)
-    except _MALFORMED:
+    except MALFORMED:
         return None
     context = None if form.context is UNSET else bytes(form.context)
     if jobid > _HIGHEST or (context is not None and context[:1] != b"{"):
@@ -165,7 +164,7 @@ def glimpse(line: bytes) -> Glimpse | None:
     try:
         found = _decode_glimpse(line)
         line.decode()
-    except _MALFORMED:
+    except MALFORMED:
         return None
     if len(found.events) < 2 or found.id not in _INT64:
         return None
@@ -177,7 +176,7 @@ def decode_any(line: bytes) -> Response | Purge | Reject:
     """Decode any line, `decode_live`'s too."""
     try:
         form = _decode_response(line)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         return _decode_other(line, error)
     if form.id not in _INT64:
         return Reject("id is beyond 64 bits", line)
@@ -206,7 +205,7 @@ def decode_event(data: bytes) -> Entry | Reject:
     """Decode one event of RFC 18's form: timestamp, name and, if any, an object as context."""
     try:
         form = _decode_event(data)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         return Reject(f"event: {error}", data)
     if form.context is UNSET:
         return Entry(form.timestamp, form.name, None, data)
@@ -219,7 +218,7 @@ def decode_event(data: bytes) -> Entry | Reject:
 def _decode_other(line: bytes, error: Exception) -> Purge | Reject:
     try:
         purge = decode_purge(line)
-    except _MALFORMED:
+    except MALFORMED:
         return Reject(f"response: {error}", line)
     if any(jobid not in _INT64 for jobid in purge.jobs):
         return Reject("purge: an id is beyond 64 bits", line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Whether two JSON texts say the same: pure.
+"""JSON as other programs write it: what decoding raises, and whether two texts say the same.
 
 Other programs write the same values in other text: white space, order of members, escapes,
 ``300.0`` and ``300``. Values are compared as RFC 8259 and RFC 7493 (I-JSON) read them: members
@@ -13,6 +13,12 @@ import json
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+
+import msgspec
+
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a text raises that is no JSON, or not of the expected form. RecursionError:
+nested deeper than the interpreter's stack allows."""
 
 
 def same_values(one: bytes, other: bytes) -> bool:

@@ -16,11 +16,10 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from eventstore.events.journal_line import Entry, Reject, decode_event
+from eventstore.events.json_values import MALFORMED
 
 PREFIX = b'{"events":'
 """How a response begins, as flux-core writes it."""
-
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ResourceResponse(NamedTuple):
@@ -87,7 +86,7 @@ def decode_resource(line: bytes) -> ResourceResponse | ResourceStatus | Resource
     try:
         line.decode()
         form = _decode_response(line)
-    except _MALFORMED:
+    except MALFORMED:
         return _decode_other(line)
     if form.id is not UNSET:
         return None
@@ -118,10 +117,10 @@ def _decode_other(line: bytes) -> ResourceStatus | ResourceEnd | None:
         line.decode()
         decode_status(line)
         return ResourceStatus(line)
-    except _MALFORMED:
+    except MALFORMED:
         pass
     try:
         end = _decode_end(line)
-    except _MALFORMED:
+    except MALFORMED:
         return None
     return ResourceEnd(end.how, end.time) if isfinite(end.time) else None

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from eventstore.events.journal_line import Reject
+from eventstore.events.json_values import MALFORMED
 from eventstore.events.resource_line import decode_resource_event, decode_status
 
 EVENT, STATUS, RESOURCES, SCHEDULING, BACKLOG, END = KINDS = (
@@ -166,7 +167,7 @@ def parted(define: float, R: bytes, *, replayed: bool) -> tuple[bytes, bytes | N
     """Return the data of an R's notice, and a `scheduling` member to keep apart."""
     try:
         scheduling = _decode_scheduling(R).scheduling
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         scheduling = UNSET
     member = b"" if scheduling is UNSET else bytes(scheduling)
     if len(member) < _LEAST:
@@ -188,6 +189,6 @@ def is_possible(kind: str, time: float, data: bytes) -> bool:
     """Whether a notice of one of `KINDS` can have these columns."""
     try:
         found = decode(kind, data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         return False
     return isfinite(time) and (kind != EVENT or bool(found.timestamp == time))

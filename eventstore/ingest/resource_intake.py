@@ -16,6 +16,7 @@ from msgspec import Raw, Struct, UnsetType
 
 from eventstore.events import resource_notices as kinds
 from eventstore.events.journal_line import Entry
+from eventstore.events.json_values import MALFORMED
 from eventstore.events.resource_line import ResourceEnd, ResourceResponse, ResourceStatus
 from eventstore.ingest.batch_rows import BatchRows
 from eventstore.ingest.counts import Counts
@@ -203,5 +204,5 @@ def _has_overwrite(entry: Entry) -> bool:
         return entry.context is not None and bool(
             _decode_drain(entry.context).overwrite is not msgspec.UNSET
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         return False

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from eventstore.events.json_values import MALFORMED
 from joblist.config import SETTINGS, Config, ConfigError, from_tables
 from joblist.protocol.errors import RpcError
 
@@ -48,7 +49,7 @@ class Settings:
             return self.now()
         try:
             tables = msgspec.json.decode(payload, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED as error:
             raise RpcError(EPROTO) from error
         return self._of(tables)
 

@@ -38,11 +38,6 @@ class Limits(NamedTuple):
 LIMITS = Limits()
 
 
-def is_purge(line: bytes) -> bool:
-    """Whether a line is a purge event's payload, and no response of the journal."""
-    return line.startswith(_PURGE)
-
-
 def stands_alone(line: bytes) -> bool:
     """Whether a line is in no backlog of the job manager: a purge, or the resource module's."""
     return line.startswith((_PURGE, *_OF_RESOURCES))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from eventstore.events.json_values import MALFORMED
 from projections.formats.json_text import c_string
 from projections.formats.json_update import put
 from projections.job.jobspec_fast import read_usual
@@ -55,7 +56,7 @@ def _decode(text: bytes | None) -> dict[str, Any] | None:
         return None
     try:
         spec = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         return None
     return spec if isinstance(spec, dict) else None
 

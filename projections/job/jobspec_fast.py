@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from eventstore.events.json_values import MALFORMED
 from projections.formats.json_text import c_string
 from projections.job.state import Job
 
@@ -71,7 +72,7 @@ def read_usual(job: Job, text: bytes) -> bool:
     """
     try:
         spec = _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         return False
     system = spec.attributes.system
     counts = _count(spec.resources)

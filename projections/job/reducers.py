@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from eventstore.events.json_values import MALFORMED
 from eventstore.events.records import Record
 from projections.formats.json_text import c_string
 from projections.formats.json_update import merged, without_nulls
@@ -187,7 +188,7 @@ def _context(record: Record, form: type[_T]) -> _T:
             and not in_64_bits(msgspec.json.decode(context))
         ):
             raise _Malformed
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         raise _Malformed from None
     return decoded
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from eventstore.events.json_values import MALFORMED
 from projections.formats import hostlist, idset
 from projections.formats.json_update import put
 from projections.job.resource_fast import Listed, read_usual
@@ -49,7 +50,7 @@ class Allocation(NamedTuple):
 
 _NO_PROPERTY = frozenset("^&'\"`|()")
 _decode_r = msgspec.json.Decoder(_R).decode
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+_MALFORMED = (*MALFORMED, ValueError)
 
 
 def read_r(job: Job) -> None:

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from eventstore.events.json_values import MALFORMED
 from eventstore.events.resource_line import decode_status
 from projections.formats import hostlist, idset
 
 MOST_NODES = 2**18
 """Ranks or hosts that one text may name."""
 
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+_MALFORMED = (*MALFORMED, ValueError)
 
 
 class Restart(Struct, gc=False):

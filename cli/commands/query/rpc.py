@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from cli.database import reading
 from cli.options import Time, db_option
 from cli.output.streams import say
+from eventstore.events.json_values import MALFORMED
 
 if TYPE_CHECKING:
     from eventstore.storage.connection import Store
@@ -125,7 +126,7 @@ def _question(line: bytes, where: str) -> _Question:
 
     try:
         return msgspec.json.decode(line, type=_Question)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise click.UsageError(
             f"{where} is not a request that --batch takes: {error}"
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from joblist.journal.pending_lines import Limits, PendingLines, is_purge
+from joblist.journal.pending_lines import Limits, PendingLines, stands_alone
 
 PURGE = b'{"jobs":[1]}'
 RESPONSE = b'{"id":1,"events":[]}'
@@ -29,8 +29,8 @@ def contents(pending: PendingLines) -> list[bytes]:
 
 
 def test_a_purge_is_told_from_a_response() -> None:
-    assert is_purge(PURGE)
-    assert not is_purge(RESPONSE)
+    assert stands_alone(PURGE)
+    assert not stands_alone(RESPONSE)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,13 @@ from bench.report import Row, number, write
 
 __all__ = ["NOUNS", "main"]
 
-NOUNS = (
-    "append", "disk", "replay", "rebuild", "list", "filters", "list_id", "as_of", "accounting",
-    "start", "memory", "nodes", "ask", "requests",
-)  # fmt: skip
+_FOLDERS = {
+    "storing": ("append", "disk", "replay", "rebuild", "accounting"),
+    "answers": ("list", "filters", "list_id", "as_of", "start", "memory", "nodes", "ask",
+                "requests"),
+}  # fmt: skip
+NOUNS = {noun: f"{folder}.{noun}" for folder, nouns in _FOLDERS.items() for noun in nouns}
+"""What can be measured, each with its module in measures/."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -36,8 +39,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout")
     parser.add_argument("--rounds", type=int, default=3, help="with --against (3)")
     given = parser.parse_args(words)
-    nouns = given.nouns or NOUNS
-    if unknown := set(nouns) - set(NOUNS):
+    nouns = given.nouns or list(NOUNS)
+    if unknown := set(nouns) - NOUNS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NOUNS)}")
     if given.against is not None:
         try:
@@ -53,7 +56,7 @@ def _measure(given: argparse.Namespace, nouns: Sequence[str]) -> None:
     rows: list[Row] = []
     started = time.monotonic()
     for noun in nouns:
-        for row in import_module(f"bench.measures.{noun}").measure(bench):
+        for row in import_module(f"bench.measures.{NOUNS[noun]}").measure(bench):
             rows.append(row)
             said = f"{row.noun}: {row.what}: {number(row.value)} {row.unit}"
             print(said, file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.histories import ACTIVE, RATE, remove
-from bench.measures.memory import LIMIT
+from bench.measures.answers.memory import LIMIT
 from bench.report import Row, number, write
 from bench.timing import ROOT
 from tests.support.journal_generator import backlog, journal

@@ -37,7 +37,7 @@ def measure(bench: Bench) -> Iterator[Row]:
             path = store.path
             store.close()
             found: dict[str, Any] = child(
-                "bench.measures.memory", path, str(history.jobs), str(history.middle)
+                "bench.measures.answers.memory", path, str(history.jobs), str(history.middle)
             )
         for what in _STEPS:
             yield Row("memory", f"{what}, of {history.jobs:,}", found[what], "MB", LIMIT,

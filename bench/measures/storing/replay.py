@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from bench.histories import RATE, Bench, backlog_writer, chunks, history
-from bench.measures.append import bare_decoding
+from bench.measures.storing.append import bare_decoding
 from bench.report import Row, rate
 from bench.timing import Clocked, clocked
 from eventstore.reading import event_log

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Storing: events that go in, views that are made from them, what they take on disk.
+
+append.py      ingest of a recorded journal
+disk.py        bytes a job
+replay.py      a backlog of known jobs
+rebuild.py     all projections, from the events
+accounting.py  the feed of flux-accounting
+"""
+
+__all__ = ["accounting", "append", "disk", "rebuild", "replay"]

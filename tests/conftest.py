@@ -34,6 +34,9 @@ settings.register_profile(  # `make mutants`: the same examples each time, for t
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+# Processes that tests start keep what they compile, for the ones after them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Some tests interrupt programs. Whoever starts the tests in the background has them, and all
 # that they start, ignore that signal.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

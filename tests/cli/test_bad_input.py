@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from eventstore.storage.connection import create_or_open
+from tests.support.command import ROOT, Command
 from tests.support.journal_generator import EPOCH, journal
 
-ROOT = Path(__file__).resolve().parents[2]
 GOOD = list(journal(5))
 
 
@@ -24,17 +24,12 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.db = str(folder / "jobs.sqlite")
+        self.jobdb = Command(folder)
+        self.db = str(self.jobdb.db)
 
     def __call__(self, *words: str, status: int = 0, stdin: bytes = b"") -> tuple[str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "flux_jobdb", *words],
-            cwd=ROOT, env={**os.environ, "FLUX_JOBDB": self.db, "PYTHONPATH": str(ROOT)},
-            input=stdin, capture_output=True, check=False,
-        )  # fmt: skip
-        assert status == done.returncode, done.stderr.decode()
-        assert b"Traceback" not in done.stderr
-        return done.stdout.decode(), done.stderr.decode()
+        done = self.jobdb(*words, status=status, stdin=stdin)
+        return done.out, done.err
 
     def file(self, name: str, lines: list[bytes]) -> str:
         path = self.folder / name

@@ -37,6 +37,9 @@ COLUMNS = 80
 _PATIENCE = 60.0  # seconds after which a process is taken for hung
 _MEASURED = "COVERAGE_PROCESS_START" in os.environ
 """Whether coverage is measured in each process, which a fork does not start."""
+_OF_START = ("LC_", "LANG", "PYTHON")
+"""How the names begin of what counts when Python starts; a fork takes _OF_FORKS over."""
+_OF_FORKS = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
 _INHERITED = ("PATH", "TMPDIR", "COVERAGE_PROCESS_START")
 
 
@@ -96,8 +99,9 @@ class Command:
 
     def run(self, *words: str | bytes, stdin: bytes | int = b"", **how: Any) -> Done:
         """Run it to its end, whatever that is. ``how`` is as for `start`."""
-        if isinstance(stdin, bytes) and not how and not _MEASURED:
-            return _server().run(words, stdin, self.folder, self.environment())
+        environment = self.environment(how.get("env"))
+        if isinstance(stdin, bytes) and how.keys() <= {"env"} and _can_be_forked(environment):
+            return _server().run(words, stdin, self.folder, environment)
         data = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         done = subprocess.run(
             self._words(words, how), check=False, timeout=_PATIENCE, **data, **self._how(how)
@@ -154,6 +158,13 @@ class Command:
         how.setdefault("stderr", subprocess.PIPE)
         how.setdefault("cwd", self.folder)
         return how | {"env": self.environment(how.pop("env", None))}
+
+
+def _can_be_forked(environment: Mapping[str, str]) -> bool:
+    """Whether Python would start in this environment as the fork server did."""
+    of_start = {name: text for name, text in environment.items() if name.startswith(_OF_START)}
+    of_start = {name: of_start[name] for name in of_start.keys() - _OF_FORKS}
+    return of_start == {"LC_ALL": "C.UTF-8"} and not _MEASURED
 
 
 class _ForkServer:

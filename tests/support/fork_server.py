@@ -39,6 +39,9 @@ def _run(words: list[str], folder: str, environment: Mapping[str, str]) -> NoRet
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    folders = environment["PYTHONPATH"].split(":")
+    sys.path[:0] = [path for path in folders if path not in sys.path]
+    sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in environment
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         file = os.open(f"{folder}/{name}", os.O_RDONLY if mode == "r" else os.O_WRONLY)
         os.dup2(file, number)

@@ -14,6 +14,7 @@ from bench.timing import clocked
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from projections.engine.views import Views
+from projections.node_queries.settle import settle
 from tests.support.journal_generator import EPOCH, journal
 
 __all__ = ["NODES", "YEAR", "NodeHistory", "node_history", "resource_journal"]
@@ -28,12 +29,15 @@ class NodeHistory(NamedTuple):
     """A database of so many jobs and of so many node events.
 
     ``jobs_us`` and ``nodes_us``: microseconds of processor time that storing an event took.
+    ``hours_s``: seconds that summing up all hours took, which `flux-jobdb ingest` does at its
+    end, and the broker module as hours pass.
     """
 
     path: str
     jobs: int
     jobs_us: float
     nodes_us: float
+    hours_s: float
 
 
 def resource_journal(events: int, nodes: int = NODES, seed: int = 1) -> Iterator[bytes]:
@@ -90,6 +94,9 @@ def node_history(folder: Path, jobs: int) -> NodeHistory:
             return 1e6 * taken.processor / writer.counts.new
 
         of_jobs = ingest("jobs", journal(jobs, rate=jobs / YEAR))
-        made = NodeHistory(str(path), jobs, of_jobs, ingest("nodes", resource_journal(jobs)))
+        of_nodes = ingest("nodes", resource_journal(jobs))
+        with store.transaction() as db:
+            hours = clocked(lambda: settle(db)).processor
+        made = NodeHistory(str(path), jobs, of_jobs, of_nodes, hours)
     note.write_text(json.dumps(made._asdict()), "utf-8")
     return made

@@ -57,6 +57,7 @@ def measure(bench: Bench) -> Iterator[Row]:
                 yield duration("nodes", f"{what}, of {size}", taken, target=target)
         yield Row("nodes", f"storing a job's event, of {size}", history.jobs_us, "us")
         yield Row("nodes", f"storing a node's event, of {size}", history.nodes_us, "us")
+        yield Row("nodes", f"summing up all hours, of {size}", history.hours_s, "s")
         peak = child("bench.measures.answers.nodes", history.path)
         yield Row("nodes", f"peak memory, of {size}", peak, "MB", LIMIT)
 

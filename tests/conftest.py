@@ -44,10 +44,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start Flux: those with the fixture, by whatever other one."""
+    """Mark the tests that start Flux or a browser, by their fixtures and those of these."""
     for item in items:
-        if "flux_program" in getattr(item, "fixturenames", ()):
-            item.add_marker("flux")
+        for fixture, mark in (("flux_program", "flux"), ("driver", "browser")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 @pytest.hookimpl(trylast=True)

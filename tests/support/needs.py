@@ -10,7 +10,7 @@ import pytest
 
 __all__ = ["NEEDS", "counted"]
 
-NEEDS = {"flux": "Flux"}
+NEEDS = {"flux": "Flux", "browser": "a browser"}
 """Marks of tests, and what they need."""
 
 

@@ -273,6 +273,9 @@ def test_hostile_texts_are_texts_everywhere(tmp_path: Path) -> None:
             text.replace("\x00", "") for text in HOSTILE
         }
         assert "<" not in found.get("/metrics").text
+        drawn = found.data("/data/report?kind=usage&group=name")
+        assert "<script>alert(1)</script>" in drawn["x"]
+        assert not set("".join(drawn["x"])) & set("\x00\x1b\u202e\u2028")
 
 
 KNOWN_TAGS = {

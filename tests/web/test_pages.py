@@ -15,27 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
-from eventstore.ingest.writer import Writer
-from eventstore.storage.connection import create_or_open
-from projections.engine.views import Views
-from tests.support.nodes.recordings import node_recordings
-from tests.support.recordings import recordings
+from tests.web.mixed import NODES, moments_of_jobs, store_mixed
 from tests.web.site import Site, site
-
-JOBS = next(one for one in recordings() if one.name == "mixed")
-NODES = next(one for one in node_recordings() if one.name == "medium")
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The jobs of `mixed`, and the nodes of `medium` with theirs."""
     found = str(tmp_path_factory.mktemp("web") / "jobdb.sqlite")
-    with create_or_open(found) as store:
-        views = Views(store)
-        Writer(store, "jobs", views).append(
-            [line for _, lines in JOBS.feed(JOBS.boots[-1]) for line in lines]
-        )
-        list(NODES.on_the_way(store, views))
+    store_mixed(found)
     return found
 
 
@@ -51,9 +39,8 @@ def command(path: str, *words: str) -> str:
 
 
 def moments() -> list[float]:
-    jobs = [c["time"] for c in JOBS.objects("checkpoints") if "time" in c]
     nodes = [c["time"] for c in NODES.objects("checkpoints")]
-    return [*jobs[::9], *nodes[::6]]
+    return [*(moment for moment, _ in moments_of_jobs()), *nodes[::6]]
 
 
 def ids(path: str, *words: str) -> list[str]:
@@ -163,6 +150,15 @@ def test_nodes_are_those_of_the_command(path: str, pages: Site) -> None:
         states = command(path, "nodes", "--history", host, "--json").splitlines()
         kinds = [json.loads(line)["kind"] for line in states]
         assert sorted(kinds) == sorted(pages.page(f"/node/{host}").column("#0", "Was"))
+
+
+def test_ranks_are_paged(pages: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.pages.nodes.ROWS", 3)
+    shown = {first: pages.page(f"/nodes?first={first}") for first in (0, 3, 6)}
+    assert ["node0", "node1", "node2"] == shown[0].column("nodes", "Host")
+    assert ["node6", "node7"] == shown[6].column("nodes", "Host")
+    for words, places in (("Earlier ranks", {3, 6}), ("Later ranks", {0, 3})):
+        assert places == {first for first, page in shown.items() if words in page.text}
 
 
 def test_the_picture_of_nodes_has_their_jobs_and_states(path: str, pages: Site) -> None:

@@ -30,7 +30,7 @@ def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
         "nodes": [node for node in every if node.host in wanted],
         "visible": visible_jobs(asking, every),
         "hosts": given.get("hosts", ""),
-        "first": first,
+        "offset": first,
         "more": more,
         "rows": ROWS,
         "since": since,

@@ -22,6 +22,8 @@ from web.asking import Asking
 MOST_ROWS = 3000
 """Rows that are shown; the command line has all."""
 _OWNER = "user"
+_UNITS = {"jobs": "jobs", "waits": "seconds", "usage": "node-seconds", "nodes": "node-seconds"}
+"""What the numbers of a picture count."""
 
 
 def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def chart(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
         if number == MOST_ROWS:
             break
         cells = dict(zip(names, row, strict=True))
-        group = " ".join(str(cells[key]) for key in keys)
+        group = " ".join("–" if cells[key] is None else str(cells[key]) for key in keys)
         x = str(cells["period"]) if by else group or "all"
         place = periods.setdefault(x, len(periods))
         for column in shown:
@@ -69,6 +71,8 @@ def chart(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
         "x": list(periods),
         "stack": kind in {"nodes", "jobs", "usage"},
         "line": kind == "waits",
+        "unit": _UNITS[kind],
+        "of_states": kind in {"nodes", "jobs"} and not keys,
         "series": [
             {"name": name, "values": [values.get(place) for place in range(len(periods))]}
             for name, values in series.items()

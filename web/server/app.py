@@ -145,8 +145,10 @@ class _Site:
 
     def data(self, make: Page) -> Callable[[Request], Response]:
         """Return a route that gives what a picture is drawn from."""
-        return self.text(lambda asking, given: msgspec.json.encode(make(asking, given)),
-                         "application/json")  # fmt: skip
+        return self.text(
+            lambda asking, given: msgspec.json.encode(_drawn(make(asking, given))),
+            "application/json",
+        )
 
     def text(
         self, make: Callable[[Asking, Mapping[str, str]], bytes], kind: str
@@ -232,6 +234,17 @@ class _Site:
             link=link, again=again, query=query, path=request.url.path, **context
         )
         return Response(text, status, _FRESH, "text/html")
+
+
+def _drawn(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return what a picture is drawn from, with texts as they are shown in pages."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {name: _drawn(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_drawn(one) for one in value]
+    return value
 
 
 EXPECTED = (

@@ -45,15 +45,17 @@ async function report(place) {
   const palette = ["#2f6fde", "#d98a1f", "#3a9a62", "#8d7bb8", "#c2544a", "#2a9db0", "#c9b037", "#7d8896"];
   picture(place, {
     color: palette,
-    grid: { left: 12, right: 16, top: 40, bottom: 12, containLabel: true },
-    legend: { type: "scroll", textStyle: { color: color("ink") }, data: found.series.slice(0, most).map((one) => one.name) },
+    grid: { left: 12, right: 16, top: 64, bottom: 12, containLabel: true },
+    legend: { type: "scroll", textStyle: { color: color("ink") }, pageTextStyle: { color: color("ink") },
+      pageIconColor: color("accent"), pageIconInactiveColor: color("quiet"), data: found.series.slice(0, most).map((one) => one.name) },
     tooltip: { trigger: "axis", ...tooltip((items) => [items[0]?.axisValue, ...items.slice(0, most)
       .filter((one) => one.value !== null && one.value !== undefined)
       .map((one) => `${one.seriesName}: ${Number(one.value).toLocaleString("en")}`)].join("\n")) },
     xAxis: { type: "category", data: found.x, ...axis() },
-    yAxis: { type: "value", ...axis() },
+    yAxis: { type: "value", name: found.unit, nameTextStyle: { color: color("quiet"), align: "left" }, ...axis() },
     series: found.series.map((one) => ({
       name: one.name, data: one.values, type: found.line ? "line" : "bar", barMaxWidth: 46,
+      itemStyle: { color: found.of_states ? color(one.name) : undefined },
       stack: found.stack ? "all" : undefined, connectNulls: false, symbolSize: 5,
     })),
   });
@@ -81,12 +83,13 @@ async function timeline(place) {
     grid: { left: 12, right: 20, top: 12, bottom: 54, containLabel: true },
     tooltip: tooltip((one) => {
       const [row, from, to, kind, text, id] = one.data;
-      return [found.hosts[row], `${kind} ${id} ${text}`.trim(), `${utc(from)} to ${utc(to)}`].join("\n");
+      return [found.hosts[row], `${kind} ${id} ${text}`.trim(), `${utc(from / 1000)} to ${utc(to / 1000)}`].join("\n");
     }),
-    dataZoom: [{ type: "inside", filterMode: "weakFilter" }, { type: "slider", filterMode: "weakFilter", height: 22, bottom: 8, labelFormatter: utc }],
-    xAxis: { type: "value", min: found.since, max: found.until, ...axis(), axisLabel: { color: color("quiet"), formatter: utc, hideOverlap: true } },
+    dataZoom: [{ type: "inside", filterMode: "weakFilter" }, { type: "slider", filterMode: "weakFilter", height: 22, bottom: 8, labelFormatter: (ms) => utc(ms / 1000) }],
+    useUTC: true,
+    xAxis: { type: "time", min: found.since * 1000, max: found.until * 1000, ...axis(), axisLabel: { color: color("quiet"), hideOverlap: true } },
     yAxis: { type: "category", data: found.hosts, inverse: true, ...axis() },
-    series: [{ type: "custom", renderItem: bar, encode: { x: [1, 2], y: 0 }, data: found.bars }],
+    series: [{ type: "custom", renderItem: bar, encode: { x: [1, 2], y: 0 }, data: found.bars.map(([row, from, to, ...rest]) => [row, from * 1000, to * 1000, ...rest]) }],
   });
   chart.on("click", (one) => {
     if (one.data && one.data[5]) location.href = `/job/${encodeURIComponent(one.data[5])}${at()}`;
@@ -186,12 +189,17 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-function drawn(root) {
-  root.querySelectorAll("[data-chart]").forEach(report);
-  root.querySelectorAll("[data-timeline]").forEach(timeline);
-  root.querySelectorAll("[data-nodemap]").forEach(nodemap);
+async function drawn(place, draw) {
+  await draw(place);
+  requestAnimationFrame(() => { place.dataset.drawn = "yes"; });
+}
+
+function begin(root) {
+  for (const [name, draw] of [["chart", report], ["timeline", timeline], ["nodemap", nodemap]]) {
+    root.querySelectorAll(`[data-${name}]`).forEach((place) => drawn(place, draw));
+  }
   root.querySelectorAll(".moment").forEach(slider);
 }
 
-document.addEventListener("DOMContentLoaded", () => drawn(document));
-document.addEventListener("htmx:afterSettle", () => drawn(document.getElementById("main")));
+document.addEventListener("DOMContentLoaded", () => begin(document));
+document.addEventListener("htmx:afterSettle", () => begin(document.getElementById("main")));

@@ -13,6 +13,8 @@ stats.py        job stats
 stats.sql       its tables: sums by queue, and by hour
 reports.py      what reports are made of
 reports.sql     its tables: sums by hour, and jobs that are in none
+waits.py        waits as a histogram
+waits.sql       its table
 nodes.py        the views of nodes, which are made of notices
 registry.py     the built-in projections, and those of entry points
 """
@@ -27,4 +29,5 @@ __all__ = [
     "registry",
     "reports",
     "stats",
+    "waits",
 ]

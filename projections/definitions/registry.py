@@ -22,12 +22,13 @@ from projections.definitions.interface import Projection, check
 from projections.definitions.nodes import NodeViews
 from projections.definitions.reports import Reports
 from projections.definitions.stats import Stats
+from projections.definitions.waits import Waits
 
 GROUP = "flux_jobdb.projections"
 """The entry point group; each entry point names an object with the interface `Projection`."""
 
 BUILTIN: tuple[Projection, ...] = (
-    Active(), Inactive(), Accounting(), Stats(), Reports(), NodeViews(),
+    Active(), Inactive(), Accounting(), Stats(), Reports(), Waits(), NodeViews(),
 )  # fmt: skip
 
 RAISED = (Exception, SystemExit)

@@ -21,6 +21,7 @@ from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
+from projections.sql.functions import user_name
 from tests.support.journal_generator import journal
 from tests.support.recordings import recordings
 from web.pages.metrics import text
@@ -66,6 +67,46 @@ def test_they_count_what_job_stats_counts(tmp_path: Path) -> None:
         rebuild(views)
         again = samples(text(path))
         assert {k: v for k, v in found.items() if "_total" in k[0]}.items() <= again.items()
+
+
+def test_waits_are_those_of_the_jobs(tmp_path: Path) -> None:
+    path = str(tmp_path / "jobdb.sqlite")
+    with create_or_open(path) as store:
+        lines = [line for _, part in MIXED.feed(MIXED.boots[-1]) for line in part]
+        Writer(store, "mixed", Views(store)).append(lines)
+    listed = json.loads(MIXED.objects("checkpoints")[-1]["list"])["jobs"]  # what Flux said
+    waits: dict[str, list[float]] = {}
+    for job in listed:
+        if "t_run" in job:
+            waits.setdefault(job.get("queue", ""), []).append(job["t_run"] - job["t_submit"])
+    assert len(waits) > 2
+    found = samples(text(path))
+    name = "flux_jobdb_wait_seconds"
+    for queue, known in waits.items():
+        mine = f'queue="{queue}"'
+        for bound in ("1", "10", "60", "604800", "+Inf"):
+            expected = sum(wait <= float(bound) for wait in known)
+            assert found[f"{name}_bucket", f'{mine},le="{bound}"'] == expected
+        assert found[f"{name}_count", mine] == len(known)
+        assert found[f"{name}_sum", mine] == pytest.approx(sum(known), abs=0.001 * len(known))
+
+
+def test_users_are_named_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "jobdb.sqlite")
+    with create_or_open(path) as store:
+        lines = [line for _, part in MIXED.feed(MIXED.boots[-1]) for line in part]
+        Writer(store, "mixed", Views(store)).append(lines)
+        sql = "SELECT userid, sum(nnodes) FROM jobs WHERE state IN ('RUN', 'CLEANUP')" \
+              " GROUP BY 1 ORDER BY 2 DESC, 1"  # fmt: skip
+        expected = store.db.execute(sql).fetchall()
+    assert "user" not in text(path).decode()
+    invoked = CliRunner().invoke(cli, ["--db", path, "metrics", "--users", "2"])
+    found = samples(invoked.stdout_bytes)
+    named = {key: value for key, value in found.items() if "user" in key[0]}
+    assert named == {
+        ("flux_jobdb_user_nodes", f'user="{user_name(userid)}"'): nodes
+        for userid, nodes in expected[:2]
+    }
 
 
 def test_labels_are_escaped_and_few(tmp_path: Path) -> None:

@@ -169,7 +169,11 @@ class _Site:
             return self._say(request, 403, str(error))
         except RpcError:
             return self._say(request, 403, "the instance is private: ask as an administrator")
-        return Response(metrics.text(self._path), media_type=metrics.KIND, headers=_FRESH)
+        users = request.query_params.get("users", "0")
+        if not users.isascii() or not users.isdigit():
+            return self._say(request, 400, f"users={users!a:.100}: give a number of users")
+        found = metrics.text(self._path, int(users[:9]))
+        return Response(found, media_type=metrics.KIND, headers=_FRESH)
 
     def nothing_there(self, request: Request, _: Exception) -> Response:
         """Answer what has no page."""

@@ -21,15 +21,18 @@ __all__ = ["command"]
 )
 @db_option
 @click.option("--textfile", metavar="FILE", help="Into FILE, which is replaced at once.")
-def command(textfile: str | None) -> None:
+@click.option("--users", type=click.IntRange(min=0), default=0, metavar="N",
+              help="Name N users, those who have most nodes now.")  # fmt: skip
+def command(textfile: str | None, users: int) -> None:
     """Print metrics in the Prometheus text format, for a scrape or node_exporter's textfiles.
 
     Numbers of jobs by queue and state, of jobs that ended by result, of nodes by state; what is
-    stored, what is missing, and how long ago the last event came. No job and no user is named.
+    stored, what is missing, and how long ago the last event came. No job is named, and no user
+    without --users.
     """
     from web.pages.metrics import text  # noqa: PLC0415
 
-    found = text(database_path())
+    found = text(database_path(), users)
     if textfile is None:
         sys.stdout.buffer.write(found)
     else:

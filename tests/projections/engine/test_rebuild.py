@@ -182,7 +182,7 @@ def test_an_unknown_name_is_refused(path: str) -> None:
 def test_the_overview_says_how_views_are(path: str) -> None:
     with create_or_open(path) as store:
         found = overview(store.db)
-        assert {"active", "inactive", "accounting", "stats", "reports", "nodes"} == {
+        assert {"active", "inactive", "accounting", "stats", "reports", "waits", "nodes"} == {
             status.name for status in found
         }
         assert {("current", 3300)} == {(status.state, status.checkpoint) for status in found}

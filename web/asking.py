@@ -7,6 +7,7 @@ some seconds: a reader that stays keeps the write-ahead log from being taken in.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from eventstore.reading.gaps import Counting
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from joblist.config import Config
@@ -33,16 +35,30 @@ class TooLong(Exception):  # noqa: N818 - it says what happened
     """A request took longer than it may."""
 
 
+class LockedCounting:
+    """Counts gaps for all requests, one at a time."""
+
+    def __init__(self) -> None:
+        self._lock, self._counting = threading.Lock(), Counting()
+
+    def __enter__(self) -> Counting:
+        self._lock.acquire()
+        return self._counting
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Asking:
     """What pages ask. ``at``: the moment that they show, None for now; seconds since epoch."""
 
     def __init__(
         self, path: str, db: apsw.Connection, service: Service, viewer: Credential,
-        at: float | None,
+        at: float | None, counting: LockedCounting,
     ) -> None:  # fmt: skip
         self.path, self.db, self.viewer, self.at = path, db, viewer, at
         self.now = time.time() if at is None else at
-        self._service = service
+        self._service, self._counting = service, counting
         self._visible = Visibility(service.config, viewer)
 
     @property
@@ -85,6 +101,11 @@ class Asking:
         found: dict[str, Any] = msgspec.json.decode(self._service.answer(request)[0])
         return found
 
+    def gap_counts(self) -> dict[str, int]:
+        """Return how many gaps there are of each kind."""
+        with self._counting as counting:
+            return counting.counts(self.db, self.path)
+
     def reach(self) -> tuple[float, float]:
         """Return the times of the first and the last stored event; 0 where there is none."""
         sql = "SELECT (SELECT min(timestamp) FROM event WHERE seq < 1000), max(timestamp)" \
@@ -104,7 +125,9 @@ class Asking:
 
 
 @contextmanager
-def asked(path: str, config: Config, viewer: Credential, at: str) -> Iterator[Asking]:
+def asked(
+    path: str, config: Config, viewer: Credential, at: str, counting: LockedCounting
+) -> Iterator[Asking]:
     """Open the database for a request; raises ValueError for what is no moment, TooLong."""
     moment = parse_time(at, now=time.time()) if at else None
     end = time.monotonic() + LONGEST
@@ -117,4 +140,4 @@ def asked(path: str, config: Config, viewer: Credential, at: str) -> Iterator[As
     with open_readonly(path) as store, store.snapshot() as db:
         db.set_progress_handler(look, _STEPS)
         service = Service(store, config, as_of=moment, instance_size=_ANY_SIZE)
-        yield Asking(path, db, service, viewer, moment)
+        yield Asking(path, db, service, viewer, moment, counting)

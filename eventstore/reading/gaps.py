@@ -14,6 +14,7 @@ damage     missing sequence numbers: `flux-jobdb recover` could not read these e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import apsw
@@ -41,6 +42,7 @@ class Gap(NamedTuple):
     why: str
 
 
+_MOST_REMEMBERED = 10_000  # jobs without a submit
 KINDS = ("beginning", "backlog", "gone", "source", "damage")
 
 
@@ -87,10 +89,44 @@ def _has_holes(db: apsw.Connection) -> bool:
 
 def counts(db: apsw.Connection, path: str) -> dict[str, int]:
     """Return how many gaps there are of each kind."""
-    found = {kind: _count(db, SQL[kind]) for kind in ("beginning", "backlog", "gone")}
-    found["source"] = _count(db, SQL["source"], (_being_read(db, path),))
-    found["damage"] = len(_holes(db)) if _has_holes(db) else 0
-    return found
+    return Counting().counts(db, path)
+
+
+class Counting:
+    """Counts gaps again and again: how a job began is looked at once, and then remembered.
+
+    For one database; to be used by one thread at a time. A submit may come late, so that jobs
+    without one are looked at each time, with all jobs where these are very many.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0  # job up to which all were looked at
+        self._backlogs = 0  # of those that have a submit
+        self._without: list[int] = []  # jobs that have none
+
+    def counts(self, db: apsw.Connection, path: str) -> dict[str, int]:
+        """Return how many gaps there are of each kind."""
+        beginnings, backlogs = self._jobs(db)
+        found = {"beginning": beginnings, "backlog": backlogs, "gone": _count(db, SQL["gone"])}
+        found["source"] = _count(db, SQL["source"], (_being_read(db, path),))
+        found["damage"] = len(_holes(db)) if _has_holes(db) else 0
+        return found
+
+    def _jobs(self, db: apsw.Connection) -> tuple[int, int]:
+        if len(self._without) > _MOST_REMEMBERED:
+            self._last, self._backlogs, self._without = 0, 0, []
+        again = fetch(db, SQL["how_these_begun"], (str(self._without),))
+        new = db.execute(SQL["how_begun"], (self._last,))
+        without, backlogs = [], 0
+        for job, has_submit, is_replayed in chain(again, new):
+            self._last = max(self._last, job)
+            if has_submit:
+                self._backlogs += bool(is_replayed)
+            else:
+                without.append(job)
+                backlogs += bool(is_replayed)
+        self._without = without
+        return len(without), self._backlogs + backlogs
 
 
 def _holes(db: apsw.Connection) -> list[tuple[int, int, float | None, float | None]]:

@@ -58,3 +58,17 @@ WHERE last >= ? AND first <= ?;
 -- The newest source, unless it has ended.
 SELECT source FROM source
 WHERE source = (SELECT max(source) FROM source) AND ended IS NULL;
+
+-- name: how_begun
+-- (job, whether its submit is stored, whether its first event came in a backlog: NULL where it
+-- has no event) of the jobs behind ?.
+SELECT key, EXISTS (SELECT 1 FROM event WHERE job = key AND name = 'submit'),
+       (SELECT replayed FROM event WHERE job = key ORDER BY seq LIMIT 1)
+FROM job WHERE key > ?
+ORDER BY key;
+
+-- name: how_these_begun
+-- The same of the jobs in a JSON array.
+SELECT key, EXISTS (SELECT 1 FROM event WHERE job = key AND name = 'submit'),
+       (SELECT replayed FROM event WHERE job = key ORDER BY seq LIMIT 1)
+FROM job WHERE key IN (SELECT value FROM json_each(?));

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cli.main import cli
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
-from eventstore.reading.gaps import Gap, counts, gaps
+from eventstore.reading.gaps import Counting, Gap, counts, gaps
 from eventstore.storage.connection import Store, create_or_open, open_readonly
 from eventstore.storage.sql import fetch
 from projections.engine.views import Views
@@ -169,3 +169,24 @@ def test_the_commands_list_and_count_them(path: str) -> None:
     text = run(cli, ["--db", path, "gaps"]).output
     assert 4 == len(text.splitlines()) == len(lines)
     assert "2023-11-14T22:13:20.0" in text
+
+
+@pytest.mark.parametrize("most", [0, 10_000])
+def test_what_was_counted_before_is_counted_on(
+    path: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs without a submit, which comes later; jobs that a backlog showed first."""
+    monkeypatch.setattr("eventstore.reading.gaps._MOST_REMEMBERED", most)
+    counting, seen = Counting(), []
+    without = [line for line in journal(6, seed=2) if b'"submit"' not in line]
+    steps = [LINES[:9], without[:14], list(backlog(3, seed=3)), without[14:],
+             list(journal(6, seed=2))]  # fmt: skip
+    with create_or_open(path) as store:
+        for lines in steps:
+            read(store, lines).close()
+            with store.snapshot() as db:
+                listed = [gap.kind for gap in gaps(db, path)]
+                assert counting.counts(db, path) == {k: listed.count(k) for k in NONE}
+                seen.append((listed.count("beginning"), listed.count("backlog")))
+    assert len(set(seen)) > 3
+    assert seen[-1][0] == 0 < max(beginnings for beginnings, _ in seen)

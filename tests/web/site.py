@@ -71,7 +71,14 @@ class Answer(NamedTuple):
         return self.content.decode()
 
 
-def request(app: Any, address: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+def request(
+    app: Any,
+    address: str,
+    headers: Mapping[str, str],
+    method: str = "GET",
+    *,
+    decode: bool = True,
+) -> Answer:
     """Send a request to an application, as a server does."""
     path, _, query = address.partition("?")
     given = {"host": "127.0.0.1:80", **headers}
@@ -93,9 +100,15 @@ def request(app: Any, address: str, headers: Mapping[str, str], method: str = "G
     asyncio.run(app(scope, receive, send))
     found = {k.decode(): v.decode("latin-1") for k, v in sent[0]["headers"]}
     body = b"".join(message.get("body", b"") for message in sent[1:])
-    if found.get("content-encoding") == "gzip":
+    if decode and found.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
     return Answer(sent[0]["status"], found, body)
+
+
+def raw_request(app: Any, address: str, headers: Mapping[str, str]) -> tuple[int, int]:
+    """Send a GET; returns the status, and how many bytes were transferred."""
+    answer = request(app, address, headers, decode=False)
+    return answer.status_code, len(answer.content)
 
 
 class Site:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from eventstore.reading.gaps import counts, gaps
+from eventstore.reading.gaps import gaps
 from eventstore.storage.sql import value
 from projections.queries.store_counts import store_counts
 from web.asking import Asking
@@ -20,12 +20,14 @@ def page(asking: Asking, _: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows. Gaps name jobs, and are for those who see all."""
     found = store_counts(asking.db)
     head = value(asking.db, "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1")
-    missing = gaps(asking.db, asking.path) if asking.sees_all else iter(())
+    gap_counts = asking.gap_counts()
+    kinds = [kind for kind, count in gap_counts.items() if count and asking.sees_all]
+    missing = gaps(asking.db, asking.path, kinds)
     return {
         "counts": found,
         "lag": None if not found.get("last_event") else asking.now - found["last_event"],
         "head": head.hex() if head else None,
-        "gap_counts": counts(asking.db, asking.path),
+        "gap_counts": gap_counts,
         "gaps": list(islice(missing, _MOST_GAPS)),
         "bytes": sum(
             Path(asking.path + tail).stat().st_size

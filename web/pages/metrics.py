@@ -15,7 +15,7 @@ from typing import NamedTuple
 import apsw
 
 from eventstore.errors import JobdbError
-from eventstore.reading.gaps import counts
+from eventstore.reading.gaps import Counting
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from projections.definitions.waits import BUCKETS
@@ -51,14 +51,15 @@ class Metric(NamedTuple):
     samples: Iterable[Sample]
 
 
-def text(path: str, users: int = 0) -> bytes:
+def text(path: str, users: int = 0, counting: Counting | None = None) -> bytes:
     """Return the metrics of a database; ``flux_jobdb_up`` 0 alone where it cannot be read.
 
-    ``users``: name so many users, those who have most nodes now.
+    ``users``: name so many users, those who have most nodes now. ``counting``: what counted the
+    gaps of this database before.
     """
     try:
         with open_readonly(path) as store, store.snapshot() as db:
-            found = [_up(1.0), *_metrics(db, path, time.time())]
+            found = [_up(1.0), *_metrics(db, path, time.time(), counting or Counting())]
             if users > 0:
                 found.append(_of_users(db, min(users, MOST_USERS)))
             return "".join(map(_written, found)).encode()
@@ -72,7 +73,9 @@ def _up(value: float) -> Metric:
     )
 
 
-def _metrics(db: apsw.Connection, path: str, now: float) -> Iterator[Metric]:
+def _metrics(
+    db: apsw.Connection, path: str, now: float, counting: Counting
+) -> Iterator[Metric]:
     stats = stats_now(db, follow=False)
     queues = {"": _rest(stats.total, stats.queues.values()), **stats.queues}
     yield Metric(
@@ -94,7 +97,7 @@ def _metrics(db: apsw.Connection, path: str, now: float) -> Iterator[Metric]:
         "flux_jobdb_nodes", "gauge", "Nodes by state.",
         [Sample({"state": name}, states.count(name)) for name in NODE_STATES],
     )  # fmt: skip
-    yield from _of_store(db, path, now)
+    yield from _of_store(db, path, now, counting)
 
 
 def _waits(db: apsw.Connection) -> Iterator[Sample]:
@@ -125,7 +128,9 @@ def _of_users(db: apsw.Connection, most: int) -> Metric:
     )  # fmt: skip
 
 
-def _of_store(db: apsw.Connection, path: str, now: float) -> Iterator[Metric]:
+def _of_store(
+    db: apsw.Connection, path: str, now: float, counting: Counting
+) -> Iterator[Metric]:
     found = store_counts(db)
     for name, what in (
         ("jobs", "Jobs"), ("events", "Events"), ("rejects", "Lines that were rejected"),
@@ -141,7 +146,7 @@ def _of_store(db: apsw.Connection, path: str, now: float) -> Iterator[Metric]:
                      "Time since the last stored event.", [Sample({}, now - last)])  # fmt: skip
     yield Metric("flux_jobdb_gaps", "gauge", "What is missing, by kind.",
                  [Sample({"kind": kind}, number)
-                  for kind, number in counts(db, path).items()])  # fmt: skip
+                  for kind, number in counting.counts(db, path).items()])  # fmt: skip
     sizes = {"database": path, "log": path + "-wal"}
     yield Metric("flux_jobdb_size_bytes", "gauge", "Sizes of the files.",
                  [Sample({"file": name}, Path(file).stat().st_size)

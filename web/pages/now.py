@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,14 +22,14 @@ def page(asking: Asking, _: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     queue = asking.jobs({"states": ["pending"]}, most=MOST + 1)
     running = asking.jobs({"states": ["running"]}, most=MOST + 1)
-    by_state = Counter(state_of(node) for node in nodes(asking.db, asking.at))
+    hosts = hosts_by_state(asking)
     return {
         "stats": asking.stats(),
         "queue": [(job, why_it_waits(job)) for job in queue[:MOST]],
         "running": running[:MOST],
         "more": {"queue": len(queue) > MOST, "running": len(running) > MOST},
-        "nodes": [(name, by_state[name]) for name in NODE_STATES if by_state[name]],
-        "hosts": hosts_by_state(asking),
+        "nodes": [(name, len(found)) for name, found in hosts.items()],
+        "hosts": [(name, _list(found)) for name, found in hosts.items()],
     }
 
 
@@ -70,12 +69,12 @@ def state_of(node: NodeState) -> str:
     return next((name for name, is_so in found.items() if is_so), "idle")
 
 
-def hosts_by_state(asking: Asking) -> list[tuple[str, str]]:
-    """Return the hosts of each state as a hostlist: the table behind the map."""
+def hosts_by_state(asking: Asking) -> dict[str, list[str]]:
+    """Return the hosts of each state that some are in."""
     found: dict[str, list[str]] = {}
     for node in nodes(asking.db, asking.at):
         found.setdefault(state_of(node), []).append(node.host)
-    return [(name, _list(found[name])) for name in NODE_STATES if name in found]
+    return {name: found[name] for name in NODE_STATES if name in found}
 
 
 def _list(hosts: list[str]) -> str:

@@ -36,7 +36,7 @@ from joblist.protocol.errors import RpcError
 from joblist.visibility import Visibility
 from projections.notation.jobid import encode
 from projections.notation.timespec import format_duration
-from web.asking import Asking, TooLong, asked
+from web.asking import Asking, LockedCounting, TooLong, asked
 from web.pages import about, job, jobs, metrics, nodes, now, reports
 from web.viewers import COOKIE, Access, Refused, without_token
 
@@ -117,6 +117,7 @@ class _Site:
 
     def __init__(self, path: str, access: Access) -> None:
         self._path, self._access = path, access
+        self._counting = LockedCounting()
         self._templates = jinja2.Environment(
             autoescape=True,
             loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -172,7 +173,8 @@ class _Site:
         users = request.query_params.get("users", "0")
         if not users.isascii() or not users.isdigit():
             return self._say(request, 400, f"users={users!a:.100}: give a number of users")
-        found = metrics.text(self._path, int(users[:9]))
+        with self._counting as counting:
+            found = metrics.text(self._path, int(users[:9]), counting)
         return Response(found, media_type=metrics.KIND, headers=_FRESH)
 
     def nothing_there(self, request: Request, _: Exception) -> Response:
@@ -195,7 +197,8 @@ class _Site:
                     return self._let_in(request, address)
                 given = {**request.query_params, **request.path_params}
                 at = given.get("at", "")
-                with asked(self._path, self._access.config, viewer, at) as asking:
+                config = self._access.config
+                with asked(self._path, config, viewer, at, self._counting) as asking:
                     return answer(asking, given, request)
             except EXPECTED as error:
                 return self._say(request, *_said(error))

@@ -9,6 +9,7 @@ start.py     from the start of a process to its first answer
 memory.py    peak memory of a process that answers
 nodes.py     a past moment of all nodes, a node's year, a report
 ask.py       SQL and reports over a year
+web.py       pages: the server's time, and what is transferred
 requests.py  lists whose constraints are long and nested
 """
 
@@ -22,4 +23,5 @@ __all__ = [
     "nodes",
     "requests",
     "start",
+    "web",
 ]

@@ -200,3 +200,20 @@ def test_the_public_view_has_what_the_report_has(name: str, tmp_path: Path) -> N
     assert set(done) == {key for key in found if key[0] < this_hour}
     for key in done:
         assert [float(value) for value in expected[key]] == pytest.approx(found[key], rel=1e-12)
+
+
+@pytest.mark.parametrize("by", [None, "hour"])
+@pytest.mark.parametrize("name", [one.name for one in RECORDINGS])
+def test_waits_are_the_same_by_lifetimes_as_by_all_jobs(
+    name: str, by: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, jobs = played(name)
+    times = sorted(job["t_run"] for job in jobs if "t_run" in job)
+    for first, last in ((0, -1), (len(times) // 3, len(times) // 2), (-9, -2)):
+        found = []
+        for few in (10**-12, 10**12):
+            monkeypatch.setattr("projections.reports.waits._FEW", few)
+            asking = question(store.db, ("queue",), since=times[first], until=times[last] + 0.5,
+                              by=by, where=timezone.utc)  # fmt: skip
+            found.append(asked(store, WAITS, asking))
+        assert found[0] == found[1] != {}

@@ -6,7 +6,7 @@ job_list.py            the questions that `list` asks of job-list
 fields.py              the fields of ``-o``, computed from job-list attributes
 format_string.py       format strings, and tables laid out by them
 named_formats.py       formats with names: Flux's own, and those in its configuration
-coloring.py            colors of rows, and when there are any
+coloring.py            colors of rows
 """
 
 __all__ = [

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Colors of rows, as `flux jobs --color` has them: by result; blue for instances of Flux."""
+"""Colors of rows, as `flux jobs` has them: by result; blue for instances of Flux."""
 
 from __future__ import annotations
 
-import os
-import sys
-
 from cli.flux_jobs.fields import JobInfo
 
-__all__ = ["FIELDS", "WHEN", "colored", "wanted"]
+__all__ = ["FIELDS", "colored"]
 
-WHEN = ("always", "never", "auto")
 FIELDS = ("result", "uri")
 """What the color depends on."""
 
@@ -22,13 +18,6 @@ _BY_RESULT = {
 }
 _INSTANCE = "\033[01;34m"  # blue
 _RESET = "\033[0;0m"
-
-
-def wanted(when: str | None) -> bool:
-    """Whether there are colors: on a terminal, unless `when` or $NO_COLOR say otherwise."""
-    if when is None:
-        when = "never" if os.environ.get("NO_COLOR") else "auto"
-    return when == "always" or (when == "auto" and sys.stdout.isatty())
 
 
 def colored(line: str, job: JobInfo | None) -> str:

@@ -125,11 +125,13 @@ class Command:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def on_terminal(self, *words: str, streams: tuple[str, ...] = ("stderr",)) -> Done:
+    def on_terminal(
+        self, *words: str, streams: tuple[str, ...] = ("stderr",), **how: Any
+    ) -> Done:
         """Run it with some of its streams on a terminal; what that shows is ``stderr``."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, COLUMNS, 0, 0))
-        how = dict.fromkeys(streams, theirs)
+        how |= dict.fromkeys(streams, theirs)
         process = self.start(*words, stdin=subprocess.DEVNULL, **how)
         os.close(theirs)
         shown = _all_of(ours)

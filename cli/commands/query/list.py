@@ -14,6 +14,7 @@ import click
 
 from cli.database import reading
 from cli.options import JobId, Time, db_option
+from cli.output import colors
 from cli.output.streams import say
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _refuse_recursion(ctx: click.Context, param: click.Parameter, value: bool) -
 @click.option("--suppress-header", "no_header", is_flag=True, hidden=True)
 @click.option("-w", "--width", type=int, is_flag=False, flag_value=0, default=-1, metavar="N",
               help="Cut lines to N characters; without N: to the terminal's.")  # fmt: skip
-@click.option("--color", type=click.Choice(("always", "never", "auto")), is_flag=False,
+@click.option("--color", type=click.Choice(colors.WHEN), is_flag=False,
               flag_value="always", metavar="WHEN",
               help="Color rows: always (also without WHEN), never, auto.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True,
@@ -188,7 +189,7 @@ def _jobs(
 
     attrs = ["all"]
     if table is not None:
-        more = coloring.FIELDS if coloring.wanted(options["color"]) else ()
+        more = coloring.FIELDS if colors.wanted(options["color"]) else ()
         attrs = sorted(fields.attributes([*table.names, *more]))
     if options["jobids"]:
         jobs, absent = job_list.by_id(service, options["jobids"], attrs)
@@ -234,7 +235,7 @@ def _print(jobs: list[bytes], table: OutputFormat | None, options: dict[str, Any
     lines = table.lines_and_rows(
         rows, header=not options["no_header"], width=_width(options["width"])
     )
-    if coloring.wanted(options["color"]):
+    if colors.wanted(options["color"]):
         texts = (coloring.colored(line, row) for line, row in lines)
     else:
         texts = (f"{line}\n" for line, _ in lines)

@@ -12,6 +12,7 @@ import click
 
 from cli.database import reading
 from cli.options import Time, db_option
+from cli.output import colors
 from cli.output.streams import say
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class _Keys(click.ParamType["tuple[str, ...]"]):
 @click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
 @click.option("--chart", "form", flag_value="chart",
               help="Bars, drawn by plotext (extra `charts`).")  # fmt: skip
+@click.option("--color", type=click.Choice(colors.WHEN), is_flag=False, flag_value="always",
+              metavar="WHEN",
+              help="Color bars: always (also without WHEN), never, auto.")  # fmt: skip
 @click.argument("kind", type=click.Choice(("jobs", "waits", "usage", "nodes")))
 def command(kind: str, form: str | None, **options: Any) -> None:  # noqa: ANN401
     """Report what jobs did: how they ended, how long they waited, what they used; and nodes.
@@ -77,7 +81,7 @@ def command(kind: str, form: str | None, **options: Any) -> None:  # noqa: ANN40
         question = _question(db, options, report)
         rows = report.rows(db, question)
         keys, named = question.group.keys, options["by"] is not None
-        _print(sheet(report, rows, keys, named=named), report, form)
+        _print(sheet(report, rows, keys, named=named), report, form, options["color"])
         notes = [report.note(db, question)]
         if lacking := missing(db, store.path, question):
             notes.append(f"incomplete: {lacking}; `flux-jobdb gaps` lists them")
@@ -99,7 +103,7 @@ def _question(db: apsw.Connection, options: dict[str, Any], report: Report) -> Q
         raise click.UsageError(str(error)) from error
 
 
-def _print(found: Sheet, report: Report, form: str | None) -> None:
+def _print(found: Sheet, report: Report, form: str | None, color: str | None) -> None:
     from cli.reports import charts, csv, objects, tables  # noqa: PLC0415
 
     if form == "json":
@@ -108,7 +112,7 @@ def _print(found: Sheet, report: Report, form: str | None) -> None:
         sys.stdout.writelines(csv.lines(found))
     elif form == "chart":
         width = shutil.get_terminal_size().columns
-        colored = sys.stdout.isatty()
+        colored = colors.wanted(color)
         sys.stdout.writelines([charts.drawn(found, report.chart, width, colored=colored)])
     else:
         sys.stdout.writelines(f"{line}\n" for line in tables.lines(found))

@@ -19,7 +19,9 @@ from click.testing import CliRunner
 from cli.main import cli
 from tests.cli.test_commands import Run
 from tests.support import field_jobs
+from tests.support.command import Command
 from tests.support.field_jobs import SENTINEL
+from tests.support.journal_generator import journal
 
 MIDNIGHT = datetime.fromisoformat("2026-09-22T00:00:00+00:00").timestamp()
 EVIL = ["=1+1", "+x", "-x", "@sum", "\tx", "\rx", '"a,b"', "\x1b[31mred\nx", "", "ƒ☃"]
@@ -195,3 +197,17 @@ def test_a_chart_has_a_bar_for_each_row(tmp_path: Path) -> None:
     assert "node-seconds" in title
     assert ("batch", "10.00") == (batch.split()[0], batch.split()[-1])
     assert 0 < debug.count("▇") * 2 - batch.count("▇") + 2 <= 4
+
+
+def test_bars_have_colors_where_somebody_sees_them(tmp_path: Path) -> None:
+    pytest.importorskip("plotext")
+    jobdb = Command(tmp_path)
+    jobdb.ingest(list(journal(5)))
+    words = ("report", "usage", "--chart")
+    assert "\x1b[" not in jobdb(*words).out
+    assert "\x1b[" in jobdb(*words, "--color").out
+    assert "\x1b[" not in jobdb(*words, "--color=never").out
+    for env, expected in (({}, True), ({"NO_COLOR": "1"}, False)):
+        clean = {"LC_ALL": "C.UTF-8", **env}
+        shown = jobdb.on_terminal(*words, streams=("stdout",), env=clean).err
+        assert expected == ("\x1b[" in shown)

@@ -11,7 +11,7 @@ import pytest
 from bench import timing
 from bench.__main__ import NOUNS, main
 from bench.against import Samples, compare, comparisons, table
-from bench.measures.answers import requests
+from bench.measures.answers import clicks, requests, web
 
 
 def test_each_benchmark_runs(
@@ -20,6 +20,9 @@ def test_each_benchmark_runs(
     monkeypatch.setattr(timing, "SECONDS", 0.0)
     monkeypatch.setattr(timing, "LEAST", 1)
     monkeypatch.setattr(requests, "SMALL", 1)
+    monkeypatch.setattr(clicks, "_TURNS", 1)
+    monkeypatch.setattr(clicks, "_BATCHES", 2)
+    monkeypatch.setattr(web, "_ROUNDS", 2)
     main(["--jobs", "300", "--large", "600", "--out", str(tmp_path / "bench")])
     table = (tmp_path / "bench.md").read_text("utf-8")
     assert table.strip() == capsys.readouterr().out.strip()

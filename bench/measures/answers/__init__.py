@@ -10,12 +10,14 @@ memory.py    peak memory of a process that answers
 nodes.py     a past moment of all nodes, a node's year, a report
 ask.py       SQL and reports over a year
 web.py       pages: the server's time, and what is transferred
+clicks.py    the writer while people click
 requests.py  lists whose constraints are long and nested
 """
 
 __all__ = [
     "as_of",
     "ask",
+    "clicks",
     "filters",
     "list",
     "list_id",

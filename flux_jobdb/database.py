@@ -18,6 +18,7 @@ import msgspec
 from eventstore.errors import BeingRebuilt
 from eventstore.events.records import Record
 from eventstore.reading import event_log
+from eventstore.reading.cluster import cluster
 from eventstore.reading.gaps import Gap, gaps
 from eventstore.storage.connection import Store, open_readonly
 from flux_jobdb.records import (
@@ -81,6 +82,12 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def cluster(self) -> str | None:
+        """The name of the cluster that it is of; None where none was given."""
+        with self._store.snapshot() as db:
+            return cluster(db)
 
     def close(self) -> None:
         """Close it; iterations that have begun go on."""

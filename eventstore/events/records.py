@@ -47,6 +47,7 @@ class Notice(NamedTuple):
         purge   {"jobs":[ID,…]}: the job manager forgot these job ids, verbatim as it said it
         gone    {"jobs":[KEY,…]}: a complete backlog did not have the jobs of these keys
         boot    {"boot":ID,"memos":{KEY:[SEQ,…]}}: another broker, and the memos that it kept
+        cluster {"cluster":NAME}: the name of the cluster that all events are of
 
     Others are what the resource module sent: resource_notices.py names them.
     """
@@ -76,8 +77,18 @@ class _BootForm(Struct):
     memos: dict[str, list[int]]
 
 
+class ClusterForm(Struct):
+    """The data of a notice of the kind cluster."""
+
+    cluster: str
+
+
+decode_cluster = msgspec.json.Decoder(ClusterForm).decode
+
+
 _FORMS: dict[str, Callable[[bytes], object]] = {
     "purge": decode_purge,
     "gone": decode_purge,
     "boot": msgspec.json.Decoder(_BootForm).decode,
+    "cluster": decode_cluster,
 }

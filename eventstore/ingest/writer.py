@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import apsw
+import msgspec
 
 from eventstore.events.journal_line import Reject
 from eventstore.ingest.backlog import Backlog
@@ -22,6 +23,7 @@ from eventstore.ingest.intake import Intake
 from eventstore.ingest.job_places import JobPlaces
 from eventstore.ingest.resource_intake import ResourceIntake
 from eventstore.ingest.unit_of_work import Participant, UnitOfWork
+from eventstore.reading.cluster import check_name, is_new
 from eventstore.reading.event_log import latest
 from eventstore.storage.connection import Store
 
@@ -95,6 +97,19 @@ class Writer:
             self._finish(db, rows)
         self.counts.add(self._intake.counts)
         return self._intake.counts
+
+    def name_cluster(self, name: str) -> None:
+        """Store the name of the cluster that all events are of; raises StoreError.
+
+        A database has one: it is given once.
+        """
+        if not is_new(self._store.db, self._store.path, name):
+            return
+        with self._unit.batch() as db:
+            rows = self._intake.begin(db)
+            data = msgspec.json.encode({"cluster": check_name(name)})
+            rows.add_notice("cluster", data, 0.0, self._clock())
+            self._finish(db, rows)
 
     def set_aside(self, line: bytes, reason: str) -> None:
         """Store a line as a reject, where an error of this program keeps `append` from it."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Reading stored rows.
 
+cluster.py          which cluster the events are of
 event_log.py        events and notices by seq, events of one job in its own order
 event_log.sql       its queries
 gaps.py             what may be missing, from when to when, and why
@@ -9,6 +10,7 @@ rejects.py          lines that could not be stored as events
 """
 
 __all__ = [
+    "cluster",
     "event_log",
     "gaps",
     "rejects",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,13 +28,15 @@ def command(as_json: bool) -> None:
     Times are in UTC; with --json, in seconds since the epoch. Gaps are counted by kind;
     `flux-jobdb gaps` lists them.
     """
+    from eventstore.reading.cluster import cluster  # noqa: PLC0415
     from eventstore.reading.gaps import counts  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
     from projections.queries.store_counts import store_counts  # noqa: PLC0415
 
     path = database_path()
     with open_readonly(path) as store, store.snapshot() as db:
-        found = store_counts(db)
+        found: dict[str, Any] = {} if (name := cluster(db)) is None else {"cluster": name}
+        found |= store_counts(db)
         found |= {f"gaps_{kind}": count for kind, count in counts(db, path).items()}
     for name, suffix in (("bytes", ""), ("wal_bytes", "-wal")):
         file = Path(path + suffix)
@@ -45,7 +48,7 @@ def command(as_json: bool) -> None:
         say(f"{name:<20} {_text(name, number)}")
 
 
-def _text(name: str, number: float | None) -> str:
+def _text(name: str, number: float | str | None) -> str:
     if number is None:
         return "-"
-    return format_moment(number) if name in _TIMES else str(number)
+    return format_moment(float(number)) if name in _TIMES else str(number)

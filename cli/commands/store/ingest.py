@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cli.input.journal_files import JournalFile
     from cli.input.stop_signals import StopSignals
     from eventstore.ingest.writer import Writer
+    from eventstore.storage.connection import Store
+    from projections.engine.views import Views
 
 __all__ = ["command"]
 
@@ -27,9 +29,11 @@ _SHOWN = 60  # bytes of a line that a message shows
 @click.command(epilog="Example: flux-jobdb --db jobs.sqlite ingest --boot 2 journal-2.jsonl.gz")
 @db_option
 @click.option("--boot", metavar="ID", help="The broker's boot that the files come from.")
+@click.option("--cluster", metavar="NAME",
+              help="The cluster whose database it is: given once.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Store files that look like no journal, too.")
 @click.argument("files", nargs=-1, metavar="[FILE]...")
-def command(boot: str | None, force: bool, files: tuple[str, ...]) -> int:
+def command(boot: str | None, cluster: str | None, force: bool, files: tuple[str, ...]) -> int:
     """Store recorded journals: one response of job-manager.events-journal a line.
 
     Without a FILE, records the journal of the enclosing instance until it ends or a signal
@@ -44,7 +48,7 @@ def command(boot: str | None, force: bool, files: tuple[str, ...]) -> int:
     SIGINT, SIGTERM and SIGHUP end it: what came is stored.
     """
     if not files:
-        return _record(boot)
+        return _record(boot, cluster)
     from cli.input.journal_files import JournalFile  # noqa: PLC0415
     from cli.input.stop_signals import StopSignals  # noqa: PLC0415
 
@@ -54,7 +58,7 @@ def command(boot: str | None, force: bool, files: tuple[str, ...]) -> int:
     inputs = [source for source in inputs if done.attempt(source.check)]
     try:
         if inputs:
-            done.store(inputs, boot)
+            done.store(inputs, boot, cluster)
     finally:
         say(_summary(done.total), err=True)
     return done.status()
@@ -82,11 +86,12 @@ class _Ingest:
             return False
         return True
 
-    def store(self, inputs: list[JournalFile], boot: str | None) -> None:
+    def store(self, inputs: list[JournalFile], boot: str | None, cluster: str | None) -> None:
         """Store what inputs hold, until a signal comes."""
         from eventstore.ingest.writer import Writer  # noqa: PLC0415
 
         with writing() as (store, views), self._stop:
+            _name(store, views, cluster)
             for source in inputs:
                 writer = Writer(store, source.name, views, boot=boot)
                 self.attempt(lambda: self._store(source, writer))  # noqa: B023 - called here
@@ -129,13 +134,25 @@ class _Ingest:
         return REJECTED if self.total.rejected or self._lost else 0
 
 
-def _record(boot: str | None) -> int:
+def _name(store: Store, views: Views, cluster: str | None) -> None:
+    """Name the cluster of a database that has no name; raises StoreError for another one."""
+    from eventstore.ingest.writer import Writer  # noqa: PLC0415
+    from eventstore.reading.cluster import check_name, is_new  # noqa: PLC0415
+
+    if cluster is not None and is_new(store.db, store.path, check_name(cluster)):
+        writer = Writer(store, f"--cluster {cluster}", views)
+        writer.name_cluster(cluster)
+        writer.close()
+
+
+def _record(boot: str | None, cluster: str | None) -> int:
     """Record the live journal of the enclosing instance."""
     from cli.instance import connected  # noqa: PLC0415
     from joblist.broker.entry import record  # noqa: PLC0415
 
     link = connected()
-    with writing() as (_, views):
+    with writing() as (store, views):
+        _name(store, views, cluster)
         total = record(link, views, boot)
         say(_summary(total), err=True)
     return REJECTED if total.rejected else 0

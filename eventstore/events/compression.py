@@ -13,7 +13,7 @@ the payloads that refer to it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -62,6 +62,21 @@ def lengthen(form: int, timestamp: float, name: str, kept: bytes) -> bytes:
     rest = middle + kept + end
     written = _digits if form == DIGITS else _shortest
     return b'{"timestamp":%b%b' % (written(timestamp), rest)
+
+
+def lengthen_all(
+    forms: Sequence[int], times: Sequence[float], names: Sequence[str], kept: Sequence[bytes]
+) -> list[bytes]:
+    """Return what `lengthen` returns for each event; most have a usual form and time."""
+    usual = {name for name, form in set(zip(names, forms, strict=True)) if form == DIGITS}
+    bare = {name: _template(name, True) for name in usual}
+    whole = {name: _template(name, False) for name in usual}
+    return [
+        (whole[name] % (time, context) if context else bare[name] % time)
+        if form == DIGITS and time % 1.0 and 1.0 <= time < _WHOLE_ONLY
+        else lengthen(form, time, name, context)
+        for form, time, name, context in zip(forms, times, names, kept, strict=True)
+    ]
 
 
 def has_digits_form(timestamp: float) -> bool:

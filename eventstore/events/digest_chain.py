@@ -40,6 +40,17 @@ class Contents(NamedTuple):
     rejects: Sequence[tuple[int | None, str, bytes]]
 
 
+class EventColumns(NamedTuple):
+    """What the digest covers of each event, column by column, in the order of seq."""
+
+    seqs: Sequence[int]
+    jobids: Sequence[int]
+    streams: Sequence[int]
+    replayed: Sequence[int]
+    anchors: Sequence[int | None]
+    texts: Sequence[bytes]
+
+
 class Proof(NamedTuple):
     """The proof of a batch: a CRC-32 for each row, and the digest."""
 
@@ -53,16 +64,28 @@ def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Pr
     Checks are those of each event, of each jobspec, of each R: 4 bytes each, little-endian.
     """
     events = rows.events
-    texts = [row.entry.text or row.entry.data for row in events]
-    digest = hashlib.sha256(previous)
-    digest.update("{} {} {!r} {}\n".format(*header, len(texts)).encode())
-    # Column by column: packing row by row would take several times as long.
-    for column in (
+    columns = EventColumns(
         [row.seq for row in events],
         [row.jobid for row in events],
         [row.stream for row in events],
         [row.replayed for row in events],
-        [_ABSENT if row.anchor is None else row.anchor for row in events],
+        [row.anchor for row in events],
+        [row.entry.text or row.entry.data for row in events],
+    )
+    return prove_columns(previous, header, columns, rows)
+
+
+def prove_columns(
+    previous: bytes, header: tuple[int, int, float], events: EventColumns, rows: Contents
+) -> Proof:
+    """Return what `prove` does, with ``events`` in the place of those of ``rows``."""
+    *numbers_of_events, anchors, texts = events
+    digest = hashlib.sha256(previous)
+    digest.update("{} {} {!r} {}\n".format(*header, len(texts)).encode())
+    # Column by column: packing row by row would take several times as long.
+    for column in (
+        *numbers_of_events,
+        [_ABSENT if anchor is None else anchor for anchor in anchors],
         [len(text) for text in texts],
     ):
         digest.update(struct.pack(f"<{len(column)}q", *column))

@@ -18,7 +18,7 @@ import apsw
 from eventstore.bulk_work import without_collections
 from eventstore.events import digest_chain
 from eventstore.events.resource_notices import EVENT
-from eventstore.maintenance.batch_contents import BatchFault, read_contents
+from eventstore.maintenance.batch_contents import BatchContents, BatchFault, read_batch
 from eventstore.maintenance.derived_rows import derived_fault, is_recovered
 from eventstore.maintenance.integrity import schema_fault, structure_fault
 from eventstore.reading.event_log import head
@@ -149,27 +149,28 @@ class _Chain:
             raise BatchFault(
                 f"batch {number}: begins at seq {batch.first}, not at {self._last + 1}"
             )
-        contents = read_contents(self._db, number, batch.first, batch.last)
+        contents = read_batch(self._db, number, batch.first, batch.last)
+        events, others = contents
         header = (number, batch.source, batch.committed)
-        proof = digest_chain.prove(self._digest, header, contents)
+        proof = digest_chain.prove_columns(self._digest, header, events, others)
         if self._may_have_holes:  # checks of lost events stand behind those of the rows
             batch = batch._replace(checks=batch.checks[: len(proof.checks)])
         if proof.checks != batch.checks:
             raise _changed(contents, batch, intact=proof.digest == batch.digest)
-        if len(contents.rejects) != batch.rejects:
+        if len(others.rejects) != batch.rejects:
             raise BatchFault(
-                f"{batch.where}: {len(contents.rejects)} rejects, not {batch.rejects}"
+                f"{batch.where}: {len(others.rejects)} rejects, not {batch.rejects}"
             )
         if proof.digest != batch.digest:
             raise BatchFault(
                 f"{batch.where}: its digest differs: a column or the batch was changed"
             )
-        rows = len(contents.events) + len(contents.notices)
+        rows = len(events.seqs) + len(others.notices)
         if rows != batch.last - batch.first + 1 and not self._may_have_holes:
             raise BatchFault(f"{batch.where}: has {rows} events and notices")
         self._digest = proof.digest
-        self._events += len(contents.events)
-        self._events += sum(notice.kind == EVENT for notice in contents.notices)
+        self._events += len(events.seqs)
+        self._events += sum(notice.kind == EVENT for notice in others.notices)
         self._done, self._last = number, batch.last
 
     def _check_nothing_else(self) -> None:
@@ -189,11 +190,13 @@ class _Chain:
                 raise BatchFault(f"{table}: {column} {extra} belongs to no batch")
 
 
-def _changed(contents: digest_chain.Contents, batch: _Batch, *, intact: bool) -> BatchFault:
+def _changed(contents: BatchContents, batch: _Batch, *, intact: bool) -> BatchFault:
     """Return which row differs from its check; ``intact``: the digest says that none does."""
-    named = [(f"event {event.seq}", event.entry.data) for event in contents.events]
-    named += [(f"jobspec of event {seq}", data) for seq, data in contents.jobspecs]
-    named += [(f"R of event {seq}", data) for seq, data in contents.Rs]
+    events, others = contents
+    texts = zip(events.seqs, events.texts, strict=True)
+    named = [(f"event {seq}", data) for seq, data in texts]
+    named += [(f"jobspec of event {seq}", data) for seq, data in others.jobspecs]
+    named += [(f"R of event {seq}", data) for seq, data in others.Rs]
     if intact:
         return BatchFault(f"{batch.where}: its checksums were changed")
     if len(named) * 4 != len(batch.checks):

@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore.events import compression
-from eventstore.events.compression import DIGITS, SHORTEST, WHOLE, Deflater, inflate, shorten
+from eventstore.events.compression import (
+    DIGITS,
+    FORMS,
+    SHORTEST,
+    WHOLE,
+    Deflater,
+    inflate,
+    lengthen,
+    lengthen_all,
+    shorten,
+)
 from eventstore.events.journal_line import Entry, decode_event
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
@@ -114,6 +124,24 @@ def test_the_short_way_keeps_what_the_long_way_does(
         patch.setattr(compression, "_WHOLE_ONLY", 0.0)
         long_way = shorten(*event)
     assert long_way == shorten(*event)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(FORMS),
+            _TIMES | st.floats(),
+            st.sampled_from(["submit", "%b", "\udc80", 'a"', "n" * 65]),
+            st.sampled_from([b"", b"{}", b'{"a":"%b"}']),
+        )
+    )
+)
+def test_texts_of_many_events_are_those_of_each(
+    rows: list[tuple[int, float, str, bytes]],
+) -> None:
+    columns = list(zip(*rows, strict=True)) or [()] * 4
+    forms, times, names, kept = columns
+    assert [lengthen(*row) for row in rows] == lengthen_all(forms, times, names, kept)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=30))

@@ -43,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "projections": Command("store", "Show the views and their checkpoints."),
     "rebuild": Command("store", "Rebuild views from the events."),
     "verify": Command("store", "Prove that nothing stored was changed."),
+    "export": Command("store", "Export finished jobs as Parquet files."),
     "backup": Command("store", "Copy the database while it is in use."),
     "recover": Command("store", "Copy what can be read of a damaged database."),
     "rejects": Command("store", "List what could not be stored, and why."),

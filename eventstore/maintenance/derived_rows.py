@@ -21,7 +21,7 @@ import msgspec
 
 from eventstore.events.journal_line import decode_purge
 from eventstore.events.records import Notice
-from eventstore.ingest.inserts import notice_digests, reject_digest
+from eventstore.ingest.inserts import append_notice, notice_digests, reject_digest
 from eventstore.storage.sql import fetch, statements, value
 
 SQL = statements(__file__)
@@ -124,3 +124,16 @@ def is_source(row: tuple[object, ...]) -> bool:
     kinds = (int, str, str | None, float, float | None, str | None)
     whole = all(isinstance(item, kind) for item, kind in zip(row, kinds, strict=True))
     return whole and (row[4] is None) == (row[5] is None)
+
+
+def append_with_jobs(db: apsw.Connection, notice: Notice) -> None:
+    """Append a notice, and the rows of purged and gone that follow from it."""
+    append_notice(db, notice)
+    if notice.kind not in {"purge", "gone"}:
+        return
+    named = decode_purge(notice.data).jobs
+    if notice.kind == "purge":
+        named = [key for jobid in named for key in purge_key(db, jobid, notice.seq)]
+    table = "purged" if notice.kind == "purge" else "gone"
+    sql = f"INSERT OR IGNORE INTO {table} (job, seq) VALUES (?, ?)"
+    db.executemany(sql, [(key, notice.seq) for key in named])

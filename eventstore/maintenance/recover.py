@@ -18,10 +18,8 @@ import apsw
 
 from eventstore.errors import StoreError
 from eventstore.events import digest_chain
-from eventstore.events.journal_line import decode_purge
-from eventstore.events.records import Notice
 from eventstore.ingest import inserts
-from eventstore.maintenance.derived_rows import is_recovered, is_source, purge_key
+from eventstore.maintenance.derived_rows import append_with_jobs, is_recovered, is_source
 from eventstore.maintenance.salvage import Salvage, salvage
 from eventstore.maintenance.trusted_rows import Batch, Losses, TrustedRows
 from eventstore.storage.connection import Store, create_or_open
@@ -145,7 +143,7 @@ class _Recovery:
         self._payloads.append(db, "jobspec", contents.jobspecs)
         self._payloads.append(db, "R", contents.Rs)
         for notice in contents.notices:
-            _append_notice(db, notice)
+            append_with_jobs(db, notice)
         rejects = [
             row for row in contents.rejects if inserts.append_reject(db, batch.number, row)
         ]
@@ -200,16 +198,3 @@ def _jobs(found: Salvage, job_ids: Sequence[str]) -> dict[int, tuple[int, int]]:
         if all(isinstance(item, int) for item in (key, *names)):
             keys.setdefault(names, key)
     return {key: names for names, key in keys.items()}
-
-
-def _append_notice(db: apsw.Connection, notice: Notice) -> None:
-    """Append a notice, and the rows of purged and gone that follow from it."""
-    inserts.append_notice(db, notice)
-    if notice.kind not in {"purge", "gone"}:
-        return
-    named = decode_purge(notice.data).jobs
-    if notice.kind == "purge":
-        named = [key for jobid in named for key in purge_key(db, jobid, notice.seq)]
-    table = "purged" if notice.kind == "purge" else "gone"
-    sql = f"INSERT OR IGNORE INTO {table} (job, seq) VALUES (?, ?)"
-    db.executemany(sql, [(key, notice.seq) for key in named])

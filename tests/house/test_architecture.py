@@ -28,14 +28,14 @@ FOLDERS = (
     "joblist/live", "joblist/broker",
     "joblist/job-list.py",  # Flux runs it by its path: it is no part of the package
     "cli/output", "cli/flux_jobs", "cli/accounting", "cli/input", "cli/reports", "cli/sql",
-    "cli", "web", "web/pages", "web/server",
+    "cli", "web", "web/pages", "web/server", "lake",
     "cli/commands", "cli/commands/query", "cli/commands/store", "cli/commands/service",
 )  # fmt: skip
 PURE = (
     "eventstore/events", "projections/formats", "projections/job", "projections/nodes",
     "projections/constraints", "joblist/protocol",
 )  # fmt: skip
-LAYERS = ("eventstore", "projections", "joblist", "cli", "web")
+LAYERS = ("eventstore", "projections", "joblist", "cli", "web", "lake")
 IMPURE = {
     "apsw", "asyncio", "click", "datetime", "fcntl", "flux", "_flux", "io", "logging",
     "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "signal", "socket",
@@ -156,6 +156,7 @@ def test_no_file_is_long_and_no_folder_is_full() -> None:
         "eventstore",
         "flux_jobdb",
         "joblist",
+        "lake",
         "projections",
         "tests",
         "web",

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.database import writing
+from cli.database import database_path, writing
 from cli.main import REJECTED
 from cli.options import db_option
 from cli.output.streams import say
@@ -49,6 +50,8 @@ def command(boot: str | None, cluster: str | None, force: bool, files: tuple[str
     """
     if not files:
         return _record(boot, cluster)
+    if any(Path(path).is_dir() for path in files):
+        return _restore(files, cluster)
     from cli.input.journal_files import JournalFile  # noqa: PLC0415
     from cli.input.stop_signals import StopSignals  # noqa: PLC0415
 
@@ -143,6 +146,32 @@ def _name(store: Store, views: Views, cluster: str | None) -> None:
         writer = Writer(store, f"--cluster {cluster}", views)
         writer.name_cluster(cluster)
         writer.close()
+
+
+def _restore(files: tuple[str, ...], cluster: str | None) -> int:
+    """Make a new database of a lake's files; raises StoreError."""
+    from cli.commands.store.export import lake_extra  # noqa: PLC0415
+    from eventstore.errors import StoreError  # noqa: PLC0415
+    from eventstore.storage.connection import create_or_open  # noqa: PLC0415
+
+    with lake_extra():
+        from lake import manifest as manifests  # noqa: PLC0415
+        from lake.restoring import restore  # noqa: PLC0415
+    if len(files) != 1:
+        raise StoreError(f"{files[0]}: a lake is given alone")
+    lake = Path(files[0])
+    names = manifests.clusters(lake)
+    if cluster is None and len(names) == 1:
+        cluster = names[0]
+    if cluster is None or cluster not in names:
+        known = ", ".join(names) or "no cluster"
+        raise StoreError(f"{lake}: it has {known}; name one of them with --cluster")
+    with create_or_open(database_path()) as store:
+        events = restore(store, lake, manifests.read(lake, cluster))
+    with writing() as (store, views):  # which makes the views
+        _name(store, views, cluster)
+    say(f"{lake}: {events} events new", err=True)
+    return 0
 
 
 def _record(boot: str | None, cluster: str | None) -> int:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Proving that a lake is the store: whole files, and each event once, to the byte.
+
+The store's digest chain proves the store (`flux-jobdb verify`); the manifest names the batch of
+it that the lake reaches to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eventstore.events.records import Record
+from eventstore.reading import event_log
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch, value
+from lake.columns import record_of
+from lake.export import check_same, digest_of
+from lake.manifest import Manifest, read
+from projections.engine.fold_batch import refold
+from projections.job.state import INACTIVE
+
+_TOGETHER = 4000  # events
+
+
+def rows_of(lake: Path, manifest: Manifest, table: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, file by file, some thousands in memory at a time."""
+    for file in manifest.of(table):
+        with pq.ParquetFile(lake / file.path) as found:
+            for batch in found.iter_batches(5000):
+                yield from batch.to_pylist()
+
+
+def check(store: Store, lake: Path, cluster: str) -> Iterator[str]:
+    """Yield what is wrong, a line each; raises StoreError where the lake is another store's."""
+    manifest = read(lake, cluster)
+    with store.snapshot() as db:
+        check_same(db, lake, manifest)
+        broken = list(_broken_files(lake, manifest))
+        yield from broken
+        if not broken:
+            yield from _events(db, lake, manifest)
+
+
+def _broken_files(lake: Path, manifest: Manifest) -> Iterator[str]:
+    for file in manifest.files:
+        try:
+            with open(lake / file.path, "rb") as opened:
+                found = digest_of(opened)
+            if found != (file.sha256, file.bytes):
+                yield f"{file.path}: its bytes are not those that were written"
+            elif pq.read_metadata(lake / file.path).num_rows != file.rows:
+                yield f"{file.path}: it has not {file.rows} rows"
+        except (OSError, pa.ArrowException) as error:
+            yield f"{file.path}: {error}"
+
+
+def _events(db: apsw.Connection, lake: Path, manifest: Manifest) -> Iterator[str]:
+    """Compare each event, and see that none is there twice and none is left out."""
+    seen: dict[int, int] = {}
+    rows = rows_of(lake, manifest, "events")
+    for some in iter(lambda: list(islice(rows, _TOGETHER)), []):
+        keys = list(dict.fromkeys(row["job"] for row in some))
+        stored = {record.seq: record for _, records in event_log.records_of(db, keys)
+                  for record in records}  # fmt: skip
+        for row in some:
+            one = stored.get(row["seq"])
+            if one is None or _columns(one) != _columns(record_of(row)):
+                yield f"event {row['seq']}: it is not the one of the store"
+            seen[row["job"]] = seen.get(row["job"], 0) + 1
+    sql = "SELECT count(*) FROM event WHERE job = ? AND seq <= ?"
+    for (key,) in fetch(db, "SELECT job FROM inactive ORDER BY job"):
+        expected = value(db, sql, (key, manifest.seq))
+        if seen.pop(key, 0) != expected and _had_finished(db, key, manifest.seq):
+            yield f"job {key}: the lake has not the {expected} events that the store has"
+    for key in seen:
+        yield f"job {key}: it is there, and has not finished"
+
+
+def _columns(record: Record) -> tuple[Any, ...]:
+    return (record.seq, record.job, record.jobid, record.stream, record.replayed,
+            record.anchor, record.entry.data, record.jobspec, record.R)  # fmt: skip
+
+
+def _had_finished(db: apsw.Connection, key: int, seq: int) -> bool:
+    job = refold(db, key, seq)
+    return job is not None and job.state == INACTIVE

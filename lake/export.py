@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Exporting what is new: each event of a finished job once, whatever stopped in between.
+
+A run takes what the store has behind the last one, from one snapshot of it. Jobs that have not
+finished wait. What comes late for a job that was exported is an amendment: files of their own,
+which readers put beside the others; of a job's rows, the one with the highest ``exported``
+counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import apsw
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from eventstore.errors import StoreError
+from eventstore.reading import event_log
+from eventstore.reading.cluster import check_name, cluster
+from eventstore.storage.connection import Store
+from eventstore.storage.sql import fetch, statements
+from lake import manifest as manifests
+from lake.columns import EVENTS, NOTICES, event_row, of_view
+from lake.manifest import File, Manifest
+from projections.engine.fold_batch import refold
+from projections.job.state import INACTIVE
+
+_T = TypeVar("_T")
+SQL = statements(__file__)
+JOBS_OF_A_FILE = 50_000
+_TOGETHER = 50_000  # rows of a row group
+_WORDS = ["name", "queue", "project", "bank", "state", "result", "host", "kind"]
+_LEVEL = 9  # of zstd
+
+
+def export(store: Store, lake: Path, name: str | None) -> Manifest:
+    """Export what is new; returns the manifest. ``name``: the cluster's, if the store has none.
+
+    Raises StoreError: no name, another store's lake, another exporter (Locked), a disk error.
+    """
+    with store.snapshot() as db:
+        known = cluster(db)
+        if known is None and name is None:
+            raise StoreError("the cluster has no name; give --cluster NAME")
+        if None not in {known, name} and known != name:
+            raise StoreError(f"{store.path}: its cluster is {known}, not {name}")
+        of = check_name(known or name or "")
+        with manifests.locked(lake, of):
+            manifest = manifests.read(lake, of)
+            check_same(db, lake, manifest)
+            manifests.settle(lake, manifest)
+            try:
+                _Run(db, lake, manifest).run()
+            except OSError as error:
+                raise StoreError(f"{lake}: {error.strerror or error}") from error
+    return manifest
+
+
+def check_same(db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
+    """Raise StoreError where the lake is not of this store."""
+    if not manifest.batch:
+        return
+    found = fetch(db, "SELECT last, digest FROM batch WHERE batch = ?", (manifest.batch,))
+    if [(seq, digest.hex()) for seq, digest in found] != [(manifest.seq, manifest.digest)]:
+        raise StoreError(f"{lake}: what was exported of {manifest.cluster} is another store's")
+
+
+class _Run:
+    def __init__(self, db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
+        self._db, self._lake, self._manifest = db, lake, manifest
+        self._after, self._head = manifest.seq, event_log.head(db)
+        self._files: list[File] = []
+        self._replaced: set[str] = set()
+        self._jobs = self._events = 0
+
+    def run(self) -> None:
+        batch = fetch(self._db, "SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1")
+        if not batch or self._head == self._after:
+            return
+        for day, found in groupby(self._changed(), key=lambda job: _day(job[0])):
+            for shard, some in enumerate(_parts(found, JOBS_OF_A_FILE)):
+                self._write_jobs(f"day={day}/shard={shard}", [key for _, key in some])
+        self._write_notices()
+        manifest = self._manifest
+        manifest.files = [f for f in manifest.files if f.path not in self._replaced]
+        manifest.files += self._files
+        manifest.seq, (manifest.batch, digest) = self._head, batch[0]
+        manifest.digest = digest.hex()
+        manifest.jobs += self._jobs
+        manifest.events += self._events
+        manifests.write(self._lake, manifest)
+        manifests.settle(self._lake, manifest)
+
+    def _changed(self) -> Iterator[tuple[float, int]]:
+        """Yield (time of the end, key) of finished jobs of which something is new."""
+        bounds = (self._after, self._head, self._after, self._head)
+        yield from self._db.execute(SQL["changed"], bounds)
+
+    def _write_jobs(self, place: str, keys: list[int]) -> None:
+        """Write the events and rows of jobs that ended on one day."""
+        whole = [key for key in keys if not self._was_exported(key)]
+        amended = sorted(set(keys) - set(whole))
+        self._jobs += len(whole)
+        for suffix, some, after in (("", whole, 0), ("-amendment", amended, self._after)):
+            if not some:
+                continue
+            rows = self._event_rows(some, after)
+            written = self._write("events", place + suffix, EVENTS, rows)
+            self._events += written
+            names, jobs = self._job_rows(some)
+            self._write("jobs", place + suffix, of_view(names), jobs)
+
+    def _was_exported(self, key: int) -> bool:
+        """Whether the job had finished where the last run ended."""
+        first = fetch(self._db, "SELECT min(seq) FROM event WHERE job = ?", (key,))[0][0]
+        if self._after == 0 or first > self._after:
+            return False
+        job = refold(self._db, key, self._after)
+        return job is not None and job.state == INACTIVE
+
+    def _event_rows(self, keys: list[int], after: int) -> Iterator[dict[str, Any]]:
+        for _, records in event_log.records_of(self._db, keys, self._head):
+            for position, record in enumerate(records):
+                if record.seq > after:
+                    yield event_row(record, position)
+
+    def _job_rows(self, keys: list[int]) -> tuple[list[str], Iterator[dict[str, Any]]]:
+        names = [row[1] for row in fetch(self._db, "PRAGMA table_info(jobs)")]
+
+        def rows() -> Iterator[dict[str, Any]]:
+            for key in keys:
+                for row in self._db.execute(SQL["job"], (key,)):
+                    yield {**dict(zip(names, row, strict=True)), "exported": self._head}
+
+        return [*names, "exported"], rows()
+
+    def _write_notices(self) -> None:
+        """Write the notices, and the states of nodes anew where something is new of them."""
+        bounds = self._after, self._head
+        found = fetch(self._db, SQL["kinds_of_notices"], bounds)
+        if not found:
+            return
+        place = f"day={_day(max(time for _, time in found))}"
+        rows = (dict(zip(NOTICES.names, row, strict=True))
+                for row in self._db.execute(SQL["notices"], bounds))  # fmt: skip
+        self._write("notices", place, NOTICES, rows)
+        if not any(kind.startswith("resource") for kind, _ in found):
+            return
+        names = [row[1] for row in fetch(self._db, "PRAGMA table_info(node_states)")]
+        rows = (dict(zip(names, row, strict=True))
+                for row in self._db.execute("SELECT * FROM node_states"))  # fmt: skip
+        self._replaced |= {file.path for file in self._manifest.of("nodes")}
+        self._write("nodes", place, of_view(names), rows)
+
+    def _write(
+        self, table: str, place: str, schema: pa.Schema, rows: Iterator[dict[str, Any]]
+    ) -> int:
+        """Write a file, not listed yet; returns how many rows it has. None for no rows."""
+        name = f"{self._after + 1:012}-{self._head:012}"
+        folder = f"{table}/cluster={self._manifest.cluster}/{place.removesuffix('-amendment')}"
+        suffix = "-amendment" if place.endswith("-amendment") else ""
+        path = f"{folder}/{name}{suffix}.parquet"
+        aside = manifests.part_of(self._lake / path)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        count = 0
+        with pq.ParquetWriter(
+            aside, schema, compression="zstd", compression_level=_LEVEL,
+            use_dictionary=[name for name in _WORDS if name in schema.names],
+            data_page_size=2**22,
+        ) as writer:  # fmt: skip
+            for some in _parts(rows, _TOGETHER):
+                writer.write_table(pa.Table.from_pylist(some, schema))
+                count += len(some)
+        if not count:
+            aside.unlink()
+            return 0
+        self._files.append(_listed(aside, path, count))
+        return count
+
+
+def _listed(aside: Path, path: str, rows: int) -> File:
+    """Sync a file, and return its entry in the manifest."""
+    with open(aside, "rb") as file:
+        os.fsync(file.fileno())
+        digest, size = digest_of(file)
+    return File(path, rows, digest, size)
+
+
+def _parts(items: Iterator[_T], size: int) -> Iterator[list[_T]]:
+    while part := list(islice(items, size)):
+        yield part
+
+
+def digest_of(file: BinaryIO) -> tuple[str, int]:
+    """Return SHA-256 and size of a file."""
+    digest, size = hashlib.sha256(), 0
+    while data := file.read(2**20):
+        digest.update(data)
+        size += len(data)
+    return digest.hexdigest(), size
+
+
+def _day(time: float) -> str:
+    """Return the day of a time in UTC; what is no time of a calendar is of the first day."""
+    try:
+        return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "1970-01-01"

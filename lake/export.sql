@@ -1,0 +1,19 @@
+-- SPDX-License-Identifier: LGPL-3.0
+
+-- name: changed
+-- (t_inactive, job) of the finished jobs that have an event, or were purged, in (?, ?].
+SELECT t_inactive, job FROM inactive
+WHERE job IN (SELECT job FROM event WHERE seq > ? AND seq <= ?
+              UNION SELECT job FROM purged WHERE seq > ? AND seq <= ?)
+ORDER BY t_inactive, job;
+
+-- name: job
+SELECT jobs.* FROM job JOIN jobs ON id = job.jobid AND jobs.stream = job.stream
+WHERE job.key = ?;
+
+-- name: kinds_of_notices
+-- (kind, highest time) of what is in (?, ?].
+SELECT kind, max(time) FROM notice WHERE seq > ? AND seq <= ? GROUP BY kind;
+
+-- name: notices
+SELECT seq, time, kind, data FROM notice WHERE seq > ? AND seq <= ? ORDER BY seq;

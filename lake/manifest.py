@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""The manifest of a cluster: which files of the lake count, and how far they reach.
+
+It is written aside, synced and renamed, so that it is always a whole one. Files are listed
+before they get their names: what a run that was stopped has listed is renamed by the next one,
+and what it has not is removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from eventstore.errors import Locked, StoreError
+
+_PART = "._part."
+"""How a file's name begins before it is listed; engines leave out names with a dot in front."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file: ``path`` in the lake, its rows, its SHA-256 and its bytes."""
+
+    path: str
+    rows: int
+    sha256: str
+    bytes: int
+
+
+class Manifest(msgspec.Struct):
+    """``seq``: up to which the store was exported: the last of ``batch``, with its digest."""
+
+    cluster: str
+    version: int = 1
+    seq: int = 0
+    batch: int = 0
+    digest: str = ""
+    jobs: int = 0
+    events: int = 0
+    files: list[File] = []
+
+    def of(self, table: str) -> list[File]:
+        """Return the files of a table."""
+        return [file for file in self.files if file.path.startswith(f"{table}/")]
+
+
+_decode = msgspec.json.Decoder(Manifest).decode
+
+
+def path_of(lake: Path, cluster: str) -> Path:
+    """Return where the manifest of a cluster is."""
+    return lake / "manifest" / f"{cluster}.json"
+
+
+def clusters(lake: Path) -> list[str]:
+    """Return the clusters of a lake."""
+    return sorted(path.stem for path in (lake / "manifest").glob("*.json"))
+
+
+def read(lake: Path, cluster: str) -> Manifest:
+    """Return the manifest of a cluster, an empty one where there is none; raises StoreError."""
+    path = path_of(lake, cluster)
+    try:
+        found = _decode(path.read_bytes())
+    except FileNotFoundError:
+        return Manifest(cluster)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StoreError(f"{path}: it cannot be read ({error}); restore it") from error
+    if found.version != 1 or found.cluster != cluster:
+        raise StoreError(f"{path}: it is no manifest of {cluster} of this version")
+    return found
+
+
+def write(lake: Path, manifest: Manifest) -> None:
+    """Replace the manifest: from now on, its files count."""
+    path = path_of(lake, manifest.cluster)
+    aside = path.with_suffix(".part")
+    with open(aside, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        _sync(file.fileno())
+    os.replace(aside, path)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def locked(lake: Path, cluster: str) -> Iterator[None]:
+    """Keep other exporters of this cluster away; raises Locked where there is one."""
+    path = path_of(lake, cluster)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(f"{path.parent}: {error.strerror}; name another folder") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Locked(f"{lake}: another process exports {cluster} to it") from error
+    finally:
+        os.close(lock)
+
+
+def part_of(path: Path) -> Path:
+    """Return the name that a file has before it is listed."""
+    return path.with_name(_PART + path.name)
+
+
+def settle(lake: Path, manifest: Manifest) -> None:
+    """Give listed files their names, and remove what is not listed."""
+    listed = {lake / file.path for file in manifest.files}
+    for path in listed:
+        if not path.exists() and part_of(path).exists():
+            os.replace(part_of(path), path)
+    for table in ("events", "notices", "jobs", "nodes"):
+        folder = lake / table / f"cluster={manifest.cluster}"
+        for path in folder.rglob("*.parquet"):
+            if path not in listed:
+                path.unlink()
+    for folder in {path.parent for path in listed}:
+        _sync_folder(folder)
+
+
+def _sync(number: int) -> None:
+    os.fsync(number)
+
+
+def _sync_folder(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""A lake has each event of finished jobs once, to the byte, and gives the store back."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventstore.ingest.writer import Writer
+from eventstore.storage.connection import create_or_open
+from projections.engine.views import Views
+from tests.support import field_jobs
+from tests.support.command import ROOT, Command
+from tests.support.journal_generator import journal
+from tests.support.nodes.recordings import node_recordings
+from tests.support.recordings import recordings
+
+pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+lake_columns = pytest.importorskip("lake.columns")
+
+RECORDINGS = recordings()
+
+
+def rows(lake: Path, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table, of the files that the manifest lists."""
+    found = []
+    for path in (lake / "manifest").glob("*.json"):
+        for file in json.loads(path.read_bytes())["files"]:
+            if file["path"].startswith(f"{table}/"):
+                place = lake / file["path"]
+                if not place.exists():  # a run was stopped before it gave them their names
+                    place = place.with_name("._part." + place.name)
+                found += pq.read_table(place, partitioning=None).to_pylist()
+    return found
+
+
+def texts(lake: Path) -> list[bytes]:
+    """Return the texts of all events, in the order of seq."""
+    found = sorted(rows(lake, "events"), key=lambda row: row["seq"])
+    assert len(found) == len({row["seq"] for row in found})
+    return [lake_columns.event_text(row) for row in found]
+
+
+def newest(lake: Path) -> list[tuple[Any, ...]]:
+    """Return the rows of jobs, of each job the newest one, without `exported`."""
+    found = {}
+    for row in sorted(rows(lake, "jobs"), key=lambda row: row["exported"]):
+        found[row["id"], row["stream"]] = tuple(v for k, v in row.items() if k != "exported")
+    return sorted(found.values())
+
+
+def stored_jobs(path: Path, where: str = "1") -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(db.execute(f"SELECT * FROM jobs WHERE {where}").fetchall())
+
+
+def finished_texts(jobdb: Command, *, nodes: bool = False) -> list[bytes]:
+    """Return the stored texts of finished jobs' events, by another way than the lake's.
+
+    ``nodes``: those of the resource module, too.
+    """
+    raw = jobdb("events", "--raw").stdout.splitlines()
+    with closing(sqlite3.connect(jobdb.db)) as db:
+        sql = "SELECT seq, job IN (SELECT job FROM inactive) FROM event UNION ALL" \
+              " SELECT seq, ? FROM notice WHERE kind = 'resource' ORDER BY 1"  # fmt: skip
+        is_wanted = [bool(wanted) for _, wanted in db.execute(sql, (nodes,))]
+    return [text for text, wanted in zip(raw, is_wanted, strict=True) if wanted]
+
+
+def export(jobdb: Command, lake: Path, *words: str, **how: Any) -> str:
+    return jobdb("export", "--cluster", "tuolumne", *words, str(lake), **how).out
+
+
+@pytest.fixture
+def jobdb(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.name)
+def test_a_recording_goes_there_and_back(recording: Any, tmp_path: Path) -> None:
+    jobdb, lake = Command(tmp_path), tmp_path / "lake"
+    with create_or_open(str(jobdb.db)) as store:
+        views = Views(store)
+        for boot in recording.boots:
+            lines = [line for _, some in recording.feed(boot) for line in some]
+            Writer(store, "test", views, boot=str(boot)).append(lines)
+            export(jobdb, lake)
+    assert finished_texts(jobdb) == texts(lake)
+    assert stored_jobs(jobdb.db, "state = 'INACTIVE'") == newest(lake)
+    before = sorted(lake.rglob("*"))
+    export(jobdb, lake)
+    assert before == sorted(lake.rglob("*"))
+    assert "has what the store has" in export(jobdb, lake, "--verify")
+    check_back(jobdb, lake, tmp_path)
+
+
+def check_back(jobdb: Command, lake: Path, folder: Path) -> None:
+    """A store that is made of the lake has the same events, and views of them."""
+    other = Command(folder, "other.sqlite")
+    other("ingest", str(lake))
+    expected = finished_texts(jobdb, nodes=True)
+    assert expected == other("events", "--raw").stdout.splitlines()
+    other("verify")
+    assert "tuolumne" == other.stats()["cluster"]
+    assert stored_jobs(jobdb.db, "state = 'INACTIVE'") == stored_jobs(other.db)
+    for path in (other.db, jobdb.db):
+        with closing(sqlite3.connect(path)) as db:
+            states = db.execute("SELECT * FROM node_states ORDER BY 1, 2, 3").fetchall()
+        assert not states or len(states) == len(rows(lake, "nodes"))
+
+
+def test_nodes_go_with_them(jobdb: Command, tmp_path: Path) -> None:
+    recording = next(one for one in node_recordings() if one.name == "medium")
+    with create_or_open(str(jobdb.db)) as store:
+        list(recording.on_the_way(store, Views(store)))
+    lake = tmp_path / "lake"
+    export(jobdb, lake)
+    with closing(sqlite3.connect(jobdb.db)) as db:
+        states = db.execute("SELECT * FROM node_states").fetchall()
+    assert len(states) > 20
+    assert sorted(map(repr, states)) == sorted(
+        repr(tuple(row.values())) for row in rows(lake, "nodes")
+    )
+    check_back(jobdb, lake, tmp_path)
+
+
+def test_jobs_wait_until_they_have_finished_and_late_events_are_amendments(
+    jobdb: Command, tmp_path: Path
+) -> None:
+    lake, life = tmp_path / "lake", field_jobs.job(1)
+    jobdb.ingest([*life[:5], *field_jobs.job(2)[:-1]])
+    export(jobdb, lake)
+    assert [] == texts(lake)
+    jobdb.ingest(life)
+    export(jobdb, lake)
+    assert 10 == len(texts(lake))
+    late = field_jobs.event(field_jobs.EPOCH + 4.5, "memo", {"late": 1})
+    jobdb.ingest([field_jobs.response(1 << 24, late), b'{"jobs":[16777216]}'])
+    export(jobdb, lake)
+    names = sorted(path.name for path in (lake / "events").rglob("*.parquet"))
+    assert [False, True] == ["amendment" in name for name in names]
+    assert finished_texts(jobdb) == texts(lake)
+    assert stored_jobs(jobdb.db, "state = 'INACTIVE'") == newest(lake)
+    assert newest(lake)[0][-2] is not None  # t_purged
+    export(jobdb, lake, "--verify")
+
+
+def test_what_was_changed_or_lost_in_a_lake_is_named(jobdb: Command, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    jobdb.ingest(list(journal(30)))
+    export(jobdb, lake)
+    (path,) = (lake / "events").rglob("*.parquet")
+    data = path.read_bytes()
+    for broken in (data[:-9] + b"X" + data[-8:], data[:-1]):
+        path.write_bytes(broken)
+        assert path.name in jobdb("export", "--cluster=tuolumne", "--verify", str(lake),
+                                  status=1).err  # fmt: skip
+    path.unlink()
+    assert (
+        "No such file"
+        in jobdb("export", "--cluster=tuolumne", "--verify", str(lake), status=1).err
+    )
+
+
+def test_a_lake_of_another_store_is_refused(jobdb: Command, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    jobdb.ingest(list(journal(5)))
+    export(jobdb, lake)
+    other = Command(tmp_path, "other.sqlite")
+    other.ingest(list(journal(5, seed=2)))
+    assert "another store's" in other("export", "--cluster=tuolumne", str(lake), status=1).err
+    assert "no name" in other("export", str(lake), status=1).err
+    other("export", "--cluster=elcap", str(lake))  # two clusters in one lake
+    assert (
+        "name one of them" in Command(tmp_path, "x.sqlite")("ingest", str(lake), status=1).err
+    )
+    assert "has events" in other("ingest", "--cluster=elcap", str(lake), status=1).err
+
+
+def test_two_at_once_do_no_harm(jobdb: Command, tmp_path: Path) -> None:
+    jobdb.ingest(list(journal(200)))
+    lake = tmp_path / "lake"
+    words = ("export", "--cluster=tuolumne", str(lake))
+    both = [jobdb.start(*words) for _ in range(2)]
+    ended = [process.communicate()[1] for process in both]
+    assert all(p.returncode == 0 or b"another process exports" in e
+               for p, e in zip(both, ended, strict=True))  # fmt: skip
+    export(jobdb, lake)
+    assert finished_texts(jobdb) == texts(lake)
+
+
+_DIES = """
+import os, sys
+from pathlib import Path
+left = int(sys.argv.pop(1))
+def counted(function):
+    def call(*given, **named):
+        global left
+        left -= 1
+        if left < 0:
+            os._exit(9)
+        return function(*given, **named)
+    return call
+os.fsync, os.replace = counted(os.fsync), counted(os.replace)
+Path.unlink = counted(Path.unlink)
+from cli.main import main
+main()
+"""
+
+
+def test_whenever_it_dies_each_row_is_there_once(jobdb: Command, tmp_path: Path) -> None:
+    """A process ends at each of the steps that others may see; then one goes to its end."""
+    lines = list(journal(40))
+    jobdb.ingest(lines[:250])
+    lake = tmp_path / "lake"
+    export(jobdb, lake)
+    jobdb.ingest(lines)
+    words = [str(jobdb.db), "export", "--cluster=tuolumne", str(lake)]
+    for step in range(60):
+        done = subprocess.run(
+            [sys.executable, "-c", _DIES, str(step), "--db", *words],
+            cwd=ROOT, capture_output=True, check=False,
+        )  # fmt: skip
+        texts(lake)  # at any time, the manifest lists files that are whole
+        if done.returncode == 0:
+            break
+        assert done.returncode == 9, done.stderr
+    else:
+        pytest.fail("it never came to its end")
+    assert step > 5
+    assert finished_texts(jobdb) == texts(lake)
+    left = {path.name for path in lake.rglob("*") if "part" in path.name}
+    assert set() == left
+    export(jobdb, lake, "--verify")
+
+
+def test_killed_at_any_moment(jobdb: Command, tmp_path: Path) -> None:
+    lines, lake = list(journal(400)), tmp_path / "lake"
+    choice = random.Random(7)
+    for part in range(6):
+        jobdb.ingest(lines[: len(lines) * (part + 1) // 6])
+        process = jobdb.start("export", "--cluster=tuolumne", str(lake))
+        time.sleep(choice.uniform(0.05, 0.6))
+        process.kill()
+        process.communicate()
+    export(jobdb, lake)
+    assert finished_texts(jobdb) == texts(lake)
+    export(jobdb, lake, "--verify")

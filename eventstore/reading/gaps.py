@@ -81,10 +81,15 @@ def _damages(db: apsw.Connection, _: str) -> Iterator[Gap]:
         yield Gap("damage", None, since, until, why)
 
 
-def _has_holes(db: apsw.Connection) -> bool:
-    stored = value(db, "SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM notice)")
-    numbered = max(head(db), value(db, "SELECT coalesce(max(last), 0) FROM batch"))
-    return bool(stored != numbered)
+def _has_holes(db: apsw.Connection, after: int = 0) -> bool:
+    """Whether numbers behind ``after`` are missing."""
+    counted = "(SELECT count(*) FROM {0} WHERE seq > ?1)"
+    sql = f"SELECT {counted.format('event')} + {counted.format('notice')}"
+    return bool(value(db, sql, (after,)) != _highest(db) - after)
+
+
+def _highest(db: apsw.Connection) -> int:
+    return max(head(db), int(value(db, "SELECT coalesce(max(last), 0) FROM batch")))
 
 
 def counts(db: apsw.Connection, path: str) -> dict[str, int]:
@@ -103,14 +108,22 @@ class Counting:
         self._last = 0  # job up to which all were looked at
         self._backlogs = 0  # of those that have a submit
         self._without: list[int] = []  # jobs that have none
+        self._whole = 0  # seq up to which none is missing
 
     def counts(self, db: apsw.Connection, path: str) -> dict[str, int]:
         """Return how many gaps there are of each kind."""
         beginnings, backlogs = self._jobs(db)
         found = {"beginning": beginnings, "backlog": backlogs, "gone": _count(db, SQL["gone"])}
         found["source"] = _count(db, SQL["source"], (_being_read(db, path),))
-        found["damage"] = len(_holes(db)) if _has_holes(db) else 0
+        found["damage"] = len(_holes(db)) if self._has_holes(db) else 0
         return found
+
+    def _has_holes(self, db: apsw.Connection) -> bool:
+        """Whether numbers are missing; up to where none was, nothing is counted again."""
+        if _has_holes(db, self._whole):
+            return True
+        self._whole = _highest(db)
+        return False
 
     def _jobs(self, db: apsw.Connection) -> tuple[int, int]:
         if len(self._without) > _MOST_REMEMBERED:

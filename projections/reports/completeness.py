@@ -7,6 +7,7 @@ Gaps of the kind "backlog" lack nothing that reports show, and are left out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import inf
 
 import apsw
@@ -25,16 +26,19 @@ _WORDS = {
 }
 
 
-def missing(db: apsw.Connection, path: str, question: Question) -> str:
+def missing(
+    db: apsw.Connection, path: str, question: Question, there: Mapping[str, int] | None = None
+) -> str:
     """Return in words how many gaps of each kind are in the range; empty where there is none.
 
-    ``path`` is the database's.
+    ``path`` is the database's. ``there``: how many gaps of each kind it has, where known.
     """
     start, end = question.start / SECOND, question.end / SECOND
     found: Counter[str] = Counter()
     for (first,) in () if value(db, SQL["all_shown"]) else db.execute(SQL["beginnings"]):
         found["beginning"] += first >= start
-    for gap in gaps(db, path, ("gone", "source", "damage")):
+    kinds = [kind for kind in ("gone", "source", "damage") if there is None or there[kind]]
+    for gap in gaps(db, path, kinds):
         since = -inf if gap.since is None else gap.since
         until = inf if gap.until is None else gap.until
         found[gap.kind] += since < end and until >= start

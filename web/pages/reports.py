@@ -35,7 +35,7 @@ def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
     notes = []
     if asking.sees_all:
         notes = [report.note(asking.db, question_)]
-        lacking = missing(asking.db, asking.path, question_)
+        lacking = missing(asking.db, asking.path, question_, asking.gap_counts())
         notes += [f"incomplete: {lacking}"] if lacking else []
     return {
         "kind": kind, "by": by or "", "keys": keys, "kinds": tuple(KINDS), "bys": BY,

@@ -36,7 +36,9 @@ _DAY = 86400.0
 def pages(moment: float, job: str, host: str, user: int) -> dict[str, str]:
     """Return addresses by name, at a moment."""
     at = f"at={moment!r}"
-    year = f"since={EPOCH!r}&until={EPOCH + YEAR!r}"
+    first = EPOCH // _DAY * _DAY + _DAY  # people ask for whole days
+    year = f"since={first!r}&until={first + YEAR - 2 * _DAY!r}"
+    week = f"since={moment // _DAY * _DAY!r}&until={(moment // _DAY + 7) * _DAY!r}"
     return {
         "now": "/",
         "now, at a moment": f"/?{at}",
@@ -53,9 +55,9 @@ def pages(moment: float, job: str, host: str, user: int) -> dict[str, str]:
         "node": f"/node/{host}?{at}",
         "report of nodes by day": f"/reports?kind=nodes&by=day&{year}",
         "report of usage by bank": f"/reports?kind=usage&by=month&group=bank&{year}",
+        "report of usage by user, a week": f"/reports?kind=usage&by=day&group=user&{week}",
         "report of jobs by day": f"/reports?kind=jobs&by=day&{year}",
-        "report of waits, a week": f"/reports?kind=waits&by=day&group=queue&since={moment!r}"
-                                   f"&until={moment + 7 * _DAY!r}",
+        "report of waits, a week": f"/reports?kind=waits&by=day&group=queue&{week}",
         "report, picture": f"/data/report?kind=nodes&by=day&{year}",
         "about": "/about",
         "metrics": "/metrics",

@@ -3,6 +3,7 @@
 
 verify.py           recomputes the digest chain, and names the first fault
 verify.sql          its queries
+verify_process.py   the same in a process of its own
 batch_contents.py   a batch read back, each row's columns checked
 batch_contents.sql  its queries
 integrity.py        SQLite's integrity check, and the schema
@@ -26,4 +27,5 @@ __all__ = [
     "schema_pages",
     "trusted_rows",
     "verify",
+    "verify_process",
 ]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Sharing the work of a rebuild: each process folds the jobs of one part, one process writes.
 
+Views that are verified are made in the same way.
+
 Jobs do not depend on each other, so that parts can be folded apart: part n of N has the jobs
 with ``key % N == n``. A process gets chunks of seqs through a pipe and sends back what they
-change in the tables (RowDeltas) and in the states of unfinished jobs. Nothing is appended
-meanwhile, so that all processes read the same events.
+change in the tables (RowDeltas) and in the states of unfinished jobs. What is appended
+meanwhile has higher seqs, and changes nothing of what these events lead to.
 """
 
 from __future__ import annotations
@@ -47,20 +49,22 @@ class Step(Struct, gc=False, array_like=True):
 class Shard:
     """Folds the jobs of one part, chunk by chunk.
 
-    ``states`` names the table with the states of unfinished jobs at the seq ``done``.
+    ``states`` names the table with the states of unfinished jobs at the seq ``done``; None
+    where nothing is done.
     """
 
     def __init__(
         self,
         db: apsw.Connection,
         projections: Sequence[Projection],
-        states: str,
+        states: str | None,
         done: int,
         part: event_log.Part = event_log.ALL,
     ) -> None:
         self._db = db
         self._part = part
-        rows = fetch(db, f"SELECT job, data FROM {states} WHERE job % ? = ?", part)
+        sql = f"SELECT job, data FROM {states} WHERE job % ? = ?"
+        rows = [] if states is None else fetch(db, sql, part)
         sql = "SELECT coalesce(max(job), 0) FROM event WHERE seq <= ?"
         last_key = value(db, sql, (done,))
         unfinished = {key: decode_state(data) for key, data in rows}
@@ -96,7 +100,7 @@ class Workers:
     """Processes that fold a part each, for the installed projections of these ``names``."""
 
     def __init__(
-        self, path: str, names: Sequence[str], states: str, done: int, count: int
+        self, path: str, names: Sequence[str], states: str | None, done: int, count: int
     ) -> None:
         # Spawned, not forked: an SQLite connection must not be used in a forked process.
         context = multiprocessing.get_context("spawn")
@@ -138,14 +142,14 @@ def _received(pipe: Connection) -> bytes:
     try:
         return pipe.recv_bytes()
     except EOFError as error:
-        raise StoreError("a process of the rebuild ended; run it again") from error
+        raise StoreError("a process that makes views ended; run it again") from error
 
 
 def _work(
     pipe: Connection,
     path: str,
     names: Sequence[str],
-    states: str,
+    states: str | None,
     done: int,
     part: event_log.Part,
 ) -> None:

@@ -8,19 +8,22 @@ database that is open for reading only, and memory does not grow with the histor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from typing import NamedTuple
 
 import apsw
 
 from eventstore.bulk_work import without_collections
 from eventstore.reading import event_log
+from eventstore.storage.connection import MEMORY
 from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, kept_among, schema_of
 from projections.definitions.registry import installed
-from projections.engine.fold_batch import JobStates
 from projections.engine.left_behind import Failures, failed
+from projections.engine.rebuild_workers import Shard, Step, Workers
 from projections.engine.row_deltas import ViewTables
-from projections.engine.views import FOLD, save_states, stale, state_changes, version_of
+from projections.engine.views import FOLD, save_states, stale, version_of
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
@@ -36,10 +39,15 @@ def differing(
     progress: Progress = lambda done, total: None,
     *,
     projections: Iterable[Projection] | None = None,
+    path: str = MEMORY,
+    processes: int = 1,
+    chunk: int = _CHUNK,
 ) -> str | None:
     """Return which view differs from what its events lead to, and in which row; None: no view.
 
-    Stale views are not compared. Called inside a snapshot.
+    Stale views are not compared. Called inside a snapshot. Several ``processes`` share the
+    work, if it is more than two chunks and the database is the file at ``path``;
+    ``projections`` must be installed ones then.
     """
     known = installed() if projections is None else list(projections)
     old = stale(db, known)
@@ -57,7 +65,9 @@ def differing(
             for name, statement in schema_of(projection.schema).tables.items():
                 _create(db, name, statement)
                 tables[name] = projection.name
-        for name, reason in _fill(db, current, progress).items():
+        parts = processes if path != MEMORY and event_log.head(db) > 2 * chunk else 1
+        makers = _Makers(db, path, parts, chunk)
+        for name, reason in _fill(db, current, makers, progress).items():
             return f"projection {name}: fails now: {reason}; {_REMEDY}"
         for kept in kept_among(current):
             kept.fill(db, _PREFIX)
@@ -83,20 +93,59 @@ def _create(db: apsw.Connection, name: str, statement: str) -> None:
     db.execute(statement.replace(name, _PREFIX + name, 1))
 
 
-def _fill(db: apsw.Connection, projections: list[Projection], progress: Progress) -> Failures:
+class _Makers(NamedTuple):
+    """Who makes the rows of views: this process, or others (``processes``), chunk by chunk."""
+
+    db: apsw.Connection
+    path: str
+    processes: int
+    chunk: int
+
+    def steps(
+        self, projections: list[Projection]
+    ) -> Generator[tuple[int, int, Iterable[Step]], None, None]:
+        """Yield the last seq of each chunk, that of all, and what the chunk changes."""
+        chunks = list(self._chunks(event_log.head(self.db)))
+        last = chunks[-1][1] if chunks else 0
+        if self.processes < 2:
+            shard = Shard(self.db, projections, None, 0)
+            for chunk in chunks:
+                yield chunk[1], last, shard.steps(*chunk)
+            return
+        names = [projection.name for projection in projections]
+        workers = Workers(self.path, names, None, 0, self.processes)
+        try:
+            for chunk in chunks[:1]:
+                workers.ask(*chunk)
+            for number, (_, until) in enumerate(chunks, 1):
+                for following in chunks[number : number + 1]:
+                    workers.ask(*following)
+                yield until, last, workers.steps()
+        finally:
+            workers.close()
+
+    def _chunks(self, last: int) -> Iterator[tuple[int, int]]:
+        done = 0
+        while done < last:
+            until = min(event_log.following(self.db, done, last) - 1 + self.chunk, last)
+            yield done, until
+            done = until
+
+
+def _fill(
+    db: apsw.Connection, projections: list[Projection], makers: _Makers, progress: Progress
+) -> Failures:
     """Fill the second tables; returns which of the projections failed, and why."""
-    job_states = JobStates({}, 0)
     tables = ViewTables(projections, _PREFIX)
-    done, last = 0, event_log.head(db)
-    while done < last:
-        until = min(event_log.following(db, done, last) - 1 + _CHUNK, last)
-        with without_collections():
-            records = list(event_log.records(db, done, until))
-            for changes in job_states.fold(db, records):
-                tables.apply(db, changes)
-                save_states(db, _PREFIX + FOLD, state_changes(changes))
-        done = until
-        progress(done, last)
+    with closing(makers.steps(projections)) as chunks:
+        for done, last, steps in chunks:
+            with without_collections():
+                for step in steps:
+                    for name, reason in step.failures.items():
+                        tables.failures.setdefault(name, reason)
+                    tables.write(db, step.deltas)
+                    save_states(db, _PREFIX + FOLD, step.states)
+            progress(done, last)
     return tables.failures
 
 

@@ -4,6 +4,7 @@
     main.py           the program: finds the command by its name, turns errors into exit codes
     options.py        options of all commands, and the argument types JOBID and TIME
     database.py       which database a command works on, and opening it with current views
+    several.py        several databases, each asked by a process of its own
     instance.py       the Flux instance that the process runs in
     progress.py       progress of work that takes long
     output/           what is shown, and the streams that it goes to
@@ -30,5 +31,6 @@ __all__ = [
     "output",
     "progress",
     "reports",
+    "several",
     "sql",
 ]

@@ -105,6 +105,11 @@ def _run() -> int:
     """Run the command; returns the exit status. Raises OutputFailed, and nothing else."""
     invocation = Invocation()
     try:
+        if sum(word.startswith("--db") for word in sys.argv) > 1:
+            from cli import several  # noqa: PLC0415 - few need it
+
+            if len((given := several.asked(sys.argv[1:])).paths) > 1:
+                return several.run(given)
         return int(cli.main(standalone_mode=False, obj=invocation) or 0)
     except OutputFailed:
         raise

@@ -186,6 +186,17 @@ def test_a_lake_of_another_store_is_refused(jobdb: Command, tmp_path: Path) -> N
     assert "has events" in other("ingest", "--cluster=elcap", str(lake), status=1).err
 
 
+def test_without_pyarrow_one_line_says_what_to_do(jobdb: Command, tmp_path: Path) -> None:
+    jobdb.ingest(list(journal(2)))
+    script = "import sys\nsys.modules['pyarrow'] = None\n"
+    (tmp_path / "lake").mkdir()
+    for words in (("export", "--cluster", "x", "lake"), ("ingest", "lake"),
+                  ("export", "--cluster", "x", "--verify", "lake")):  # fmt: skip
+        said = jobdb(*words, script=script, status=1).err
+        assert "pip install 'flux-jobdb[lake]'" in said
+        assert 1 == said.count("\n")
+
+
 def test_two_at_once_do_no_harm(jobdb: Command, tmp_path: Path) -> None:
     jobdb.ingest(list(journal(200)))
     lake = tmp_path / "lake"

@@ -47,6 +47,8 @@ def command(boot: str | None, cluster: str | None, force: bool, files: tuple[str
     the exit status is 3. A FILE of which no line is a journal's is refused.
 
     SIGINT, SIGTERM and SIGHUP end it: what came is stored.
+
+    A FILE that is a folder is a lake that `export` made: a new database is made of it.
     """
     if not files:
         return _record(boot, cluster)

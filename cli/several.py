@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Several databases asked at once: one answer, in which each row says what cluster it is of.
+
+Each database is asked by a process of its own, all at the same time. Rows come in the order of
+the databases, and within each as it has them; nothing is gathered, so that memory is bounded. A
+cluster that has no name is called by its file's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import click
+
+from cli.output.csv_cells import harmless
+from cli.output.shown import shown
+
+__all__ = ["COMMANDS", "Asked", "asked", "run"]
+
+COMMANDS = ("list", "nodes", "report", "sql")
+"""What can be asked of several databases."""
+
+_DB = "--db"
+_BARE = ("--no-header", "--suppress-header", "--stats-only")
+"""Options with which a table has no heading; -n is one too, also among others (-Aan)."""
+
+
+class Asked(NamedTuple):
+    """The databases of a command line, and what is left of it."""
+
+    paths: list[str]
+    words: list[str]
+
+
+def asked(words: Sequence[str]) -> Asked:
+    """Take `--db` out of a command line."""
+    paths: list[str] = []
+    rest: list[str] = []
+    pending = iter(words)
+    for word in pending:
+        if word == "--":
+            rest += [word, *pending]
+        elif word == _DB:
+            paths += [next(pending, "")]
+        elif word.startswith(f"{_DB}="):
+            paths.append(word.removeprefix(f"{_DB}="))
+        else:
+            rest.append(word)
+    return Asked(paths, rest)
+
+
+def run(given: Asked) -> int:
+    """Ask all databases, and print what they say; returns the highest exit status."""
+    command = next((word for word in given.words if not word.startswith("-")), "")
+    if command not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        raise click.UsageError(f"--db is given several times: {known} take that, {command} not")
+    names = _names(given.paths)
+    program = [sys.executable, "-m", "flux_jobdb"]
+    children = [
+        subprocess.Popen(  # noqa: S603 - this program
+            [*program, _DB, path, *given.words],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        )
+        for path in given.paths
+    ]
+    try:
+        outputs = [child.stdout for child in children if child.stdout is not None]
+        sys.stdout.flush()
+        for data in _merged(given.words, names, outputs):
+            sys.stdout.buffer.write(data)
+        return max(child.wait() for child in children)
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+            if child.stdout is not None:
+                child.stdout.close()
+            child.wait()
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """Return the cluster of each database; raises UsageError where two have the same."""
+    from eventstore.reading.cluster import cluster  # noqa: PLC0415
+    from eventstore.storage.connection import open_readonly  # noqa: PLC0415
+
+    names = []
+    for path in paths:
+        with open_readonly(path) as store, store.snapshot() as db:
+            names.append(cluster(db) or Path(path).stem)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise click.UsageError(
+            f"two of the databases are of {twice[0]}; leave one out, or name clusters by ingest"
+        )
+    return names
+
+
+def _merged(
+    words: Sequence[str], names: Sequence[str], outputs: Sequence[IO[bytes]]
+) -> Iterator[bytes]:
+    if "--json" in words:
+        return _objects(names, outputs)
+    if "--csv" in words:
+        return _cells(names, outputs)
+    return _lines(names, outputs, bare=any(map(_is_bare, words)))
+
+
+def _is_bare(word: str) -> bool:
+    return word in _BARE or re.fullmatch("-[aA]*n", word) is not None
+
+
+def _objects(names: Iterable[str], outputs: Iterable[IO[bytes]]) -> Iterator[bytes]:
+    """Put the member "cluster" first in each object, which is a line."""
+    for name, output in zip(names, outputs, strict=True):
+        first = b'{"cluster":' + json.dumps(name).encode()
+        for line in output:
+            rest = line[1:].lstrip()
+            yield first + (b"" if rest.startswith(b"}") else b",") + rest
+
+
+def _cells(names: Iterable[str], outputs: Iterable[IO[bytes]]) -> Iterator[bytes]:
+    """Put the column `cluster` first; the heading comes once."""
+    for number, (name, output) in enumerate(zip(names, outputs, strict=True)):
+        text = io.TextIOWrapper(output, "utf-8", newline="")
+        for place, row in enumerate(csv.reader(text)):
+            if place or not number:
+                written = io.StringIO(newline="")
+                column = harmless(name) if place else "cluster"
+                csv.writer(written, lineterminator="\r\n").writerow([column, *row])
+                yield written.getvalue().encode()
+
+
+def _lines(
+    names: Sequence[str], outputs: Iterable[IO[bytes]], *, bare: bool
+) -> Iterator[bytes]:
+    """Put the cluster in front of each line; a heading that is the one before comes once."""
+    width = max(map(len, (*names, "CLUSTER")))
+    last = b""
+    for name, output in zip(names, outputs, strict=True):
+        label = shown(name).ljust(width).encode() + b"  "
+        for place, line in enumerate(output):
+            if place or bare:
+                yield label + line
+            elif line != last:
+                last = line
+                yield b"CLUSTER".ljust(width) + b"  " + line

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Several databases asked at once: the union of what each says, with the cluster in front."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Command, Done
+from tests.support.journal_generator import journal
+
+UNTIL = ("--until", "2024-01-01")  # now would be another time for each process
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> list[Command]:
+    """Databases of two clusters, in which job ids are the same."""
+    folder = tmp_path_factory.mktemp("several")
+    found = []
+    for name, jobs in (("tuolumne", 40), ("elcap", 25)):
+        jobdb = Command(folder, f"{name}.sqlite")
+        jobdb("ingest", "--cluster", name, "-", stdin=b"\n".join(journal(jobs)))
+        found.append(jobdb)
+    return found
+
+
+def together(clusters: list[Command], *words: str, **how: object) -> Done:
+    paths = [f"--db={one.db}" for one in clusters]
+    return clusters[0](*paths, *words, **how)  # type: ignore[arg-type]
+
+
+def apart(clusters: list[Command], *words: str) -> list[tuple[str, Done]]:
+    return [(Path(one.db).stem, one(*words)) for one in clusters]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list", "-Aa", "--json"), ("list", "-A", "-f", "failed", "--json"),
+        ("sql", "--json", "SELECT id, name FROM jobs WHERE nnodes > 4"),
+        ("sql", "--json", "SELECT count(*) AS n FROM events"),
+        ("report", "usage", "--by", "day", "--group", "bank", *UNTIL, "--json"),
+        ("report", "jobs", *UNTIL, "--json"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_objects_are_those_of_each(clusters: list[Command], words: tuple[str, ...]) -> None:
+    expected = [
+        {"cluster": name, **json.loads(line)}
+        for name, done in apart(clusters, *words)
+        for line in done.lines
+    ]
+    found = together(clusters, *words).lines
+    assert expected == [json.loads(line) for line in found]
+    assert all(line.startswith('{"cluster":') for line in found)
+    assert {"tuolumne", "elcap"} >= {one["cluster"] for one in expected} != set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "usage", "--group", "user", *UNTIL, "--csv"),
+        ("sql", "--csv", "SELECT id, name, char(10) || name AS two FROM jobs LIMIT 9"),
+    ],
+    ids=" ".join,
+)
+def test_cells_are_those_of_each(clusters: list[Command], words: tuple[str, ...]) -> None:
+    def rows(done: Done) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(done.out, newline="")))
+
+    first, second = (rows(done) for _, done in apart(clusters, *words))
+    expected = [["cluster", *first[0]], *(["tuolumne", *row] for row in first[1:])]
+    expected += [["elcap", *row] for row in second[1:]]
+    assert expected == rows(together(clusters, *words))
+
+
+@pytest.mark.parametrize(
+    "words", [("list", "-Aa"), ("list", "-Aan", "-o", "{id} {name}"), ("report", "waits")],
+    ids=" ".join,
+)  # fmt: skip
+def test_lines_are_those_of_each(clusters: list[Command], words: tuple[str, ...]) -> None:
+    bare = "-Aan" in words
+    expected: list[str] = []
+    heading = ""
+    for name, done in apart(clusters, *words):
+        first, *rest = done.lines
+        if bare:
+            rest = [first, *rest]
+        elif first != heading:
+            heading = first
+            expected.append(f"CLUSTER   {first}")
+        expected += [f"{name:<8}  {line}" for line in rest]
+    assert expected == together(clusters, *words).lines
+
+
+def test_what_cannot_be_asked_of_several_says_so(clusters: list[Command]) -> None:
+    assert "list, nodes, report, sql" in together(clusters, "verify", status=2).err
+    assert "two of the databases" in together([clusters[0]] * 2, "list", status=2).err
+    missing = Command(clusters[0].folder, "missing.sqlite")
+    assert "no such database" in together([clusters[0], missing], "list", status=1).err
+    wrong = together(clusters, "sql", "SELECT nonsense", status=1).err
+    assert 2 == wrong.count("nonsense")
+
+
+def test_a_name_of_a_file_is_harmless(tmp_path: Path, clusters: list[Command]) -> None:
+    odd = Command(tmp_path, "=a\x1bb.sqlite")
+    odd.ingest(list(journal(3)))
+    shown = together([odd, clusters[0]], "list", "-Aa").out
+    assert "\x1b" not in shown
+    assert "=a\\u001bb" in shown
+    rows = list(
+        csv.reader(io.StringIO(together([odd, clusters[0]], "report", "jobs", "--csv").out))
+    )
+    assert rows[1][0].startswith("'=a")

@@ -9,10 +9,13 @@ rows, or to sums that exceed 64 bits. Active jobs are few, and are counted when 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from operator import add
+from typing import Any
 
 from eventstore.storage.sql import script
-from projections.definitions.interface import Add, Put
+from projections.definitions.interface import Add, Bulk, Put, Puts
 from projections.job.run_time import HOUR, Span, microseconds, run_of, units
 from projections.job.state import CLEANUP, INACTIVE, RESULTS, RUN, Job
 
@@ -28,7 +31,10 @@ _RESULT = {one.mask: tuple(int(one is other) for other in RESULTS) for one in RE
 _NO_TIME = (0, 0, 0, 0)
 
 
-class Reports:
+_Values = tuple[Any, ...]
+
+
+class Reports(Bulk):
     """Sums by hour, and long jobs: the tables ``report_hour`` and ``report_alone``."""
 
     name = "reports"
@@ -39,27 +45,47 @@ class Reports:
         """Return what an inactive job adds to the hours of its run, and to that of its end."""
         if job.state != INACTIVE:
             return ()
-        group = (
-            NONE if job.queue is None else job.queue,
-            job.userid,
-            NONE if job.bank is None else job.bank,
-            NONE if job.project is None else job.project,
-        )
-        ended, result = microseconds(job.t_inactive) // HOUR, _RESULT[job.result]
-        at_end = Add("report_hour", (ended, *group), (*_NO_TIME, *result))
-        if not job.states_mask & RUN:
-            return (at_end,)
-        span, nodes, cores = run(job), units(job.nnodes), units(job.ncores)
-        if is_alone(span, nodes, cores):
-            return Put("report_alone", (job.key, *span, nodes, cores, *group)), at_end
-        first, last = span.start // HOUR, span.last_hour
-        hours = [
-            Add("report_hour", (hour, *group),
-                (1, int(hour == first), nodes * time, cores * time,
-                 *(result if hour == ended else _NO_RESULT)))
-            for hour, time in span.by_hour()
-        ]  # fmt: skip
-        return hours if first <= ended <= last else [*hours, at_end]
+        alone, hours = _shares(job)
+        adds = [Add("report_hour", key, amounts) for key, amounts in hours]
+        return adds if alone is None else [Put("report_alone", alone), *adds]
+
+    def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
+        """Add the rows of many jobs: those of the same hour and group are summed up first."""
+        totals: dict[_Values, list[int]] = {}
+        for job in jobs:
+            alone, hours = _shares(job)
+            if alone is not None:
+                puts.setdefault("report_alone", []).append(alone)
+            for key, amounts in hours:
+                total = totals.get(key)
+                totals[key] = list(amounts if total is None else map(add, total, amounts))
+        for key, total in totals.items():
+            sums[Add("report_hour", key, tuple(total))] += 1
+
+
+def _shares(job: Job) -> tuple[_Values | None, list[tuple[_Values, tuple[int, ...]]]]:
+    """Return the row of a job that is alone, None of others, and key and amounts by hour."""
+    group = (
+        NONE if job.queue is None else job.queue,
+        job.userid,
+        NONE if job.bank is None else job.bank,
+        NONE if job.project is None else job.project,
+    )
+    ended, result = microseconds(job.t_inactive) // HOUR, _RESULT[job.result]
+    at_end = (ended, *group), (*_NO_TIME, *result)
+    if not job.states_mask & RUN:
+        return None, [at_end]
+    span, nodes, cores = run(job), units(job.nnodes), units(job.ncores)
+    if is_alone(span, nodes, cores):
+        return (job.key, *span, nodes, cores, *group), [at_end]
+    hours = [
+        ((hour, *group),
+            (1, int(not place), nodes * time, cores * time,
+             *(result if hour == ended else _NO_RESULT)))
+        for place, (hour, time) in enumerate(span.by_hour())
+    ]  # fmt: skip
+    first, last = hours[0][0][0], hours[-1][0][0]
+    return None, hours if first <= ended <= last else [*hours, at_end]
 
 
 def run(job: Job) -> Span:

@@ -37,12 +37,21 @@ def finished_jobs(lines: list[bytes]) -> list[Job]:
     return over + [purged(job, 1800.5 + index) for index, job in enumerate(over)]
 
 
+def totals(sums: Counter[Add]) -> dict[tuple[Any, ...], list[float]]:
+    """Return what is added to each row, by table and key."""
+    found: dict[tuple[Any, ...], list[float]] = {}
+    for (table, key, amounts), times in sums.items():
+        total = found.setdefault((table, key), [0] * len(amounts))
+        total[:] = [old + times * amount for old, amount in zip(total, amounts, strict=True)]
+    return found
+
+
 def both(projection: Any, jobs: list[Job]) -> None:
     puts: Puts = {}
     sums: Counter[Add] = Counter()
     projection.finished(jobs, puts, sums)
     rows = [row for job in jobs for row in projection.rows(job)]
-    assert Counter(row for row in rows if isinstance(row, Add)) == sums
+    assert totals(Counter(row for row in rows if isinstance(row, Add))) == totals(sums)
     given_one_by_one = Counter((row.table, row.values) for row in rows if isinstance(row, Put))
     assert given_one_by_one == Counter((name, row) for name in puts for row in puts[name])
 

@@ -43,6 +43,7 @@ async function report(place) {
   if (!found) return;
   const most = 30;
   const palette = ["#2f6fde", "#d98a1f", "#3a9a62", "#8d7bb8", "#c2544a", "#2a9db0", "#c9b037", "#7d8896"];
+  const shapes = ["circle", "triangle", "rect", "diamond"]; // filled; where colors come again, another
   picture(place, {
     color: palette,
     grid: { left: 12, right: 16, top: 64, bottom: 12, containLabel: true },
@@ -53,10 +54,11 @@ async function report(place) {
       .map((one) => `${one.seriesName}: ${Number(one.value).toLocaleString("en")}`)].join("\n")) },
     xAxis: { type: "category", data: found.x, ...axis() },
     yAxis: { type: "value", name: found.unit, nameTextStyle: { color: color("quiet"), align: "left" }, ...axis() },
-    series: found.series.map((one) => ({
+    series: found.series.map((one, place) => ({
       name: one.name, data: one.values, type: found.line ? "line" : "bar", barMaxWidth: 46,
       itemStyle: { color: found.of_states ? color(one.name) : undefined },
-      stack: found.stack ? "all" : undefined, connectNulls: false, symbolSize: 5,
+      stack: found.stack ? "all" : undefined, connectNulls: false, symbolSize: 6,
+      symbol: shapes[Math.floor(place / palette.length) % shapes.length],
     })),
   });
 }

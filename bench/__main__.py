@@ -21,7 +21,7 @@ from bench.report import Row, number, write
 __all__ = ["NOUNS", "main"]
 
 _FOLDERS = {
-    "storing": ("append", "disk", "replay", "rebuild", "accounting"),
+    "storing": ("append", "disk", "replay", "rebuild", "verify", "accounting"),
     "answers": ("list", "filters", "list_id", "as_of", "start", "memory", "nodes", "ask",
                 "requests", "web", "clicks"),
 }  # fmt: skip

@@ -5,7 +5,8 @@ append.py      ingest of a recorded journal
 disk.py        bytes a job
 replay.py      a backlog of known jobs
 rebuild.py     all projections, from the events
+verify.py      the chain and the views, by one process and by several
 accounting.py  the feed of flux-accounting
 """
 
-__all__ = ["accounting", "append", "disk", "rebuild", "replay"]
+__all__ = ["accounting", "append", "disk", "rebuild", "replay", "verify"]

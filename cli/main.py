@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "gaps": Command("query", "List what is missing from the database, and why."),
     "accounting": Command("service", "Feed finished jobs to flux-accounting."),
     "consumers": Command("query", "Show how far the consumers of the feed have come."),
+    "publish": Command("service", "Publish events, jobs or nodes to Kafka."),
     "report": Command("query", "Report results, waiting times and usage of jobs."),
     "stats": Command("query", "Show sizes and counts."),
     "metrics": Command("query", "Print metrics for Prometheus."),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Parquet files that have a store's events, for analysts and their engines (extra `lake`).
+"""Beyond one machine: files that every engine reads, and the bus that sites have.
+
+Parquet (extra `lake`):
 
 columns.py    the tables: events, notices, jobs, nodes; a record as a row, and back
 manifest.py   which files there are: the truth, replaced as a whole
@@ -8,4 +10,4 @@ checking.py   proves that the files have what the store has
 restoring.py  makes a store of the files
 """
 
-__all__ = ["checking", "columns", "export", "manifest", "restoring"]
+__all__ = ["checking", "columns", "export", "manifest", "publishing", "restoring"]

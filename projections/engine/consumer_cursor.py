@@ -148,6 +148,22 @@ class Consumer:
         upto, *end = found[0] if found else (0, *START[:2])
         return Unread(_seq_of(db, self.position), upto, Position(*end))
 
+    def unread_batches(self, db: apsw.Connection, most: int) -> Iterator[Unread]:
+        """Yield what is stored behind the position, in parts of some whole batches.
+
+        A part has about ``most`` seqs; called inside a snapshot.
+        """
+        after = _seq_of(db, self.position)
+        sql = "SELECT last, batch, digest FROM batch WHERE last > ? ORDER BY batch"
+        found: Unread | None = None
+        for upto, *end in db.execute(sql, (after,)):
+            found = Unread(after, upto, Position(*end))
+            if upto - after >= most:
+                yield found
+                after, found = upto, None
+        if found is not None:
+            yield found
+
     def done(self, end: Position, note: str = "") -> None:
         """Save that all rows up to ``end`` were processed."""
         position = end._replace(note=note)

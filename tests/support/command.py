@@ -14,6 +14,7 @@ import json
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -176,6 +177,7 @@ class _ForkServer:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.fork_server"],
             cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            start_new_session=True,
         )  # fmt: skip
         atexit.register(self._stop)
 
@@ -193,12 +195,17 @@ class _ForkServer:
                        "folder": folder, "environment": env}  # fmt: skip
             write(self._process.stdin, json.dumps(request).encode())
             ready, _, _ = select.select([self._process.stdout], [], [], _PATIENCE)
+            if not ready:  # or it would keep those waiting that come after it
+                self._stop()
+                _server.cache_clear()
             assert ready, f"{words} hangs"
             status = int(self._process.stdout.readline())
             return Done(status, *(path.read_bytes() for path in streams[1:]))
 
     def _stop(self) -> None:
-        self._process.kill()
+        """Kill it, with what it has forked."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 

@@ -16,6 +16,8 @@ import confluent_kafka
 PRODUCE = 0
 NOT_LEADER, TIMED_OUT, NOT_ENOUGH_REPLICAS = 6, 7, 19
 """Errors of Kafka's protocol that pass: the producer tries again."""
+GONE = -195
+"""In place of an answer, the broker closes the connection, as one that is restarted does."""
 
 
 class Brokers:
@@ -39,13 +41,11 @@ class Brokers:
         return ctypes.string_at(address).decode()
 
     def fail(self, error: int, times: int) -> None:
-        """Have the next requests to produce fail."""
-        self._call("mock_push_request_errors", self._cluster, ctypes.c_int16(PRODUCE),
-                   ctypes.c_size_t(times), *[ctypes.c_int(error)] * times)  # fmt: skip
-
-    def set_down(self, broker: int, *, down: bool) -> None:
-        """Take a broker (from 1) away, or have it come back."""
-        self._call(f"mock_broker_set_{'down' if down else 'up'}", self._cluster, broker)
+        """Have the next requests to produce fail; those that were to, and did not, do not."""
+        self._call("mock_clear_request_errors", self._cluster, ctypes.c_int16(PRODUCE))
+        if times:
+            self._call("mock_push_request_errors", self._cluster, ctypes.c_int16(PRODUCE),
+                       ctypes.c_size_t(times), *[ctypes.c_int(error)] * times)  # fmt: skip
 
     def close(self) -> None:
         """End them."""

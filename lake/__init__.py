@@ -5,9 +5,20 @@ Parquet (extra `lake`):
 
 columns.py    the tables: events, notices, jobs, nodes; a record as a row, and back
 manifest.py   which files there are: the truth, replaced as a whole
+writing.py    writes a file, aside until it is listed
 export.py     what is new goes into files: a finished job is whole in one of them
+compaction.py joins what came late, and small files
 checking.py   proves that the files have what the store has
 restoring.py  makes a store of the files
 """
 
-__all__ = ["checking", "columns", "export", "manifest", "publishing", "restoring"]
+__all__ = [
+    "checking",
+    "columns",
+    "compaction",
+    "export",
+    "manifest",
+    "publishing",
+    "restoring",
+    "writing",
+]

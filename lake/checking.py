@@ -21,8 +21,9 @@ from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, value
 from lake.columns import record_of
-from lake.export import check_same, digest_of
+from lake.export import check_same
 from lake.manifest import Manifest, read
+from lake.writing import digest_of
 from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE
 

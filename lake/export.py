@@ -9,17 +9,12 @@ counts.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
 
 import apsw
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from eventstore.errors import StoreError
 from eventstore.reading import event_log
@@ -27,23 +22,21 @@ from eventstore.reading.cluster import check_name, cluster
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, statements
 from lake import manifest as manifests
-from lake.columns import EVENTS, NOTICES, event_row, of_view
-from lake.manifest import File, Manifest
+from lake.columns import NOTICES, of_view
+from lake.compaction import compact
+from lake.manifest import Manifest
+from lake.writing import JOBS_OF_A_FILE, Output, parts
 from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE
 
-_T = TypeVar("_T")
 SQL = statements(__file__)
-JOBS_OF_A_FILE = 50_000
-_TOGETHER = 50_000  # rows of a row group
-_WORDS = ["name", "queue", "project", "bank", "state", "result", "host", "kind"]
-_LEVEL = 9  # of zstd
 
 
-def export(store: Store, lake: Path, name: str | None) -> Manifest:
+def export(store: Store, lake: Path, name: str | None, *, join: bool = False) -> Manifest:
     """Export what is new; returns the manifest. ``name``: the cluster's, if the store has none.
 
-    Raises StoreError: no name, another store's lake, another exporter (Locked), a disk error.
+    With ``join``, amendments and small files are joined then. Raises StoreError: no name,
+    another store's lake, another exporter (Locked), a disk error.
     """
     with store.snapshot() as db:
         known = cluster(db)
@@ -55,9 +48,11 @@ def export(store: Store, lake: Path, name: str | None) -> Manifest:
         with manifests.locked(lake, of):
             manifest = manifests.read(lake, of)
             check_same(db, lake, manifest)
-            manifests.settle(lake, manifest)
             try:
+                manifests.settle(lake, manifest)
                 _Run(db, lake, manifest).run()
+                if join:
+                    compact(db, lake, manifest)
             except OSError as error:
                 raise StoreError(f"{lake}: {error.strerror or error}") from error
     return manifest
@@ -76,7 +71,8 @@ class _Run:
     def __init__(self, db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
         self._db, self._lake, self._manifest = db, lake, manifest
         self._after, self._head = manifest.seq, event_log.head(db)
-        self._files: list[File] = []
+        self._name = f"{self._after + 1:012}-{self._head:012}"
+        self._output = Output(db, lake, manifest.cluster, self._head)
         self._replaced: set[str] = set()
         self._jobs = self._events = 0
 
@@ -85,18 +81,15 @@ class _Run:
         if not batch or self._head == self._after:
             return
         for day, found in groupby(self._changed(), key=lambda job: _day(job[0])):
-            for shard, some in enumerate(_parts(found, JOBS_OF_A_FILE)):
+            for shard, some in enumerate(parts(found, JOBS_OF_A_FILE)):
                 self._write_jobs(f"day={day}/shard={shard}", [key for _, key in some])
         self._write_notices()
         manifest = self._manifest
-        manifest.files = [f for f in manifest.files if f.path not in self._replaced]
-        manifest.files += self._files
         manifest.seq, (manifest.batch, digest) = self._head, batch[0]
         manifest.digest = digest.hex()
         manifest.jobs += self._jobs
         manifest.events += self._events
-        manifests.write(self._lake, manifest)
-        manifests.settle(self._lake, manifest)
+        manifests.replace(self._lake, manifest, self._replaced, self._output.files)
 
     def _changed(self) -> Iterator[tuple[float, int]]:
         """Yield (time of the end, key) of finished jobs of which something is new."""
@@ -108,14 +101,11 @@ class _Run:
         whole = [key for key in keys if not self._was_exported(key)]
         amended = sorted(set(keys) - set(whole))
         self._jobs += len(whole)
-        for suffix, some, after in (("", whole, 0), ("-amendment", amended, self._after)):
-            if not some:
-                continue
-            rows = self._event_rows(some, after)
-            written = self._write("events", place + suffix, EVENTS, rows)
-            self._events += written
-            names, jobs = self._job_rows(some)
-            self._write("jobs", place + suffix, of_view(names), jobs)
+        if whole:
+            self._events += self._output.write_jobs(place, self._name, whole)
+        if amended:
+            name = self._name + manifests.AMENDMENT
+            self._events += self._output.write_jobs(place, name, amended, self._after)
 
     def _was_exported(self, key: int) -> bool:
         """Whether the job had finished where the last run ended."""
@@ -124,22 +114,6 @@ class _Run:
             return False
         job = refold(self._db, key, self._after)
         return job is not None and job.state == INACTIVE
-
-    def _event_rows(self, keys: list[int], after: int) -> Iterator[dict[str, Any]]:
-        for _, records in event_log.records_of(self._db, keys, self._head):
-            for position, record in enumerate(records):
-                if record.seq > after:
-                    yield event_row(record, position)
-
-    def _job_rows(self, keys: list[int]) -> tuple[list[str], Iterator[dict[str, Any]]]:
-        names = [row[1] for row in fetch(self._db, "PRAGMA table_info(jobs)")]
-
-        def rows() -> Iterator[dict[str, Any]]:
-            for key in keys:
-                for row in self._db.execute(SQL["job"], (key,)):
-                    yield {**dict(zip(names, row, strict=True)), "exported": self._head}
-
-        return [*names, "exported"], rows()
 
     def _write_notices(self) -> None:
         """Write the notices, and the states of nodes anew where something is new of them."""
@@ -150,61 +124,14 @@ class _Run:
         place = f"day={_day(max(time for _, time in found))}"
         rows = (dict(zip(NOTICES.names, row, strict=True))
                 for row in self._db.execute(SQL["notices"], bounds))  # fmt: skip
-        self._write("notices", place, NOTICES, rows)
+        self._output.write("notices", place, self._name, NOTICES, rows)
         if not any(kind.startswith("resource") for kind, _ in found):
             return
         names = [row[1] for row in fetch(self._db, "PRAGMA table_info(node_states)")]
         rows = (dict(zip(names, row, strict=True))
                 for row in self._db.execute("SELECT * FROM node_states"))  # fmt: skip
         self._replaced |= {file.path for file in self._manifest.of("nodes")}
-        self._write("nodes", place, of_view(names), rows)
-
-    def _write(
-        self, table: str, place: str, schema: pa.Schema, rows: Iterator[dict[str, Any]]
-    ) -> int:
-        """Write a file, not listed yet; returns how many rows it has. None for no rows."""
-        name = f"{self._after + 1:012}-{self._head:012}"
-        folder = f"{table}/cluster={self._manifest.cluster}/{place.removesuffix('-amendment')}"
-        suffix = "-amendment" if place.endswith("-amendment") else ""
-        path = f"{folder}/{name}{suffix}.parquet"
-        aside = manifests.part_of(self._lake / path)
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        count = 0
-        with pq.ParquetWriter(
-            aside, schema, compression="zstd", compression_level=_LEVEL,
-            use_dictionary=[name for name in _WORDS if name in schema.names],
-            data_page_size=2**22,
-        ) as writer:  # fmt: skip
-            for some in _parts(rows, _TOGETHER):
-                writer.write_table(pa.Table.from_pylist(some, schema))
-                count += len(some)
-        if not count:
-            aside.unlink()
-            return 0
-        self._files.append(_listed(aside, path, count))
-        return count
-
-
-def _listed(aside: Path, path: str, rows: int) -> File:
-    """Sync a file, and return its entry in the manifest."""
-    with open(aside, "rb") as file:
-        os.fsync(file.fileno())
-        digest, size = digest_of(file)
-    return File(path, rows, digest, size)
-
-
-def _parts(items: Iterator[_T], size: int) -> Iterator[list[_T]]:
-    while part := list(islice(items, size)):
-        yield part
-
-
-def digest_of(file: BinaryIO) -> tuple[str, int]:
-    """Return SHA-256 and size of a file."""
-    digest, size = hashlib.sha256(), 0
-    while data := file.read(2**20):
-        digest.update(data)
-        size += len(data)
-    return digest.hexdigest(), size
+        self._output.write("nodes", place, self._name, of_view(names), rows)
 
 
 def _day(time: float) -> str:

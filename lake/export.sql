@@ -7,10 +7,6 @@ WHERE job IN (SELECT job FROM event WHERE seq > ? AND seq <= ?
               UNION SELECT job FROM purged WHERE seq > ? AND seq <= ?)
 ORDER BY t_inactive, job;
 
--- name: job
-SELECT jobs.* FROM job JOIN jobs ON id = job.jobid AND jobs.stream = job.stream
-WHERE job.key = ?;
-
 -- name: kinds_of_notices
 -- (kind, highest time) of what is in (?, ?].
 SELECT kind, max(time) FROM notice WHERE seq > ? AND seq <= ? GROUP BY kind;

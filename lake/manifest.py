@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from eventstore.errors import Locked, StoreError
 
 _PART = "._part."
 """How a file's name begins before it is listed; engines leave out names with a dot in front."""
+AMENDMENT = "-amendment"
+"""How a file's name ends that has what came later for jobs of other files."""
 
 
 class File(msgspec.Struct, frozen=True):
@@ -29,6 +31,22 @@ class File(msgspec.Struct, frozen=True):
     rows: int
     sha256: str
     bytes: int
+
+    @property
+    def table(self) -> str:
+        """Which table it is of."""
+        return self.path.split("/", 1)[0]
+
+    @property
+    def day(self) -> str:
+        """Which day it is of: ``day=YYYY-MM-DD``."""
+        return self.path.split("/")[2]
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The numbers that its name has: what it has came in between."""
+        first, last = self.path.rsplit("/", 1)[1].removesuffix(".parquet").split("-")[:2]
+        return int(first), int(last)
 
 
 class Manifest(msgspec.Struct):
@@ -45,7 +63,7 @@ class Manifest(msgspec.Struct):
 
     def of(self, table: str) -> list[File]:
         """Return the files of a table."""
-        return [file for file in self.files if file.path.startswith(f"{table}/")]
+        return [file for file in self.files if file.table == table]
 
 
 _decode = msgspec.json.Decoder(Manifest).decode
@@ -75,8 +93,15 @@ def read(lake: Path, cluster: str) -> Manifest:
     return found
 
 
-def write(lake: Path, manifest: Manifest) -> None:
-    """Replace the manifest: from now on, its files count."""
+def replace(lake: Path, manifest: Manifest, old: Container[str], new: Iterable[File]) -> None:
+    """List new files in place of ``old`` ones, by path: from now on, they count."""
+    manifest.files = [file for file in manifest.files if file.path not in old]
+    manifest.files += new
+    _write(lake, manifest)
+    settle(lake, manifest)
+
+
+def _write(lake: Path, manifest: Manifest) -> None:
     path = path_of(lake, manifest.cluster)
     aside = path.with_suffix(".part")
     with open(aside, "wb") as file:

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +15,18 @@ import pytest
 from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open
 from projections.engine.views import Views
+from tests.lake.asking import (
+    check_back,
+    export,
+    finished_texts,
+    newest,
+    rows,
+    stored_jobs,
+    texts,
+    until_it_lives,
+)
 from tests.support import field_jobs
-from tests.support.command import ROOT, Command
+from tests.support.command import Command
 from tests.support.journal_generator import journal
 from tests.support.nodes.recordings import node_recordings
 from tests.support.recordings import recordings
@@ -28,56 +35,6 @@ pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 lake_columns = pytest.importorskip("lake.columns")
 
 RECORDINGS = recordings()
-
-
-def rows(lake: Path, table: str) -> list[dict[str, Any]]:
-    """Return the rows of a table, of the files that the manifest lists."""
-    found = []
-    for path in (lake / "manifest").glob("*.json"):
-        for file in json.loads(path.read_bytes())["files"]:
-            if file["path"].startswith(f"{table}/"):
-                place = lake / file["path"]
-                if not place.exists():  # a run was stopped before it gave them their names
-                    place = place.with_name("._part." + place.name)
-                found += pq.read_table(place, partitioning=None).to_pylist()
-    return found
-
-
-def texts(lake: Path) -> list[bytes]:
-    """Return the texts of all events, in the order of seq."""
-    found = sorted(rows(lake, "events"), key=lambda row: row["seq"])
-    assert len(found) == len({row["seq"] for row in found})
-    return [lake_columns.event_text(row) for row in found]
-
-
-def newest(lake: Path) -> list[tuple[Any, ...]]:
-    """Return the rows of jobs, of each job the newest one, without `exported`."""
-    found = {}
-    for row in sorted(rows(lake, "jobs"), key=lambda row: row["exported"]):
-        found[row["id"], row["stream"]] = tuple(v for k, v in row.items() if k != "exported")
-    return sorted(found.values())
-
-
-def stored_jobs(path: Path, where: str = "1") -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as db:
-        return sorted(db.execute(f"SELECT * FROM jobs WHERE {where}").fetchall())
-
-
-def finished_texts(jobdb: Command, *, nodes: bool = False) -> list[bytes]:
-    """Return the stored texts of finished jobs' events, by another way than the lake's.
-
-    ``nodes``: those of the resource module, too.
-    """
-    raw = jobdb("events", "--raw").stdout.splitlines()
-    with closing(sqlite3.connect(jobdb.db)) as db:
-        sql = "SELECT seq, job IN (SELECT job FROM inactive) FROM event UNION ALL" \
-              " SELECT seq, ? FROM notice WHERE kind = 'resource' ORDER BY 1"  # fmt: skip
-        is_wanted = [bool(wanted) for _, wanted in db.execute(sql, (nodes,))]
-    return [text for text, wanted in zip(raw, is_wanted, strict=True) if wanted]
-
-
-def export(jobdb: Command, lake: Path, *words: str, **how: Any) -> str:
-    return jobdb("export", "--cluster", "tuolumne", *words, str(lake), **how).out
 
 
 @pytest.fixture
@@ -101,21 +58,6 @@ def test_a_recording_goes_there_and_back(recording: Any, tmp_path: Path) -> None
     assert before == sorted(lake.rglob("*"))
     assert "has what the store has" in export(jobdb, lake, "--verify")
     check_back(jobdb, lake, tmp_path)
-
-
-def check_back(jobdb: Command, lake: Path, folder: Path) -> None:
-    """A store that is made of the lake has the same events, and views of them."""
-    other = Command(folder, "other.sqlite")
-    other("ingest", str(lake))
-    expected = finished_texts(jobdb, nodes=True)
-    assert expected == other("events", "--raw").stdout.splitlines()
-    other("verify")
-    assert "tuolumne" == other.stats()["cluster"]
-    assert stored_jobs(jobdb.db, "state = 'INACTIVE'") == stored_jobs(other.db)
-    for path in (other.db, jobdb.db):
-        with closing(sqlite3.connect(path)) as db:
-            states = db.execute("SELECT * FROM node_states ORDER BY 1, 2, 3").fetchall()
-        assert not states or len(states) == len(rows(lake, "nodes"))
 
 
 def test_nodes_go_with_them(jobdb: Command, tmp_path: Path) -> None:
@@ -209,25 +151,6 @@ def test_two_at_once_do_no_harm(jobdb: Command, tmp_path: Path) -> None:
     assert finished_texts(jobdb) == texts(lake)
 
 
-_DIES = """
-import os, sys
-from pathlib import Path
-left = int(sys.argv.pop(1))
-def counted(function):
-    def call(*given, **named):
-        global left
-        left -= 1
-        if left < 0:
-            os._exit(9)
-        return function(*given, **named)
-    return call
-os.fsync, os.replace = counted(os.fsync), counted(os.replace)
-Path.unlink = counted(Path.unlink)
-from cli.main import main
-main()
-"""
-
-
 def test_whenever_it_dies_each_row_is_there_once(jobdb: Command, tmp_path: Path) -> None:
     """A process ends at each of the steps that others may see; then one goes to its end."""
     lines = list(journal(40))
@@ -235,18 +158,7 @@ def test_whenever_it_dies_each_row_is_there_once(jobdb: Command, tmp_path: Path)
     lake = tmp_path / "lake"
     export(jobdb, lake)
     jobdb.ingest(lines)
-    words = [str(jobdb.db), "export", "--cluster=tuolumne", str(lake)]
-    for step in range(60):
-        done = subprocess.run(
-            [sys.executable, "-c", _DIES, str(step), "--db", *words],
-            cwd=ROOT, capture_output=True, check=False,
-        )  # fmt: skip
-        texts(lake)  # at any time, the manifest lists files that are whole
-        if done.returncode == 0:
-            break
-        assert done.returncode == 9, done.stderr
-    else:
-        pytest.fail("it never came to its end")
+    step = until_it_lives(jobdb, lake)
     assert step > 5
     assert finished_texts(jobdb) == texts(lake)
     left = {path.name for path in lake.rglob("*") if "part" in path.name}

@@ -20,8 +20,9 @@ __all__ = ["command", "lake_extra"]
 @db_option
 @click.option("--cluster", metavar="NAME", help="The cluster's, where the database has none.")
 @click.option("--verify", is_flag=True, help="Prove that what was exported is what is stored.")
+@click.option("--compact", is_flag=True, help="Then join what came late, and small files.")
 @click.argument("lake", metavar="DIR")
-def command(lake: str, cluster: str | None, verify: bool) -> int:
+def command(lake: str, cluster: str | None, verify: bool, compact: bool) -> int:
     """Export finished jobs and their events as Parquet files (extra `lake`).
 
     Again: what is new since, each row once, whatever stopped in between. DIR may have the
@@ -32,7 +33,7 @@ def command(lake: str, cluster: str | None, verify: bool) -> int:
     with lake_extra():
         from lake.export import export  # noqa: PLC0415
     with reading() as store:
-        manifest = export(store, Path(lake), cluster)
+        manifest = export(store, Path(lake), cluster, join=compact)
     say(f"{lake}: {manifest.cluster}: {manifest.events} events of {manifest.jobs} jobs, in "
         f"{len(manifest.files)} files")  # fmt: skip
     return 0

@@ -106,12 +106,16 @@ def _run() -> int:
     """Run the command; returns the exit status. Raises OutputFailed, and nothing else."""
     invocation = Invocation()
     try:
-        if sum(word.startswith("--db") for word in sys.argv) > 1:
+        words = sys.argv[1:]
+        if sum(word.startswith("--db") for word in words) > 1:
             from cli import several  # noqa: PLC0415 - few need it
 
-            if len((given := several.asked(sys.argv[1:])).paths) > 1:
+            given = several.asked(words)
+            if len(given.paths) > 1 and several.command_of(given) != several.BY_ITSELF:
                 return several.run(given)
-        return int(cli.main(standalone_mode=False, obj=invocation) or 0)
+            if len(given.paths) > 1:
+                words, invocation.databases = given.words, several.by_cluster(given.paths)
+        return int(cli.main(words, standalone_mode=False, obj=invocation) or 0)
     except OutputFailed:
         raise
     except click.exceptions.NoArgsIsHelpError as error:

@@ -20,12 +20,14 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Invocation:
     """What holds for a run of the program, whatever the command; click's ``ctx.obj``.
 
-    ``db``: the database that was named; None: by default. ``debug``: show where an unforeseen
+    ``db``: the database that was named; None: by default. ``databases``: several, by the names
+    of their clusters. ``debug``: show where an unforeseen
     exception was raised.
     """
 
     def __init__(self) -> None:
         self.db: str | None = None
+        self.databases: dict[str, str] = {}
         self.debug = False
 
 

@@ -23,10 +23,13 @@ import click
 from cli.output.csv_cells import harmless
 from cli.output.shown import shown
 
-__all__ = ["COMMANDS", "Asked", "asked", "run"]
+__all__ = ["BY_ITSELF", "COMMANDS", "Asked", "asked", "by_cluster", "command_of", "run"]
 
 COMMANDS = ("list", "nodes", "report", "sql")
 """What can be asked of several databases."""
+
+BY_ITSELF = "web"
+"""What opens several databases by itself."""
 
 _DB = "--db"
 _BARE = ("--no-header", "--suppress-header", "--stats-only")
@@ -57,13 +60,18 @@ def asked(words: Sequence[str]) -> Asked:
     return Asked(paths, rest)
 
 
+def command_of(given: Asked) -> str:
+    """Return the command that is to be run, "" where there is none."""
+    return next((word for word in given.words if not word.startswith("-")), "")
+
+
 def run(given: Asked) -> int:
     """Ask all databases, and print what they say; returns the highest exit status."""
-    command = next((word for word in given.words if not word.startswith("-")), "")
+    command = command_of(given)
     if command not in COMMANDS:
-        known = ", ".join(COMMANDS)
+        known = ", ".join((*COMMANDS, BY_ITSELF))
         raise click.UsageError(f"--db is given several times: {known} take that, {command} not")
-    names = _names(given.paths)
+    clusters = list(by_cluster(given.paths))
     program = [sys.executable, "-m", "flux_jobdb"]
     children = [
         subprocess.Popen(  # noqa: S603 - this program
@@ -76,7 +84,7 @@ def run(given: Asked) -> int:
     try:
         outputs = [child.stdout for child in children if child.stdout is not None]
         sys.stdout.flush()
-        for data in _merged(given.words, names, outputs):
+        for data in _merged(given.words, clusters, outputs):
             sys.stdout.buffer.write(data)
         return max(child.wait() for child in children)
     finally:
@@ -88,21 +96,21 @@ def run(given: Asked) -> int:
             child.wait()
 
 
-def _names(paths: Sequence[str]) -> list[str]:
-    """Return the cluster of each database; raises UsageError where two have the same."""
+def by_cluster(paths: Sequence[str]) -> dict[str, str]:
+    """Return databases by cluster, in order; raises UsageError where two have the same."""
     from eventstore.reading.cluster import cluster  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
 
-    names = []
+    found: dict[str, str] = {}
     for path in paths:
         with open_readonly(path) as store, store.snapshot() as db:
-            names.append(cluster(db) or Path(path).stem)
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise click.UsageError(
-            f"two of the databases are of {twice[0]}; leave one out, or name clusters by ingest"
-        )
-    return names
+            name = cluster(db) or Path(path).stem
+        if name in found:
+            raise click.UsageError(
+                f"two of the databases are of {name}; leave one out, or name clusters by ingest"
+            )
+        found[name] = path
+    return found
 
 
 def _merged(

@@ -3,6 +3,7 @@
 
 viewers.py   who asks: the token of a loopback address, or the user that a proxy names
 asking.py    one request's view of the database: whose, of which moment, for how long
+clusters.py  which databases are shown, and which of them a request asks
 pages/       what each page shows, one page a file; the metrics
 server/      routes, errors and headers; the sockets
 templates/   how it shows it
@@ -11,4 +12,4 @@ static/      style, the script of the pages, and the libraries of others (vendor
 Everything is read-only. Whose jobs are shown is decided in joblist/visibility.py.
 """
 
-__all__ = ["asking", "pages", "server", "viewers"]
+__all__ = ["asking", "clusters", "pages", "server", "viewers"]

@@ -56,6 +56,7 @@ class Asking:
         self, path: str, db: apsw.Connection, service: Service, viewer: Credential,
         at: float | None, counting: LockedCounting,
     ) -> None:  # fmt: skip
+        self.cluster = ""  # where several databases are shown
         self.path, self.db, self.viewer, self.at = path, db, viewer, at
         self.now = time.time() if at is None else at
         self._service, self._counting = service, counting

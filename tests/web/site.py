@@ -136,8 +136,13 @@ class Site:
 
 
 @contextmanager
-def site(path: str, *, private: bool = False, admins: tuple[str, ...] = ()) -> Iterator[Site]:
-    """Serve a database on a unix socket's terms; users are numbers here, 0 sees all."""
+def site(
+    path: str | Mapping[str, str], *, private: bool = False, admins: tuple[str, ...] = ()
+) -> Iterator[Site]:
+    """Serve a database, or several, on a unix socket's terms.
+
+    Users are numbers here, 0 sees all.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(viewers, "_userid", int)
         wanted = {"0", *admins}

@@ -2,13 +2,15 @@
 """Jobs by filters that stand in the address, so that an address is a question.
 
 A page ends with a key: when its last job became inactive, and its id. The next page begins
-behind it, however long the history is. Active jobs come first, all on the first pages.
+behind it, however long the history is. Active jobs come first, all on the first pages. Of
+several clusters, the active jobs come first, too, then those that ended last; a key has a part
+for each.
 """
 
 from __future__ import annotations
 
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cli.flux_jobs.filters import Filters, constraint
@@ -33,21 +35,27 @@ _RESULTS = {one.mask: one.name for one in RESULTS}
 _NAMES = sorted({one.key for one in (*STATES, *RESULTS)} | {"active", "pending", "running"})
 
 
-def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
+def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
-    found, key = matching(asking, given)
+    found, key = matching(askings, given)
     return {
         "jobs": found,
         "next": key,
         "given": {name: given.get(name, "") for name in FIELDS},
         "names": _NAMES,
-        "command": command(given),
+        "command": command(askings, given),
     }
 
 
-def rows(asking: Asking, given: Mapping[str, str]) -> list[dict[str, Any]]:
+def columns(askings: Sequence[Asking]) -> tuple[str, ...]:
+    """Return the columns for machines; `cluster` is the first where there are several."""
+    return ("cluster", *COLUMNS) if askings[0].cluster else COLUMNS
+
+
+def rows(askings: Sequence[Asking], given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the jobs of a page for machines: words for states, ids as text."""
-    return [{name: cell(job, name) for name in COLUMNS} for job in matching(asking, given)[0]]
+    names = columns(askings)
+    return [{name: cell(job, name) for name in names} for job in matching(askings, given)[0]]
 
 
 def cell(job: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
@@ -72,9 +80,37 @@ def user_name(userid: int) -> str:
 
 
 def matching(
-    asking: Asking, given: Mapping[str, str]
+    askings: Sequence[Asking], given: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the jobs of a page, and the key of the next one; raises ValueError."""
+    keys = given["after"].split(";") if given.get("after") else [""] * len(askings)
+    if len(keys) != len(askings):
+        raise ValueError("after: this page was of other clusters")
+    active: list[dict[str, Any]] = []
+    ended: list[dict[str, Any]] = []
+    more = False
+    for asking, key in zip(askings, keys, strict=True):
+        found, is_cut = _of_one(asking, {**given, "after": key})
+        more |= is_cut
+        for job in found:
+            job["cluster"] = asking.cluster
+            (ended if "t_inactive" in job else active).append(job)
+    ended.sort(key=lambda job: -job["t_inactive"])  # stable: each cluster's order stays
+    room = max(PAGE - len(active), 0)
+    more |= len(ended) > room
+    shown = [*active, *ended[:room]]
+    lasts = {job["cluster"]: _key_of(job) for job in shown}
+    following = [lasts.get(asking.cluster) or key or f"{_LATEST!r},0"
+                 for asking, key in zip(askings, keys, strict=True)]  # fmt: skip
+    return shown, ";".join(following) if more else None
+
+
+def _key_of(job: Mapping[str, Any]) -> str:
+    return f"{job.get('t_inactive', _LATEST)!r},{job['id']}"
+
+
+def _of_one(asking: Asking, given: Mapping[str, str]) -> tuple[list[dict[str, Any]], bool]:
+    """Return a cluster's jobs of a page, and whether more follow."""
     asked = _constraint(asking, given)
     since = _time(asking, given, "since") or 0.0
 
@@ -93,31 +129,35 @@ def matching(
         first = places[0] + 1 if places else 0
         shown, ended = [], jobs(_INACTIVE, behind, most=first + PAGE + 1)[first:]
     more = len(ended) > PAGE - len(shown)
-    shown = [*shown, *ended[: max(PAGE - len(shown), 0)]]
-    last = shown[-1] if shown else {}
-    return shown, f"{last.get('t_inactive', _LATEST)!r},{last.get('id', 0)}" if more else None
+    return [*shown, *ended[: max(PAGE - len(shown), 0)]], more
 
 
 _INACTIVE = {"states": ["inactive"]}
 _LATEST = 1e300  # the key of a page that ends with an active job
 
 
-def command(given: Mapping[str, str]) -> str:
+def command(askings: Sequence[Asking], given: Mapping[str, str]) -> str:
     """Return the command line that gives the same jobs."""
     options = {"user": "-u", "states": "-f", "queue": "-q", "name": "--name", "include": "-i",
                "since": "--since", "until": "--until"}  # fmt: skip
-    words = ["flux-jobdb list"]
+    words = ["flux-jobdb list", *databases(askings)]
     words += [] if given.get("user") else ["-A"]
     words += [] if given.get("states") else ["-a"]
     for name, option in options.items():
         if given.get(name):
-            words.append(f"{option} {_quoted(given[name])}")
+            words.append(f"{option} {quoted(given[name])}")
     if given.get("at"):
-        words.append(f"--as-of {_quoted(given['at'])}")
+        words.append(f"--as-of {quoted(given['at'])}")
     return " ".join(words)
 
 
-def _quoted(text: str) -> str:
+def databases(askings: Sequence[Asking]) -> list[str]:
+    """Return the options that name databases, where there are several."""
+    return [f"--db {quoted(asking.path)}" for asking in askings if asking.cluster]
+
+
+def quoted(text: str) -> str:
+    """Return a word for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

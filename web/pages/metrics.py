@@ -23,6 +23,7 @@ from projections.node_queries.present import nodes
 from projections.queries.job_stats import StateCounts, stats_now
 from projections.queries.store_counts import store_counts
 from projections.sql.functions import user_name
+from web.clusters import Clusters
 from web.pages.now import NODE_STATES, state_of
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,23 +49,45 @@ class Metric(NamedTuple):
     name: str
     kind: str
     help: str
-    samples: Iterable[Sample]
+    samples: list[Sample]
 
 
-def text(path: str, users: int = 0, counting: Counting | None = None) -> bytes:
+def text(path: str, users: int = 0) -> bytes:
     """Return the metrics of a database; ``flux_jobdb_up`` 0 alone where it cannot be read.
 
-    ``users``: name so many users, those who have most nodes now. ``counting``: what counted the
-    gaps of this database before.
+    ``users``: name so many users, those who have most nodes now.
     """
+    return _text(_found(path, users, Counting()))
+
+
+def text_of(clusters: Clusters, users: int) -> bytes:
+    """Return the metrics of each cluster, with a label `cluster` where there are several."""
+    found: dict[str, Metric] = {}
+    for name, path in clusters.paths.items():
+        with clusters.countings[name] as counting:
+            for metric in _found(path, users, counting):
+                of_all = found.setdefault(metric.name, metric._replace(samples=[]))
+                label = {"cluster": name} if clusters.names else {}
+                of_all.samples.extend(
+                    sample._replace(labels={**label, **sample.labels})
+                    for sample in metric.samples
+                )
+    return _text(found.values())
+
+
+def _found(path: str, users: int, counting: Counting) -> list[Metric]:
     try:
         with open_readonly(path) as store, store.snapshot() as db:
-            found = [_up(1.0), *_metrics(db, path, time.time(), counting or Counting())]
+            found = [_up(1.0), *_metrics(db, path, time.time(), counting)]
             if users > 0:
                 found.append(_of_users(db, min(users, MOST_USERS)))
-            return "".join(map(_written, found)).encode()
+            return found
     except (JobdbError, apsw.Error):
-        return _written(_up(0.0)).encode()
+        return [_up(0.0)]
+
+
+def _text(found: Iterable[Metric]) -> bytes:
+    return "".join(map(_written, found)).encode()
 
 
 def _up(value: float) -> Metric:
@@ -90,7 +113,8 @@ def _metrics(
     )  # fmt: skip
     yield Metric(
         "flux_jobdb_wait_seconds", "histogram",
-        "How long jobs waited from their submission until they ran, by queue.", _waits(db),
+        "How long jobs waited from their submission until they ran, by queue.",
+        list(_waits(db)),
     )  # fmt: skip
     states = [state_of(node) for node in nodes(db)]
     yield Metric(

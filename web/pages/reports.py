@@ -7,9 +7,10 @@ Who sees own jobs only gets the figures of own jobs only. The report of nodes na
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from cli.reports.figures import Sheet, sheet
+from cli.reports.figures import Cell, Heading, Sheet, sheet
 from joblist.visibility import own_users
 from projections.notation.timespec import parse_time
 from projections.reports.completeness import missing
@@ -18,6 +19,7 @@ from projections.reports.periods import BY, zone
 from projections.reports.questions import question
 from projections.reports.report import KEYS, Group, Question, Report, Row
 from web.asking import Asking
+from web.pages.jobs import databases, quoted
 
 MOST_ROWS = 3000
 """Rows that are shown; the command line has all."""
@@ -26,33 +28,41 @@ _UNITS = {"jobs": "jobs", "waits": "seconds", "usage": "node-seconds", "nodes": 
 """What the numbers of a picture count."""
 
 
-def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
+def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     kind, by, keys = _choices(given)
-    found, question_ = table(asking, given)
+    found = table(askings, given)
     cells = [[str(cell) if cell is not None else None for cell in row] for row in found.rows]
     report = KINDS[kind]
-    notes = []
-    if asking.sees_all:
-        notes = [report.note(asking.db, question_)]
-        lacking = missing(asking.db, asking.path, question_, asking.gap_counts())
-        notes += [f"incomplete: {lacking}"] if lacking else []
+    notes = [
+        f"{asking.cluster}: {note}" if asking.cluster else note
+        for asking in askings if asking.sees_all
+        for note in _notes(asking, report, _question(asking, given)) if note
+    ]  # fmt: skip
     return {
         "kind": kind, "by": by or "", "keys": keys, "kinds": tuple(KINDS), "bys": BY,
         "all_keys": KEYS, "headings": found.headings, "rows": cells[:MOST_ROWS],
-        "cut": len(cells) > MOST_ROWS, "notes": [note for note in notes if note],
-        "given": given, "command": _command(kind, by, keys, given), "chart": report.chart,
+        "cut": len(cells) > MOST_ROWS, "notes": notes,
+        "given": given, "command": _command(askings, given), "chart": report.chart,
     }  # fmt: skip
 
 
-def chart(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
+def _notes(asking: Asking, report: Report, asked: Question) -> Iterator[str]:
+    yield report.note(asking.db, asked)
+    lacking = missing(asking.db, asking.path, asked, asking.gap_counts())
+    yield f"incomplete: {lacking}" if lacking else ""
+
+
+def chart(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return the picture: periods, and a series of numbers for each group or column."""
     kind, by, keys = _choices(given)
-    found, _ = table(asking, given)
+    found = table(askings, given)
+    keys = ("cluster", *keys) if len(askings) > 1 else keys
     names = [heading.name for heading in found.headings]
     shown = _columns(kind, KINDS[kind])
     periods: dict[str, int] = {}
     series: dict[str, dict[int, float]] = {}
+    starts: dict[str, int] = {}
     for number, row in enumerate(found.rows):
         if number == MOST_ROWS:
             break
@@ -60,6 +70,7 @@ def chart(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
         group = " ".join("–" if cells[key] is None else str(cells[key]) for key in keys)
         x = str(cells["period"]) if by else group or "all"
         place = periods.setdefault(x, len(periods))
+        starts[x] = int(cells["from"] or 0) if by else 0
         for column in shown:
             name = " ".join(
                 filter(None, (group if by else "", column if len(shown) > 1 else ""))
@@ -67,33 +78,53 @@ def chart(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
             value = cells[column]
             figure = float(str(value)) if value is not None else 0.0
             series.setdefault(name or column, {})[place] = figure
+    order = sorted(periods, key=lambda x: starts[x])  # clusters begin at different times
     return {
-        "x": list(periods),
+        "x": order,
         "stack": kind in {"nodes", "jobs", "usage"},
         "line": kind == "waits",
         "unit": _UNITS[kind],
         "of_states": kind in {"nodes", "jobs"} and not keys,
         "series": [
-            {"name": name, "values": [values.get(place) for place in range(len(periods))]}
+            {"name": name, "values": [values.get(periods[x]) for x in order]}
             for name, values in series.items()
         ],
     }
 
 
-def table(asking: Asking, given: Mapping[str, str]) -> tuple[Sheet, Question]:
-    """Return the rows of a report; raises ValueError."""
+def table(askings: Sequence[Asking], given: Mapping[str, str]) -> Sheet:
+    """Return the rows of a report, cluster by cluster; raises ValueError."""
+    sheets = [_of_one(asking, given) for asking in askings]
+    if not askings[0].cluster:
+        return sheets[0]
+    rows = (_named(asking.cluster, one.rows)
+            for asking, one in zip(askings, sheets, strict=True))  # fmt: skip
+    headings = (Heading("cluster", is_figure=False), *sheets[0].headings)
+    return Sheet(headings, chain.from_iterable(rows))
+
+
+def _named(cluster: str, rows: Iterator[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
+    for row in rows:
+        yield cluster, *row
+
+
+def _of_one(asking: Asking, given: Mapping[str, str]) -> Sheet:
     kind, by, keys = _choices(given)
-    report = KINDS[kind]
-    until = parse_time(given["until"], now=asking.now) if given.get("until") else asking.now
-    since = parse_time(given["since"], now=asking.now) if given.get("since") else None
-    asked = question(
-        asking.db, keys, since=since, until=until, by=by, where=zone(given.get("tz") or None),
-        beginning=report.beginning,
-    )  # fmt: skip
+    report, asked = KINDS[kind], _question(asking, given)
     rows = report.rows(asking.db, asked)
     if not asking.sees_all and report.beginning is None:
         rows = _own(asking, report, asked)
-    return sheet(report, rows, keys, named=by is not None), asked
+    return sheet(report, rows, keys, named=by is not None)
+
+
+def _question(asking: Asking, given: Mapping[str, str]) -> Question:
+    kind, by, keys = _choices(given)
+    until = parse_time(given["until"], now=asking.now) if given.get("until") else asking.now
+    since = parse_time(given["since"], now=asking.now) if given.get("since") else None
+    return question(
+        asking.db, keys, since=since, until=until, by=by, where=zone(given.get("tz") or None),
+        beginning=KINDS[kind].beginning,
+    )  # fmt: skip
 
 
 def _own(asking: Asking, report: Report, asked: Question) -> Iterator[Row]:
@@ -130,12 +161,12 @@ def _choices(given: Mapping[str, str]) -> tuple[str, str | None, tuple[str, ...]
     return kind, by, keys
 
 
-def _command(kind: str, by: str | None, keys: tuple[str, ...], given: Mapping[str, str]) -> str:
-    words = [f"flux-jobdb report {kind}"]
+def _command(askings: Sequence[Asking], given: Mapping[str, str]) -> str:
+    kind, by, keys = _choices(given)
+    words = [f"flux-jobdb report {kind}", *databases(askings)]
     words += [f"--by {by}"] if by else []
     words += [f"--group {','.join(keys)}"] if keys else []
     for name in ("since", "until", "tz"):
         if given.get(name):
-            quoted = given[name].replace("'", "'\\''")
-            words.append(f"--{name} '{quoted}'")
+            words.append(f"--{name} {quoted(given[name])}")
     return " ".join(words)

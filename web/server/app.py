@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from errno import ENOENT
 from pathlib import Path
@@ -36,11 +36,13 @@ from joblist.protocol.errors import RpcError
 from joblist.visibility import Visibility
 from projections.notation.jobid import encode
 from projections.notation.timespec import format_duration
-from web.asking import Asking, LockedCounting, TooLong, asked
+from web.asking import Asking, TooLong
+from web.clusters import Clusters
 from web.pages import about, job, jobs, metrics, nodes, now, reports
 from web.viewers import COOKIE, Access, Refused, without_token
 
 Page = Callable[[Asking, Mapping[str, str]], dict[str, Any]]
+Joint = Callable[[Sequence[Asking], Mapping[str, str]], dict[str, Any]]
 HERE = Path(__file__).parent.parent
 HEADERS = {
     "Content-Security-Policy": (
@@ -59,26 +61,26 @@ _STATIC = {
 }  # fmt: skip
 
 
-def application(path: str, access: Access) -> ASGIApp:
-    """Return the application that shows the database ``path``."""
-    site = _Site(path, access)
+def application(paths: str | Mapping[str, str], access: Access) -> ASGIApp:
+    """Return the application that shows a database, or several: paths by cluster."""
+    site = _Site(Clusters({"": paths} if isinstance(paths, str) else paths), access)
     pages: dict[str, tuple[str, Page]] = {
         "/": ("now.html", now.page),
-        "/jobs": ("jobs.html", jobs.page),
         "/job/{jobid}": ("job.html", job.page),
         "/nodes": ("nodes.html", nodes.page),
         "/node/{host:path}": ("node.html", nodes.node),
-        "/reports": ("reports.html", reports.page),
         "/about": ("about.html", about.page),
     }
     data: dict[str, Page] = {
         "/data/nodemap": now.node_map,
         "/data/timeline": nodes.timeline,
-        "/data/report": reports.chart,
     }
-    routes = [Route(at, site.page(*what)) for at, what in pages.items()]
-    routes += [Route(at, site.data(make)) for at, make in data.items()]
+    routes = [Route(at, site.page(name, _of_one(make))) for at, (name, make) in pages.items()]
+    routes += [Route(at, site.data(_of_one(make))) for at, make in data.items()]
     routes += [
+        Route("/jobs", site.page("jobs.html", jobs.page, together=True)),
+        Route("/reports", site.page("reports.html", reports.page, together=True)),
+        Route("/data/report", site.data(reports.chart, together=True)),
         Route("/jobs.csv", site.text(_jobs_csv, "text/csv")),
         Route("/jobs.json", site.text(_jobs_json, "application/json")),
         Route("/report.csv", site.text(_report_csv, "text/csv")),
@@ -90,6 +92,11 @@ def application(path: str, access: Access) -> ASGIApp:
         exception_handlers={404: site.nothing_there, 405: site.only_get},
         middleware=[Middleware(_Headers), Middleware(GZipMiddleware, minimum_size=1000)],
     )
+
+
+def _of_one(make: Page) -> Joint:
+    """Return a page that is of one cluster."""
+    return lambda askings, given: make(askings[0], given)
 
 
 class _Headers:
@@ -113,11 +120,10 @@ class _Headers:
 
 
 class _Site:
-    """What routes share: the database, the rules, the templates."""
+    """What routes share: the databases, the rules, the templates."""
 
-    def __init__(self, path: str, access: Access) -> None:
-        self._path, self._access = path, access
-        self._counting = LockedCounting()
+    def __init__(self, clusters: Clusters, access: Access) -> None:
+        self._clusters, self._access = clusters, access
         self._templates = jinja2.Environment(
             autoescape=True,
             loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -132,34 +138,42 @@ class _Site:
             "result": lambda job: jobs.cell(job, "result"), "expected": now.expected,
         }  # fmt: skip
 
-    def page(self, template: str, make: Page) -> Callable[[Request], Response]:
-        """Return a route that shows a page."""
+    def page(
+        self, template: str, make: Joint, *, together: bool = False
+    ) -> Callable[[Request], Response]:
+        """Return a route that shows a page, of one cluster or of all ``together``."""
 
-        def answer(asking: Asking, given: Mapping[str, str], request: Request) -> Response:
-            context = make(asking, given)
-            first, last = asking.reach()
-            return self._render(
-                template, request, context | {"first": first, "last": last, "asking": asking}
-            )
+        def answer(
+            askings: Sequence[Asking], given: Mapping[str, str], request: Request
+        ) -> Response:
+            context = make(askings, given)
+            firsts, lasts = zip(*(asking.reach() for asking in askings), strict=True)
+            context |= {"first": min(filter(None, firsts), default=0.0), "last": max(lasts)}
+            context |= {"asking": askings[0], "together": together}
+            return self._render(template, request, context)
 
-        return self._guarded(answer)
+        return self._guarded(answer, together=together)
 
-    def data(self, make: Page) -> Callable[[Request], Response]:
+    def data(self, make: Joint, *, together: bool = False) -> Callable[[Request], Response]:
         """Return a route that gives what a picture is drawn from."""
         return self.text(
-            lambda asking, given: msgspec.json.encode(_drawn(make(asking, given))),
-            "application/json",
-        )
+            lambda askings, given: msgspec.json.encode(_drawn(make(askings, given))),
+            "application/json", together=together,
+        )  # fmt: skip
 
     def text(
-        self, make: Callable[[Asking, Mapping[str, str]], bytes], kind: str
+        self,
+        make: Callable[[Sequence[Asking], Mapping[str, str]], bytes],
+        kind: str,
+        *,
+        together: bool = True,
     ) -> Callable[[Request], Response]:
         """Return a route that gives a text for machines."""
 
-        def answer(asking: Asking, given: Mapping[str, str], _: Request) -> Response:
-            return Response(make(asking, given), media_type=kind, headers=_FRESH)
+        def answer(askings: Sequence[Asking], given: Mapping[str, str], _: Request) -> Response:
+            return Response(make(askings, given), media_type=kind, headers=_FRESH)
 
-        return self._guarded(answer)
+        return self._guarded(answer, together=together)
 
     def metrics(self, request: Request) -> Response:
         """Give the metrics: they count everybody's jobs, as job-stats does."""
@@ -173,8 +187,7 @@ class _Site:
         users = request.query_params.get("users", "0")
         if not users.isascii() or not users.isdigit():
             return self._say(request, 400, f"users={users!a:.100}: give a number of users")
-        with self._counting as counting:
-            found = metrics.text(self._path, int(users[:9]), counting)
+        found = metrics.text_of(self._clusters, int(users[:9]))
         return Response(found, media_type=metrics.KIND, headers=_FRESH)
 
     def nothing_there(self, request: Request, _: Exception) -> Response:
@@ -186,7 +199,10 @@ class _Site:
         return self._say(request, 405, "pages can be read, and nothing else")
 
     def _guarded(
-        self, answer: Callable[[Asking, Mapping[str, str], Request], Response]
+        self,
+        answer: Callable[[Sequence[Asking], Mapping[str, str], Request], Response],
+        *,
+        together: bool,
     ) -> Callable[[Request], Response]:
         """Return a route that answers who may ask, and says in a line what is wrong."""
 
@@ -196,10 +212,9 @@ class _Site:
                 if (address := without_token(request)) is not None:
                     return self._let_in(request, address)
                 given = {**request.query_params, **request.path_params}
-                at = given.get("at", "")
                 config = self._access.config
-                with asked(self._path, config, viewer, at, self._counting) as asking:
-                    return answer(asking, given, request)
+                with self._clusters.asked(config, viewer, given, together=together) as found:
+                    return answer(found, given, request)
             except EXPECTED as error:
                 return self._say(request, *_said(error))
 
@@ -227,8 +242,11 @@ class _Site:
         query = dict(request.query_params)
 
         def link(path: str, **changes: object) -> str:
-            """Return an address at the same moment; changes of None leave a member out."""
-            members = {"at": query.get("at"), **changes}
+            """Return an address at the same moment, of the same cluster.
+
+            Changes of None leave a member out.
+            """
+            members = {"at": query.get("at"), "cluster": query.get("cluster"), **changes}
             kept = {k: str(v) for k, v in members.items() if v not in {None, ""}}
             return quote(path) + (f"?{urlencode(kept)}" if kept else "")
 
@@ -238,8 +256,9 @@ class _Site:
             return link(request.url.path, **{**members, **changes})
 
         text = self._templates.get_template(template).render(
-            link=link, again=again, query=query, path=request.url.path, **context
-        )
+            link=link, again=again, query=query, path=request.url.path,
+            clusters=self._clusters.names, **context,
+        )  # fmt: skip
         return Response(text, status, _FRESH, "text/html")
 
 
@@ -300,19 +319,19 @@ def _static(request: Request) -> Response:
     return Response(path.read_bytes(), media_type=_KINDS[path.suffix], headers=headers)
 
 
-def _jobs_csv(asking: Asking, given: Mapping[str, str]) -> bytes:
+def _jobs_csv(askings: Sequence[Asking], given: Mapping[str, str]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(jobs.COLUMNS)
-    for row in jobs.rows(asking, given):
+    writer.writerow(jobs.columns(askings))
+    for row in jobs.rows(askings, given):
         writer.writerow([harmless(value) for value in row.values()])
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _jobs_json(asking: Asking, given: Mapping[str, str]) -> bytes:
-    return msgspec.json.encode(jobs.rows(asking, given))
+def _jobs_json(askings: Sequence[Asking], given: Mapping[str, str]) -> bytes:
+    return msgspec.json.encode(jobs.rows(askings, given))
 
 
-def _report_csv(asking: Asking, given: Mapping[str, str]) -> bytes:
-    found, _ = reports.table(asking, given)
+def _report_csv(askings: Sequence[Asking], given: Mapping[str, str]) -> bytes:
+    found = reports.table(askings, given)
     return "".join(report_csv.lines(found)).encode("utf-8", "replace")

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvicorn
@@ -22,11 +22,17 @@ MODE = 0o660
 
 
 def serve(
-    path: str, access: Access, *, uds: str | None, port: int, say: Callable[[str], None]
+    paths: str | Mapping[str, str],
+    access: Access,
+    *,
+    uds: str | None,
+    port: int,
+    say: Callable[[str], None],
 ) -> None:
-    """Serve until a signal comes; ``say`` gets the address when connections are taken.
+    """Serve a database, or several by their clusters, until a signal comes.
 
-    Without ``uds``, on 127.0.0.1 with a token. Raises StoreError where that cannot be.
+    ``say`` gets the address when connections are taken. Without ``uds``, it is on 127.0.0.1
+    with a token. Raises StoreError where that cannot be.
     """
     if uds is None:
         access = access._replace(token=secrets.token_urlsafe(24))
@@ -37,7 +43,7 @@ def serve(
         listener = _on_unix(uds)
         address = f"unix:{uds}"
     config = uvicorn.Config(
-        application(path, access), log_level="warning", access_log=False, lifespan="off",
+        application(paths, access), log_level="warning", access_log=False, lifespan="off",
         server_header=False, date_header=False, proxy_headers=False,
         timeout_keep_alive=5, limit_concurrency=100, timeout_graceful_shutdown=2,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from cli.database import database_path, reading
-from cli.options import db_option
+from cli.options import Invocation, db_option
 from cli.output.streams import say
 
 __all__ = ["command"]
@@ -39,7 +39,7 @@ def command(
     Prints one line with the address when it answers. On a port of the loopback interface, the
     address has a token, and whoever has it sees what you see. On a unix socket, a proxy that
     has authenticated the user names the user in a header; in private mode (of --config) users
-    see their own jobs.
+    see their own jobs. With --db several times, the pages show several clusters.
     """
     from eventstore.errors import StoreError  # noqa: PLC0415
     from joblist.config import Config, from_tables, read_tables  # noqa: PLC0415
@@ -59,6 +59,10 @@ def command(
         access = Access(settings, header, None, of(admins, groups))
     except KeyError as error:
         raise click.UsageError(f"--admin-group: {error.args[0]}") from error
-    with reading():  # views of another version are made now, not when somebody asks
-        path = database_path()
-    serve(path, access, uds=uds, port=port, say=say)
+    invocation = click.get_current_context().find_object(Invocation) or Invocation()
+    paths: str | dict[str, str] = invocation.databases or database_path()
+    for path in invocation.databases.values() or [database_path()]:
+        invocation.db = path
+        with reading():  # views of another version are made now, not when somebody asks
+            pass
+    serve(paths, access, uds=uds, port=port, say=say)

@@ -43,13 +43,14 @@ def check(store: Store, lake: Path, cluster: str) -> Iterator[str]:
     manifest = read(lake, cluster)
     with store.snapshot() as db:
         check_same(db, lake, manifest)
-        broken = list(_broken_files(lake, manifest))
+        broken = list(broken_files(lake, manifest))
         yield from broken
         if not broken:
             yield from _events(db, lake, manifest)
 
 
-def _broken_files(lake: Path, manifest: Manifest) -> Iterator[str]:
+def broken_files(lake: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield what is wrong with files that are listed, a line each."""
     for file in manifest.files:
         try:
             with open(lake / file.path, "rb") as opened:

@@ -10,11 +10,12 @@ counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from itertools import groupby
 from pathlib import Path
 
 import apsw
+import pyarrow as pa
 
 from eventstore.errors import StoreError
 from eventstore.reading import event_log
@@ -53,8 +54,10 @@ def export(store: Store, lake: Path, name: str | None, *, join: bool = False) ->
                 _Run(db, lake, manifest).run()
                 if join:
                     compact(db, lake, manifest)
-            except OSError as error:
-                raise StoreError(f"{lake}: {error.strerror or error}") from error
+            except (OSError, pa.ArrowException) as error:
+                raise StoreError(
+                    f"{lake}: {getattr(error, 'strerror', None) or error}"
+                ) from error
     return manifest
 
 
@@ -135,8 +138,8 @@ class _Run:
 
 
 def _day(time: float) -> str:
-    """Return the day of a time in UTC; what is no time of a calendar is of the first day."""
+    """Return the day of a time in UTC; beyond the calendar, its first or its last one."""
     try:
-        return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d")
+        return datetime.fromtimestamp(time, timezone.utc).date().isoformat()
     except (ValueError, OverflowError, OSError):
-        return "1970-01-01"
+        return (date.min if time < 0 else date.max).isoformat()

@@ -9,7 +9,9 @@ and what it has not is removed.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +22,14 @@ from eventstore.errors import Locked, StoreError
 
 _PART = "._part."
 """How a file's name begins before it is listed; engines leave out names with a dot in front."""
+TABLES = ("events", "notices", "jobs", "nodes")
 AMENDMENT = "-amendment"
 """How a file's name ends that has what came later for jobs of other files."""
+
+
+_PATH = re.compile(
+    r"(events|jobs|notices|nodes)/cluster=([^/]+)/day=[0-9-]{10}/(shard=\d+/)?\d+-\d+[a-z-]*\.parquet"
+)
 
 
 class File(msgspec.Struct, frozen=True):
@@ -50,7 +58,11 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """``seq``: up to which the store was exported: the last of ``batch``, with its digest."""
+    """``seq``: up to which the store was exported: the last of ``batch``, with its digest.
+
+    ``check``: SHA-256 of all the rest. A manifest that has lost a file of its list is not taken
+    for one, since the next run would remove that file.
+    """
 
     cluster: str
     version: int = 1
@@ -60,6 +72,7 @@ class Manifest(msgspec.Struct):
     jobs: int = 0
     events: int = 0
     files: list[File] = []
+    check: str = ""
 
     def of(self, table: str) -> list[File]:
         """Return the files of a table."""
@@ -80,17 +93,42 @@ def clusters(lake: Path) -> list[str]:
 
 
 def read(lake: Path, cluster: str) -> Manifest:
-    """Return the manifest of a cluster, an empty one where there is none; raises StoreError."""
+    """Return the manifest of a cluster, an empty one where there is nothing of it.
+
+    Raises StoreError: it is damaged, or lost.
+    """
     path = path_of(lake, cluster)
     try:
         found = _decode(path.read_bytes())
     except FileNotFoundError:
+        if any(not file.name.startswith(_PART) for file in _present(lake, cluster)):
+            raise StoreError(
+                f"{path}: it is lost; restore it, or remove the files of {cluster}"
+            ) from None
         return Manifest(cluster)
     except (OSError, msgspec.DecodeError) as error:
         raise StoreError(f"{path}: it cannot be read ({error}); restore it") from error
     if found.version != 1 or found.cluster != cluster:
         raise StoreError(f"{path}: it is no manifest of {cluster} of this version")
+    if found.check != _check_of(found) or not all(_is_ours(f, cluster) for f in found.files):
+        raise StoreError(f"{path}: it was changed, or is damaged; restore it")
     return found
+
+
+def _check_of(manifest: Manifest) -> str:
+    rest = msgspec.structs.replace(manifest, check="")
+    return hashlib.sha256(msgspec.json.encode(rest)).hexdigest()
+
+
+def _is_ours(file: File, cluster: str) -> bool:
+    found = _PATH.fullmatch(file.path)
+    return found is not None and found[2] == cluster
+
+
+def _present(lake: Path, cluster: str) -> Iterator[Path]:
+    """Yield the files of a cluster that are there, listed or not."""
+    for table in TABLES:
+        yield from (lake / table / f"cluster={cluster}").rglob("*.parquet")
 
 
 def replace(lake: Path, manifest: Manifest, old: Container[str], new: Iterable[File]) -> None:
@@ -103,6 +141,7 @@ def replace(lake: Path, manifest: Manifest, old: Container[str], new: Iterable[F
 
 def _write(lake: Path, manifest: Manifest) -> None:
     path = path_of(lake, manifest.cluster)
+    manifest.check = _check_of(manifest)
     aside = path.with_suffix(".part")
     with open(aside, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
@@ -140,11 +179,9 @@ def settle(lake: Path, manifest: Manifest) -> None:
     for path in listed:
         if not path.exists() and part_of(path).exists():
             os.replace(part_of(path), path)
-    for table in ("events", "notices", "jobs", "nodes"):
-        folder = lake / table / f"cluster={manifest.cluster}"
-        for path in folder.rglob("*.parquet"):
-            if path not in listed:
-                path.unlink()
+    for path in list(_present(lake, manifest.cluster)):
+        if path not in listed:
+            path.unlink()
     for folder in {path.parent for path in listed}:
         _sync_folder(folder)
 

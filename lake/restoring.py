@@ -26,7 +26,7 @@ from eventstore.maintenance.derived_rows import append_with_jobs
 from eventstore.reading.event_log import head
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import value
-from lake.checking import rows_of
+from lake.checking import broken_files, rows_of
 from lake.columns import notice_of, record_of
 from lake.manifest import Manifest
 
@@ -37,6 +37,8 @@ def restore(store: Store, lake: Path, manifest: Manifest) -> int:
     """Fill an empty store from a lake; returns the number of events. Raises StoreError."""
     if head(store.db):
         raise StoreError(f"{store.path}: it has events; name a new database for a lake")
+    for what in broken_files(lake, manifest):
+        raise StoreError(f"{lake}: {what}; nothing is stored")
     folder = Path(store.path).resolve().parent
     number, name = tempfile.mkstemp(dir=folder, prefix=".lake-")
     os.close(number)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -163,18 +161,4 @@ def test_whenever_it_dies_each_row_is_there_once(jobdb: Command, tmp_path: Path)
     assert finished_texts(jobdb) == texts(lake)
     left = {path.name for path in lake.rglob("*") if "part" in path.name}
     assert set() == left
-    export(jobdb, lake, "--verify")
-
-
-def test_killed_at_any_moment(jobdb: Command, tmp_path: Path) -> None:
-    lines, lake = list(journal(400)), tmp_path / "lake"
-    choice = random.Random(7)
-    for part in range(6):
-        jobdb.ingest(lines[: len(lines) * (part + 1) // 6])
-        process = jobdb.start("export", "--cluster=tuolumne", str(lake))
-        time.sleep(choice.uniform(0.05, 0.6))
-        process.kill()
-        process.communicate()
-    export(jobdb, lake)
-    assert finished_texts(jobdb) == texts(lake)
     export(jobdb, lake, "--verify")

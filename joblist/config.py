@@ -4,7 +4,7 @@
     [job-list]   dbpath, purge ("keep" or "follow"), synchronous ("normal" or "full"),
                  max_comparisons (0: no limit), network_filesystem, sql (who may ask in SQL:
                  "off", "owner" or "users"), nodes (whether the resource journal is
-                 followed), and the bounds of protocol/budgets.py
+                 followed), cluster (its name), and the bounds of protocol/budgets.py
     [access]     private-mode
     [queues]     the names are listed by job-stats even before a job used them
 
@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from eventstore.errors import JobdbError
+from eventstore.errors import JobdbError, StoreError
+from eventstore.reading.cluster import check_name
 from eventstore.storage.connection import SYNCHRONOUS
 from joblist.protocol.budgets import Budgets, table
 
@@ -32,7 +33,7 @@ _T = TypeVar("_T")
 _BOUNDS = tuple(bound.name for bound in table())
 SETTINGS = (
     "dbpath", "purge", "synchronous", "max_comparisons", "network_filesystem", "sql", "nodes",
-    *_BOUNDS,
+    "cluster", *_BOUNDS,
 )  # fmt: skip
 """What may be given as an argument of the module: the members of [job-list]."""
 _PURGE = ("keep", "follow")
@@ -56,6 +57,7 @@ class Config:
     queues: tuple[str, ...] = ()
     sql: str = "off"
     nodes: bool = True
+    cluster: str | None = None
     budgets: Budgets = field(default_factory=Budgets)
 
 
@@ -75,8 +77,17 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
         queues=tuple(_table(tables, "queues")),
         sql=_choice(own, "job-list.sql", _SQL),
         nodes=_get(own, "job-list.nodes", bool, True),
+        cluster=_cluster(own),
         budgets=_budgets(own),
     )
+
+
+def _cluster(own: Mapping[str, Any]) -> str | None:
+    name: str | None = _get(own, "job-list.cluster", str, None)
+    try:
+        return name if name is None else check_name(name)
+    except StoreError as error:
+        raise ConfigError(f"job-list.cluster: {error}") from error
 
 
 def _budgets(own: Mapping[str, Any]) -> Budgets:

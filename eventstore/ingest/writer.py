@@ -123,3 +123,11 @@ class Writer:
         if rows.records or rows.rejects:
             number = rows.finish(self._payloads, self.source, self._clock())
             self._unit.apply(db, number, rows.records)
+
+
+def name_cluster(store: Store, name: str, *participants: Participant) -> None:
+    """Name the cluster of a database that has no name; raises StoreError for another one."""
+    if is_new(store.db, store.path, check_name(name)):
+        writer = Writer(store, f"--cluster {name}", *participants)
+        writer.name_cluster(name)
+        writer.close()

@@ -11,6 +11,7 @@ from errno import EINVAL, EIO
 
 from eventstore.errors import JobdbError
 from eventstore.ingest.counts import Counts
+from eventstore.ingest.writer import name_cluster
 from joblist.broker.instance import Instance
 from joblist.broker.serving import Serving, source_name
 from joblist.broker.settings import Settings
@@ -42,8 +43,11 @@ def record(instance: Instance, views: Views, boot: str | None = None) -> Counts:
     """Store what the journals say until that of jobs ends; returns what they brought.
 
     ``boot`` names the broker's boot if the instance's attribute is not to be used. Raises
-    OSError, or StoreError if the store cannot take a source.
+    OSError, or StoreError if the store cannot take a source, or is another cluster's.
     """
+    config = from_tables(instance.tables())
+    if config.cluster is not None:
+        name_cluster(views.store, config.cluster, views)
     source = Source(
         source_name(instance),
         boot or instance.attribute("broker.uuid"),
@@ -51,8 +55,7 @@ def record(instance: Instance, views: Views, boot: str | None = None) -> Counts:
         reconnect=False,
     )
     follower = Follower(instance, views.store, source, (views,))
-    nodes = from_tables(instance.tables()).nodes
-    resources = ResourceFollower(instance, follower.take) if nodes else None
+    resources = ResourceFollower(instance, follower.take) if config.nodes else None
     try:
         instance.purges(follower.take)
         follower.start()

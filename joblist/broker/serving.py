@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from errno import EAGAIN
 
 from eventstore.errors import JobdbError
+from eventstore.ingest.writer import name_cluster
 from eventstore.storage.connection import HURRIED, Store, create_or_open
 from joblist.broker.instance import Instance
 from joblist.broker.settings import Settings, database
@@ -53,7 +54,10 @@ class Serving:
         self._reopening = instance.timer(self._reopen)
 
     def start(self) -> None:
-        """Begin to serve; raises StoreError if the database cannot be used."""
+        """Begin to serve; raises StoreError if the database cannot be used.
+
+        So is one that is of another cluster than the configuration names.
+        """
         self._open()
 
     def handle(self, message: Message) -> None:
@@ -109,6 +113,8 @@ class Serving:
         names = refresh(views)  # of what has come meanwhile
         if names:
             self._tell_rebuilt(names)
+        if config.cluster is not None:
+            name_cluster(self._store, config.cluster, views)
         self._live = Live(
             self._instance,
             views,

@@ -72,7 +72,9 @@ def test_the_settings_shown_are_the_settings(tmp_path: Path) -> None:
     (block,) = re.findall(r"\n\n((?:    .+\n|\n)+)\n\| setting", page)
     (tmp_path / "config.toml").write_text(textwrap.dedent(block), "utf-8")
     config = from_tables(read_tables(str(tmp_path / "config.toml")))
-    assert Config(dbpath="/var/lib/flux/jobdb.sqlite") == config  # the rest are defaults
+    assert (
+        Config(dbpath="/var/lib/flux/jobdb.sqlite", cluster="tuolumne") == config
+    )  # the rest are defaults
     described = re.findall(r"^\| `([\w-]+)` \|", page.partition("\n## What")[0], re.MULTILINE)
     assert {*SETTINGS, "private-mode"} == set(described)
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cli.input.journal_files import JournalFile
     from cli.input.stop_signals import StopSignals
     from eventstore.ingest.writer import Writer
-    from eventstore.storage.connection import Store
-    from projections.engine.views import Views
 
 __all__ = ["command"]
 
@@ -93,10 +91,11 @@ class _Ingest:
 
     def store(self, inputs: list[JournalFile], boot: str | None, cluster: str | None) -> None:
         """Store what inputs hold, until a signal comes."""
-        from eventstore.ingest.writer import Writer  # noqa: PLC0415
+        from eventstore.ingest.writer import Writer, name_cluster  # noqa: PLC0415
 
         with writing() as (store, views), self._stop:
-            _name(store, views, cluster)
+            if cluster is not None:
+                name_cluster(store, cluster, views)
             for source in inputs:
                 writer = Writer(store, source.name, views, boot=boot)
                 self.attempt(lambda: self._store(source, writer))  # noqa: B023 - called here
@@ -139,21 +138,11 @@ class _Ingest:
         return REJECTED if self.total.rejected or self._lost else 0
 
 
-def _name(store: Store, views: Views, cluster: str | None) -> None:
-    """Name the cluster of a database that has no name; raises StoreError for another one."""
-    from eventstore.ingest.writer import Writer  # noqa: PLC0415
-    from eventstore.reading.cluster import check_name, is_new  # noqa: PLC0415
-
-    if cluster is not None and is_new(store.db, store.path, check_name(cluster)):
-        writer = Writer(store, f"--cluster {cluster}", views)
-        writer.name_cluster(cluster)
-        writer.close()
-
-
 def _restore(files: tuple[str, ...], cluster: str | None) -> int:
     """Make a new database of a lake's files; raises StoreError."""
     from cli.commands.store.export import lake_extra  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415
+    from eventstore.ingest.writer import name_cluster  # noqa: PLC0415
     from eventstore.storage.connection import create_or_open  # noqa: PLC0415
 
     with lake_extra():
@@ -171,7 +160,7 @@ def _restore(files: tuple[str, ...], cluster: str | None) -> int:
     with create_or_open(database_path()) as store:
         events = restore(store, lake, manifests.read(lake, cluster))
     with writing() as (store, views):  # which makes the views
-        _name(store, views, cluster)
+        name_cluster(store, cluster, views)
     say(f"{lake}: {events} events new", err=True)
     return 0
 
@@ -179,11 +168,13 @@ def _restore(files: tuple[str, ...], cluster: str | None) -> int:
 def _record(boot: str | None, cluster: str | None) -> int:
     """Record the live journal of the enclosing instance."""
     from cli.instance import connected  # noqa: PLC0415
+    from eventstore.ingest.writer import name_cluster  # noqa: PLC0415
     from joblist.broker.entry import record  # noqa: PLC0415
 
     link = connected()
     with writing() as (store, views):
-        _name(store, views, cluster)
+        if cluster is not None:
+            name_cluster(store, cluster, views)
         total = record(link, views, boot)
         say(_summary(total), err=True)
     return REJECTED if total.rejected else 0

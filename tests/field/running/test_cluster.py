@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 import flux_jobdb
+from eventstore.errors import StoreError
 from eventstore.maintenance.recover import recover
+from eventstore.reading.cluster import cluster
+from eventstore.storage.connection import create_or_open, open_readonly
+from joblist.broker import entry
+from projections.engine.views import Views
 from tests.support.command import Command
+from tests.support.fake_bus import SENTINEL, Instance, backlog, life
 from tests.support.journal_generator import journal
 
 LINES = b"\n".join(journal(5))
@@ -57,3 +63,51 @@ def test_a_backup_that_is_recovered_has_it(jobdb: Command, tmp_path: Path) -> No
     assert head == done.head.hex()
     other = Command(tmp_path, "new.sqlite")
     assert "elcap" == other.stats()["cluster"]
+
+
+def instance_of(name: str | None, folder: Path) -> Instance:
+    """Return an instance whose configuration names its cluster; one job has ended in it."""
+    found = Instance({"job-list": {"cluster": name} if name else {}}, rundir=str(folder))
+
+    def script() -> None:
+        for line in (backlog(life(1)), SENTINEL):
+            found.arrived(line)
+        found.pass_time(1)
+
+    found.script = script
+    return found
+
+
+def record(jobdb: Command, instance: Instance) -> int:
+    with create_or_open(str(jobdb.db)) as store:
+        return entry.record(instance, Views(store)).new
+
+
+def test_an_instance_tells_its_cluster(jobdb: Command) -> None:
+    """Recorded by `ingest` or by the module, it gets into no database of another cluster."""
+    assert 0 < record(jobdb, instance_of("tuolumne", jobdb.folder))
+    assert "tuolumne" == jobdb.stats()["cluster"]
+    before = jobdb("events").out
+    with pytest.raises(StoreError, match="its cluster is tuolumne, not elcap"):
+        record(jobdb, instance_of("elcap", jobdb.folder))
+    jobdb("ingest", "--cluster", "tuolumne", "-", stdin=b"")
+    for name in ("tuolumne", None):
+        assert 0 == record(jobdb, instance_of(name, jobdb.folder))
+    assert before == jobdb("events").out
+    jobdb("verify")
+
+
+def test_the_module_does_not_serve_from_a_database_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "jobdb.sqlite"
+    entry.run(instance_of("tuolumne", tmp_path))
+    with open_readonly(str(path)) as store, store.snapshot() as db:
+        assert "tuolumne" == cluster(db)
+    for _ in range(2):  # it knows itself again
+        entry.run(instance_of("tuolumne", tmp_path))
+    other = instance_of("elcap", tmp_path)
+    with pytest.raises(OSError, match="its cluster is tuolumne, not elcap"):
+        entry.run(other)
+    assert "its cluster is tuolumne, not elcap" in other.logged[0]
+    wrong = instance_of("a b", tmp_path)
+    with pytest.raises(OSError, match=r"job-list\.cluster"):
+        entry.run(wrong)

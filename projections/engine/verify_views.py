@@ -24,11 +24,12 @@ from projections.engine.left_behind import Failures, failed
 from projections.engine.rebuild_workers import Shard, Step, Workers
 from projections.engine.row_deltas import ViewTables
 from projections.engine.views import FOLD, save_states, stale, version_of
+from projections.node_views.keeper import TEMPORARY
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) events."""
 
-_PREFIX = "temp.check_"
+_PREFIX = f"{TEMPORARY}check_"
 _CHUNK = 100_000  # events: jobs that begin and end in one chunk are made once
 _INDEX = re.compile(r"INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
 _REMEDY = "run `flux-jobdb rebuild`"

@@ -321,7 +321,8 @@ def first_fault(db: apsw.Connection) -> str | None:
     """Return the first fault of the views' checkpoints; None if there is none."""
     head = event_log.head(db)
     for view in stored_views(db).values():
-        if view.checkpoint > head:
+        is_current = view.name == FOLD and view.version == str(FOLD_VERSION)
+        if view.checkpoint > head or (is_current and view.checkpoint < head):
             return f"projection {view.name}: at seq {view.checkpoint}, events end at {head}"
     for status in overview(db):
         if status.state == "behind":

@@ -10,7 +10,7 @@ history.sql      its query
 time_by_state.py   for how long nodes were in each state
 time_by_state.sql  its queries
 around_job.py    what became of a job's nodes
-settle.py        storing sums by hour
+settle.py        storing sums by hour, and whether the stored ones are right
 status.py        what Flux's resource.status answered
 status.sql       its queries
 """

@@ -13,16 +13,30 @@ from math import isfinite
 
 import apsw
 
-from eventstore.storage.sql import statements, value
+from eventstore.storage.sql import fetch, statements, value
 
 SQL = statements(__file__)
 
 
 def settled(db: apsw.Connection) -> int:
     """Return up to before which hour since the epoch all sums are stored; 0: none is."""
-    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'node_settled'") is None:
-        return 0
-    return int(value(db, "SELECT hour FROM node_settled") or 0)
+    return int(value(db, "SELECT min(hour) FROM node_settled") or 0) if _exist(db) else 0
+
+
+def marks(db: apsw.Connection) -> int:
+    """Return how many rows say up to which hour: one, or none."""
+    return int(value(db, "SELECT count(*) FROM node_settled")) if _exist(db) else 0
+
+
+def outside(db: apsw.Connection, first: int, end: int) -> list[int]:
+    """Return an hour outside [first, end) of which sums are stored, if there is one."""
+    rows = fetch(db, SQL["outside"], (first, end)) if _exist(db) else []
+    return [hour for (hour,) in rows]
+
+
+def _exist(db: apsw.Connection) -> bool:
+    """Whether any sums were ever stored: the tables are made then."""
+    return value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'node_settled'") is not None
 
 
 def store(db: apsw.Connection, sums: Iterable[tuple[int, Sequence[int]]], until: int) -> None:

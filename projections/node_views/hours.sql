@@ -18,3 +18,7 @@ CREATE TABLE IF NOT EXISTS node_settled (hour INTEGER NOT NULL);
 -- name: add
 INSERT INTO node_hour (hour, allocated, idle, drained, offline, torpid, excluded, unknown)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: outside
+-- An hour outside [?, ?).
+SELECT hour FROM node_hour WHERE hour < ? OR hour >= ? LIMIT 1;

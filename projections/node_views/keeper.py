@@ -20,6 +20,8 @@ from projections.node_views.fold import Fold
 from projections.node_views.log import FOLDED, Input, first_status, has_status, last_restart
 
 SCHEMA = script(__file__, "schema.sql")
+TEMPORARY = "temp."
+"""Begins the prefix of tables that are compared with the stored ones."""
 
 
 class Keeper:
@@ -67,7 +69,7 @@ def fill(db: apsw.Connection, prefix: str) -> None:
     """Fill the tables with this prefix from all notices."""
     fold = Fold(db, prefix)
     fold.run_all()
-    if not db.readonly("main"):
+    if not prefix.startswith(TEMPORARY):  # those of a comparison replace none
         hours.lower(db, 0.0)
 
 

@@ -121,6 +121,7 @@ def _views_fault(
     from eventstore.errors import translated  # noqa: PLC0415
     from projections.engine.verify_views import differing  # noqa: PLC0415
     from projections.engine.views import first_fault  # noqa: PLC0415
+    from projections.node_queries import settle  # noqa: PLC0415
 
     with translated(store.path):
         # The recomputed views, which the stored ones are compared with, may be large.
@@ -135,4 +136,5 @@ def _views_fault(
                 advance(done, total)
                 heed()
 
-            return differing(db, heeding, path=store.path, processes=processes)
+            fault = differing(db, heeding, path=store.path, processes=processes)
+        return fault or settle.differing(db)

@@ -79,10 +79,7 @@ def test_all_states_add_up_and_are_those_of_the_nodes(recording: NodeRecording) 
 
 
 @by_name
-def test_stored_sums_change_no_answer(
-    recording: NodeRecording, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An hour is as long as a few seconds here, so that the recordings have many."""
+def test_stored_sums_change_no_answer(recording: NodeRecording) -> None:
     store, views = new_store()
     list(recording.on_the_way(store, views))
     db = store.db

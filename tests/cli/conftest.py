@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""A job database and a flux-accounting database, for the tests of the accounting feed."""
+"""Fixtures: the time of New York; a job database and a flux-accounting database."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,3 +52,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have local time be that of New York, with its two changes a year."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+        time.tzset()
+        yield
+    time.tzset()

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Fields of `list` against flux-jobs(1) and flux-core's t2800-jobs-cmd.t."""
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +9,7 @@ from cli.flux_jobs.fields import JobInfo, attributes, field, heading, user_names
 
 NOW = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
 
-
-@pytest.fixture(autouse=True)
-def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("new_york")
 
 
 def job(**attrs: Any) -> JobInfo:

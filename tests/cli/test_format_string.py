@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Formats of `list` against flux-jobs(1), OUTPUT FORMAT, and flux-core's t2800-jobs-cmd.t."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,14 +13,7 @@ from cli.flux_jobs.format_string import OutputFormat
 HEADINGS = {"a": "A", "b": "LONGER", "t": "TIME", "d.e": "DOTTED"}
 MOMENT = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
 
-
-@pytest.fixture(autouse=True)
-def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("new_york")
 
 
 def parse(text: str, *, sort: str = "") -> OutputFormat:

@@ -3,8 +3,6 @@
 
 import json
 import sys
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,14 +19,7 @@ else:
 
 MOMENT = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
 
-
-@pytest.fixture(autouse=True)
-def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("new_york")
 
 
 def test_named_formats() -> None:

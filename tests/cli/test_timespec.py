@@ -4,8 +4,6 @@
 import math
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -21,14 +19,7 @@ def utc(text: str) -> float:
 
 NOW = utc("2021-06-10T12:30:15.500")  # 08:30:15 on a Thursday in New York
 
-
-@pytest.fixture(autouse=True)
-def _new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("new_york")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from joblist.protocol import jansson
 from joblist.protocol.payload import PayloadError, loads
 from projections.formats.json_text import dumps
+from tests.support.strategies import json_objects
 
 
 def outcome(function: Callable[..., object], *args: object) -> object:
@@ -248,27 +249,13 @@ def test_megabytes_are_accepted() -> None:
     assert {"a": text} == loads(dumps({"a": text}))
 
 
-# Few characters, but all that matter; the first use of all of Unicode would take seconds.
-LETTERS = 'ab0"\\/\b\n\x01\x0b\x1f\x7f\x85é\u2028\ud7ff\ue000\uffff\U0001f600\U0010ffff'
-texts = st.text(LETTERS + "\0", max_size=12)
-names = st.text(LETTERS, max_size=6)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
-    max_leaves=10,
-)
-objects = st.dictionaries(names, values, max_size=4)
 fragments = st.sampled_from(
     [bytes([byte]) for byte in b'{}[]:,"\\/-+.eE019 \n\x00\x1fun\xc3\xa9\xff']
     + [rb"\u0000", rb"\ud83d", rb"\ude00", b"null", b'"a":', b"1" * 19, b"1e999", b"NaN"]
 )
 
 
-@given(objects)
+@given(json_objects)
 @settings(deadline=None, max_examples=50)
 def test_the_exact_way_reads_the_same(obj: dict[str, object]) -> None:
     text = dumps(obj)
@@ -282,7 +269,9 @@ def test_any_bytes_give_an_object_or_an_error(payload: bytes) -> None:
     assert isinstance(outcome(loads, payload), (dict, str))
 
 
-@given(objects, st.lists(st.tuples(st.integers(0, 200), fragments), min_size=1, max_size=3))
+@given(
+    json_objects, st.lists(st.tuples(st.integers(0, 200), fragments), min_size=1, max_size=3)
+)
 @settings(deadline=None, max_examples=150)
 def test_both_ways_agree_on_damaged_texts(
     obj: dict[str, object], damages: list[tuple[int, bytes]]
@@ -305,7 +294,7 @@ pieces = st.lists(
 ).map(b"".join)
 
 
-@given(objects, st.lists(st.tuples(st.integers(0, 200), pieces), max_size=2))
+@given(json_objects, st.lists(st.tuples(st.integers(0, 200), pieces), max_size=2))
 @settings(deadline=None, max_examples=60)
 def test_both_ways_agree_where_care_is_needed(
     obj: dict[str, object], damages: list[tuple[int, bytes]]

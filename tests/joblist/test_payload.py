@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from joblist.protocol.payload import (
     PayloadError,
@@ -24,6 +23,7 @@ from joblist.protocol.payload import (
     unpack,
 )
 from projections.formats.json_text import dumps
+from tests.support.strategies import json_objects
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "recordings"
 QUERIES = sorted(RECORDINGS.glob("*/queries.jsonl.gz"))
@@ -148,23 +148,7 @@ def test_the_first_error_is_reported(payload: bytes, expected: object) -> None:
     assert expected == outcome(list_request, payload)
 
 
-# Few characters, but all that matter; the first use of all of Unicode would take seconds.
-LETTERS = 'ab0"\\/\b\n\x01\x0b\x1f\x7f\x85é\u2028\ud7ff\ue000\uffff\U0001f600\U0010ffff'
-texts = st.text(LETTERS + "\0", max_size=12)
-names = st.text(LETTERS, max_size=6)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
-    max_leaves=10,
-)
-objects = st.dictionaries(names, values, max_size=4)
-
-
-@given(objects)
+@given(json_objects)
 @settings(deadline=None)
 def test_what_is_written_is_read_again(obj: dict[str, object]) -> None:
     assert repr(obj) == repr(loads(dumps(obj)))

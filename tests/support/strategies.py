@@ -25,6 +25,22 @@ json_values = st.recursive(
 )
 _OBJECTS = st.dictionaries(_TEXT, json_values, max_size=3)
 
+# Few characters, but all that matter; the first use of all of Unicode would take seconds.
+_LETTERS = 'ab0"\\/\b\n\x01\x0b\x1f\x7f\x85é\u2028\ud7ff\ue000\uffff\U0001f600\U0010ffff'
+_NAMES = st.text(_LETTERS, max_size=6)
+_TEXTS = st.text(_LETTERS + "\0", max_size=12)
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=10,
+)
+json_objects = st.dictionaries(_NAMES, _VALUES, max_size=4)
+"""What jansson can read and write: integers of 64 bits, names without NUL."""
+
 QUEUES = ("batch", "debug", "ü")
 NAMES = ("a", "sleep", "naïve run", "")
 USERS = (0, 1000, 1001, 4294967294)

@@ -185,20 +185,24 @@ def test_batches_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 3 == len(module.ids())
 
 
+def choke_on(patch: pytest.MonkeyPatch, bad: bytes, error: Exception) -> None:
+    """Have the program fail on one line, and take the others."""
+    take_all = Intake.take_all
+
+    def choking(intake: Intake, lines: Sequence[bytes]) -> None:
+        if bad in lines:
+            raise error
+        take_all(intake, lines)
+
+    patch.setattr(Intake, "take_all", choking)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("oh"), Unfit("too big")])
 def test_what_cannot_be_stored_is_kept_as_a_reject(
     module: Module, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    take_all = Intake.take_all
     bad = life(7, 7000.0)[0]
-
-    def choking(intake: Intake, lines: Sequence[bytes]) -> None:
-        for line in lines:
-            if line == bad:
-                raise error
-        take_all(intake, lines)
-
-    monkeypatch.setattr(Intake, "take_all", choking)
+    choke_on(monkeypatch, bad, error)
     module.feed(*life(2, 2000.0), bad, *life(3, 3000.0))
     assert [3, 2, 1] == module.ids()
     ((data, reason),) = fetch(module.store.db, "SELECT data, reason FROM reject")
@@ -226,15 +230,8 @@ def test_who_waits_is_answered_although_another_line_cannot_be_stored(
     module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch is repeated line by line then, and the last line brings nobody's event."""
-    take_all, bad = Intake.take_all, life(9, 9000.0)[0]
-
-    def choking(intake: Intake, lines: Sequence[bytes]) -> None:
-        for line in lines:
-            if line == bad:
-                raise ZeroDivisionError
-        take_all(intake, lines)
-
-    monkeypatch.setattr(Intake, "take_all", choking)
+    bad = life(9, 9000.0)[0]
+    choke_on(monkeypatch, bad, ZeroDivisionError())
     lines = life(7, 7000.0)
     module.feed(*lines[:3])
     asked = module.ask("list-id", {"id": 7, "attrs": ["state"], "state": RUN})

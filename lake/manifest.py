@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from eventstore.errors import Locked, StoreError
+from eventstore.storage.files import sync
 
 _PART = "._part."
 """How a file's name begins before it is listed; engines leave out names with a dot in front."""
@@ -145,9 +146,9 @@ def _write(lake: Path, manifest: Manifest) -> None:
     aside = path.with_suffix(".part")
     with open(aside, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-        _sync(file.fileno())
+        os.fsync(file.fileno())
     os.replace(aside, path)
-    _sync_folder(path.parent)
+    sync(str(path.parent))
 
 
 @contextmanager
@@ -183,16 +184,4 @@ def settle(lake: Path, manifest: Manifest) -> None:
         if path not in listed:
             path.unlink()
     for folder in {path.parent for path in listed}:
-        _sync_folder(folder)
-
-
-def _sync(number: int) -> None:
-    os.fsync(number)
-
-
-def _sync_folder(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+        sync(str(folder))

@@ -101,17 +101,9 @@ def _of_the_copy(part: str) -> Iterator[None]:
 
 def _publish(part: str, to: str) -> None:
     """Give the file its name, and sync both; raises StoreError if the name is taken."""
-    _sync(part)
+    files.sync(part)
     try:
         os.link(part, to)
     except FileExistsError as error:
         raise StoreError(f"{to}: exists already; name a new file") from error
-    _sync(str(Path(to).resolve().parent))
-
-
-def _sync(path: str) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    files.sync(str(Path(to).resolve().parent))

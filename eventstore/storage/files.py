@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Makes files with the right permissions: the database, and whatever belongs to it.
+"""Makes files with the right permissions, and lasting: the database, and what belongs to it.
 
 The database holds everybody's jobspecs, so that a new one is for its owner alone, whatever the
 umask. A file that belongs to a database (locks, cursors) gets the mode, owner and group of that
@@ -38,6 +38,15 @@ def create_new(path: str, like: str | None = None) -> None:
             _inherit(file, like)
     finally:
         os.close(file)
+
+
+def sync(path: str) -> None:
+    """Have a file, or a folder's list of files, survive a loss of power. Raises OSError."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _inherit(file: int, like: str) -> None:

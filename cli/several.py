@@ -32,7 +32,9 @@ BY_ITSELF = "web"
 """What opens several databases by itself."""
 
 _DB = "--db"
-_BARE = ("--no-header", "--suppress-header", "--stats-only")
+_STATS = "--stats-only"
+_HELP = ("-h", "--help")
+_BARE = ("--no-header", "--suppress-header", _STATS)
 """Options with which a table has no heading; -n is one too, also among others (-Aan)."""
 
 
@@ -44,7 +46,7 @@ class Asked(NamedTuple):
 
 
 def asked(words: Sequence[str]) -> Asked:
-    """Take `--db` out of a command line."""
+    """Take `--db` out of a command line; who asks for help asks no database."""
     paths: list[str] = []
     rest: list[str] = []
     pending = iter(words)
@@ -57,7 +59,7 @@ def asked(words: Sequence[str]) -> Asked:
             paths.append(word.removeprefix(f"{_DB}="))
         else:
             rest.append(word)
-    return Asked(paths, rest)
+    return Asked([] if set(_HELP) & set(rest) else paths, rest)
 
 
 def command_of(given: Asked) -> str:
@@ -66,7 +68,10 @@ def command_of(given: Asked) -> str:
 
 
 def run(given: Asked) -> int:
-    """Ask all databases, and print what they say; returns the highest exit status."""
+    """Ask all databases, and print what they say; returns the highest exit status.
+
+    Of statistics alone, where a status says whether a job is active, the lowest one.
+    """
     command = command_of(given)
     if command not in COMMANDS:
         known = ", ".join((*COMMANDS, BY_ITSELF))
@@ -86,7 +91,8 @@ def run(given: Asked) -> int:
         sys.stdout.flush()
         for data in _merged(given.words, clusters, outputs):
             sys.stdout.buffer.write(data)
-        return max(child.wait() for child in children)
+        outcomes = [child.wait() for child in children]
+        return min(outcomes) if _STATS in given.words else max(outcomes)
     finally:
         for child in children:
             if child.poll() is None:

@@ -116,3 +116,15 @@ def test_a_name_of_a_file_is_harmless(tmp_path: Path, clusters: list[Command]) -
         csv.reader(io.StringIO(together([odd, clusters[0]], "report", "jobs", "--csv").out))
     )
     assert rows[1][0].startswith("'=a")
+
+
+def test_one_that_has_active_jobs_is_enough_for_statistics(clusters: list[Command]) -> None:
+    busy = Command(clusters[0].folder, "busy.sqlite")
+    busy.ingest(list(journal(2))[:3])
+    found = together([clusters[0], busy], "list", "-A", "--stats-only").lines
+    assert ["tuolumne", "busy"] == [line.split()[0] for line in found]
+    together(clusters, "list", "-A", "--stats-only", status=1)
+
+
+def test_help_is_the_same_for_all(clusters: list[Command]) -> None:
+    assert clusters[0]("list", "--help").out == together(clusters, "list", "--help").out

@@ -98,10 +98,15 @@ def _chunk(db: apsw.Connection, after: int, until: int, part: Part) -> list[Reco
     for row in db.execute(SQL["events_between"], (*window, *part)).fetchall():
         seq = row[0]
         found.append(_record(row, jobspec_of(seq), r_of(seq)))
-    notices = [_notice(row) for row in db.execute(SQL["notices_between"], window)]
-    if notices:
-        found = sorted([*found, *notices], key=attrgetter("seq"))
+    told = notices(db, *window)
+    if told:
+        found = sorted([*found, *told], key=attrgetter("seq"))
     return found
+
+
+def notices(db: apsw.Connection, after: int, upto: int) -> list[Notice]:
+    """Return the notices with ``after`` < seq <= ``upto``, in the order of seq."""
+    return [_notice(row) for row in db.execute(SQL["notices_between"], (after, upto))]
 
 
 def payload(data: Any, base: bytes | None) -> Any:  # noqa: ANN401 - None stays None

@@ -7,6 +7,7 @@ left_behind.py      projections that failed, isolated from all others
 left_behind.sql     the table of these
 row_deltas.py       from changed states to changed rows
 views.py            stored views and checkpoints; takes part in each batch
+catch_up.py         has views follow what was stored without them
 rebuild.py          makes views anew from the events, beside the old ones
 rebuild_process.py  a rebuild in a process of its own, beside a running module
 rebuild_workers.py  processes that share the folding of a rebuild
@@ -16,6 +17,7 @@ consumers.sql       the table of these cursors, in a file of its own
 """
 
 __all__ = [
+    "catch_up",
     "consumer_cursor",
     "fold_batch",
     "left_behind",

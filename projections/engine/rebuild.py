@@ -21,6 +21,7 @@ from eventstore.storage.connection import MEMORY, Store
 from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, kept_among, schema_of
 from projections.definitions.registry import installed
+from projections.engine.catch_up import catch_up
 from projections.engine.left_behind import Failures, forget_failures, isolated
 from projections.engine.rebuild_workers import Shard, Step, Workers
 from projections.engine.row_deltas import ViewTables
@@ -77,7 +78,11 @@ def rebuild(
 
 
 def refresh(views: Views, progress: Progress = lambda done, total: None) -> list[str]:
-    """Rebuild the views that are stale; returns their names."""
+    """Have views follow that are behind, and rebuild those that are stale; returns their names.
+
+    What followed without a rebuild is not among them.
+    """
+    catch_up(views, progress)
     names = [p.name for p in views.projections if p.name in views.stale]
     if names or FOLD in views.stale:
         return rebuild(views, names, progress)

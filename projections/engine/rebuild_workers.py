@@ -141,7 +141,7 @@ class Workers:
 def _received(pipe: Connection) -> bytes:
     try:
         return pipe.recv_bytes()
-    except EOFError as error:
+    except (EOFError, ConnectionError) as error:
         raise StoreError("a process that makes views ended; run it again") from error
 
 

@@ -74,7 +74,7 @@ __all__ = [
 FOLDERS = ("eventstore", "projections", "joblist", "cli", "web", "lake")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = _HERE if os.path.isdir(os.path.join(_HERE, FOLDERS[0])) else os.path.dirname(_HERE)
-"""The folder that has the four."""
+"""The folder that has FOLDERS."""
 
 _MODULES = {
     "Add": "projections.definitions.interface",

@@ -3,13 +3,20 @@
 
 Parquet (extra `lake`):
 
-columns.py    the tables: events, notices, jobs, nodes; a record as a row, and back
-manifest.py   which files there are: the truth, replaced as a whole
-writing.py    writes a file, aside until it is listed
-export.py     what is new goes into files: a finished job is whole in one of them
-compaction.py joins what came late, and small files
-checking.py   proves that the files have what the store has
-restoring.py  makes a store of the files
+columns.py      the tables: events, notices, jobs, nodes; a record as a row, and back
+manifest.py     which files there are: the truth, replaced as a whole
+writing.py      writes a file, aside until it is listed
+writing.sql     its queries
+export.py       what is new goes into files: a finished job is whole in one of them
+export.sql      its queries
+compaction.py   joins what came late, and small files
+checking.py     proves that the files have what the store has
+restoring.py    makes a store of the files
+
+Kafka (extra `kafka`):
+
+publishing.py   sends events, jobs and nodes to a topic, each at least once
+publishing.sql  its queries
 """
 
 __all__ = [

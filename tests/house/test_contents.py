@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ("eventstore", "projections", "joblist", "cli", "bench")
+LAYERS = ("eventstore", "projections", "joblist", "cli", "web", "lake", "bench")
 PACKAGES = sorted(
     page.parent for layer in LAYERS for page in (ROOT / layer).rglob("__init__.py")
 )
@@ -32,11 +32,11 @@ def entries(docstring: str) -> list[tuple[str, str]]:
 
 
 def contained(folder: Path) -> set[str]:
-    """Return the names that a contents page must have: code, SQL, and folders of these."""
+    """Return the names that a contents page must have: code, SQL, and folders of any files."""
     files = {p.name for p in folder.iterdir() if p.suffix in {".py", ".sql"}}
     folders = {
         f"{p.name}/" for p in folder.iterdir()
-        if p.is_dir() and any(f.suffix in {".py", ".sql"} for f in p.iterdir())
+        if p.is_dir() and p.name != "__pycache__" and any(f.is_file() for f in p.iterdir())
     }  # fmt: skip
     return (files | folders) - {"__init__.py"}
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 pytest.importorskip("cosmic_ray", reason="cosmic-ray is not installed")
 pytest.importorskip("coverage", reason="coverage is not installed")
 
+from tests.house.test_architecture import PURE  # noqa: E402
 from tests.mutants import equivalent  # noqa: E402
 from tests.mutants.mutations import mutants, statement_lines  # noqa: E402
 from tests.mutants.selection import Map  # noqa: E402
@@ -187,6 +188,12 @@ def test_annotations_and_markers_are_left_alone(tmp_path: Path) -> None:
     found = [mutant.mutated for mutant in mutants(tmp_path, "a.py")]
     assert all("b: int | str =" in line and "*, b" in line for line in found)
     assert 2 == len(found)
+
+
+def test_the_event_store_and_all_pure_folders_are_mutated() -> None:
+    named = Map.read(ROOT / "tests/mutants/tests.toml").tests
+    for folder in ("eventstore", *PURE):
+        assert any(f"{folder}/".startswith(f"{source}/") for source in named), folder
 
 
 def test_the_lines_of_a_statement() -> None:

@@ -19,7 +19,7 @@ from projections.engine.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTSTORE = ROOT / "eventstore"
-LAYERS = ("eventstore", "projections", "joblist", "cli")
+LAYERS = ("eventstore", "projections", "joblist", "cli", "web", "lake")
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 
 

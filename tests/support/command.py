@@ -27,7 +27,11 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from flux_jobdb import HOME
+
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ":".join(dict.fromkeys((str(ROOT), HOME)))
+"""Where processes find the tests and our packages: in two places, where a wheel is tested."""
 MODULE = "flux_jobdb"
 PROGRAM = (sys.executable, "-m", MODULE)
 MAIN = f"from {MODULE}.__main__ import main\nmain()\n"
@@ -83,7 +87,7 @@ class Command:
         """Return the environment: nothing of the user's own settings, and ``more``."""
         found = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         found |= {"HOME": str(self.folder), "FLUX_JOBDB": str(self.db), "TZ": "UTC"}
-        found |= {"PYTHONPATH": str(ROOT)}
+        found |= {"PYTHONPATH": PACKAGES}
         return found | ({"LC_ALL": "C.UTF-8"} if more is None else dict(more))
 
     def __call__(

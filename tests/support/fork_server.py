@@ -20,15 +20,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parents[2]
+from flux_jobdb import HOME
+
 _PACKAGES = ("eventstore", "projections", "joblist", "cli")
 
 
 def _preload() -> None:
     """Import what commands would import when they run."""
     for package in _PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted(Path(HOME, package).rglob("*.py")):
+            name = ".".join(path.relative_to(HOME).with_suffix("").parts)
             if name.replace(".", "").isidentifier():  # job-list.py is run by its path
                 import_module(name.removesuffix(".__init__"))
     import_module("parsedatetime")

@@ -3,7 +3,7 @@
 
     python -m tests.support.wheel [OPTION of pytest]...
 
-builds it, installs it with what tests need in ``build/wheel-venv``, copies tests, benchmarks,
+builds it, installs it with all extras in ``build/wheel-venv``, copies tests, benchmarks,
 documents and examples (and no package of ours) to a temporary folder, and runs the tests there:
 ``from eventstore…`` is found in site-packages. Needs a package index.
 """
@@ -64,7 +64,7 @@ def main(options: list[str]) -> int:
         _, wheel = build(folder)
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, f"{wheel}[test]"], check=True)
+        subprocess.run([*pip, f"{wheel}[dev]"], check=True)
         away = folder / "away"
         away.mkdir()
         for part in COPIED:

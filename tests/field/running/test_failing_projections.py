@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.support.command import ROOT, Command
+from tests.support.command import PACKAGES, Command
 from tests.support.field_jobs import job, recorded
 
 CASE = recorded("odd-clocks")
@@ -89,7 +89,7 @@ class Site:
         )
         self.env = {
             "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": f"{ROOT}:{self.folder}",
+            "PYTHONPATH": f"{PACKAGES}:{self.folder}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import apsw
 import msgspec
 
-from eventstore.reading.gaps import Counting
+from eventstore.reading import gaps
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from joblist.config import Config
@@ -24,6 +24,7 @@ from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
 from joblist.visibility import Visibility, own_users
 from projections.notation.timespec import parse_time
+from projections.queries import store_counts
 
 LONGEST = 10.0
 """Seconds that a request may take."""
@@ -35,18 +36,28 @@ class TooLong(Exception):  # noqa: N818 - it says what happened
     """A request took longer than it may."""
 
 
-class LockedCounting:
-    """Counts gaps for all requests, one at a time."""
+class Counted:
+    """What is counted for all requests, one at a time: gaps, and rows that are stored."""
 
     def __init__(self) -> None:
-        self._lock, self._counting = threading.Lock(), Counting()
+        self._lock = threading.Lock()
+        self._gaps, self._stored = gaps.Counting(), store_counts.Counting()
 
-    def __enter__(self) -> Counting:
-        self._lock.acquire()
-        return self._counting
+    def gaps(self, db: apsw.Connection, path: str) -> dict[str, int]:
+        """Return how many gaps there are of each kind."""
+        with self._lock:
+            return self._gaps.counts(db, path)
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+    def stored(self, db: apsw.Connection) -> dict[str, Any]:
+        """Return how much is stored."""
+        with self._lock:
+            return self._stored.counts(db)
+
+    def begin(self, path: str) -> None:
+        """Count for the first time, which takes seconds where a million jobs are stored."""
+        with open_readonly(path) as store, store.snapshot() as db:
+            self.gaps(db, path)
+            self.stored(db)
 
 
 class Asking:
@@ -54,12 +65,12 @@ class Asking:
 
     def __init__(
         self, path: str, db: apsw.Connection, service: Service, viewer: Credential,
-        at: float | None, counting: LockedCounting,
+        at: float | None, counted: Counted,
     ) -> None:  # fmt: skip
         self.cluster = ""  # where several databases are shown
         self.path, self.db, self.viewer, self.at = path, db, viewer, at
         self.now = time.time() if at is None else at
-        self._service, self._counting = service, counting
+        self._service, self._counted = service, counted
         self._visible = Visibility(service.config, viewer)
 
     @property
@@ -78,9 +89,10 @@ class Asking:
         most: int,
         since: float = 0.0,
         at: float | None = None,
+        attrs: Sequence[str] = ("all",),
     ) -> list[dict[str, Any]]:
-        """Return visible jobs with all attributes, in the order of `flux jobs`."""
-        members = {"max_entries": most, "attrs": ["all"], "since": since,
+        """Return visible jobs with all attributes, or these, in the order of `flux jobs`."""
+        members = {"max_entries": most, "attrs": attrs, "since": since,
                    "constraint": constraint or {}}  # fmt: skip
         request = self._request("job-list.list", members)
         service = self._service if at is None else self._service_at(at)
@@ -104,8 +116,11 @@ class Asking:
 
     def gap_counts(self) -> dict[str, int]:
         """Return how many gaps there are of each kind."""
-        with self._counting as counting:
-            return counting.counts(self.db, self.path)
+        return self._counted.gaps(self.db, self.path)
+
+    def stored(self) -> dict[str, Any]:
+        """Return how much is stored (projections/queries/store_counts.py)."""
+        return self._counted.stored(self.db)
 
     def reach(self) -> tuple[float, float]:
         """Return the times of the first and the last stored event; 0 where there is none."""
@@ -127,7 +142,7 @@ class Asking:
 
 @contextmanager
 def asked(
-    path: str, config: Config, viewer: Credential, at: str, counting: LockedCounting
+    path: str, config: Config, viewer: Credential, at: str, counted: Counted
 ) -> Iterator[Asking]:
     """Open the database for a request; raises ValueError for what is no moment, TooLong."""
     moment = parse_time(at, now=time.time()) if at else None
@@ -141,4 +156,4 @@ def asked(
     with open_readonly(path) as store, store.snapshot() as db:
         db.set_progress_handler(look, _STEPS)
         service = Service(store, config, as_of=moment, instance_size=_ANY_SIZE)
-        yield Asking(path, db, service, viewer, moment, counting)
+        yield Asking(path, db, service, viewer, moment, counted)

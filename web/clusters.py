@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 from joblist.config import Config
 from joblist.protocol.requests import Credential
-from web.asking import Asking, LockedCounting, asked
+from web.asking import Asking, Counted, asked
 
 
 class Clusters:
@@ -20,7 +20,7 @@ class Clusters:
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self.paths = paths
-        self.countings = {name: LockedCounting() for name in paths}
+        self.counted = {name: Counted() for name in paths}
 
     @property
     def names(self) -> list[str]:
@@ -48,7 +48,7 @@ class Clusters:
             for name in names if together else names[:1]:
                 asking = opened.enter_context(
                     asked(self.paths[name], config, viewer, given.get("at", ""),
-                          self.countings[name])
+                          self.counted[name])
                 )  # fmt: skip
                 asking.cluster = name
                 found.append(asking)

@@ -6,6 +6,7 @@ event_log.py        events and notices by seq, events of one job in its own orde
 event_log.sql       its queries
 gaps.py             what may be missing, from when to when, and why
 gaps.sql            its queries
+remembered.py       what was counted of an earlier state, to go on from
 rejects.py          lines that could not be stored as events
 """
 
@@ -14,4 +15,5 @@ __all__ = [
     "event_log",
     "gaps",
     "rejects",
+    "remembered",
 ]

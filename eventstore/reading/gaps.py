@@ -13,14 +13,15 @@ damage     missing sequence numbers: `flux-jobdb recover` could not read these e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import apsw
 
 from eventstore.events.digest_chain import numbers_of
 from eventstore.reading.event_log import head
+from eventstore.reading.remembered import Remembered
 from eventstore.storage.connection import MEMORY
 from eventstore.storage.file_lock import is_being_written
 from eventstore.storage.sql import fetch, statements, value
@@ -97,49 +98,53 @@ def counts(db: apsw.Connection, path: str) -> dict[str, int]:
     return Counting().counts(db, path)
 
 
+class _Counted(NamedTuple):
+    """What was looked at: all jobs up to ``last``, and whether seqs up to ``whole`` are there.
+
+    ``backlogs``: how many of these jobs that have a submit a backlog showed first; ``without``:
+    those that have none.
+    """
+
+    last: int = 0
+    backlogs: int = 0
+    without: tuple[int, ...] = ()
+    whole: int = 0
+
+
 class Counting:
     """Counts gaps again and again: how a job began is looked at once, and then remembered.
 
-    For one database; to be used by one thread at a time. A submit may come late, so that jobs
-    without one are looked at each time, with all jobs where these are very many.
+    To be used by one thread at a time. A submit may come late, so that jobs without one are
+    looked at each time, with all jobs where these are very many.
     """
 
     def __init__(self) -> None:
-        self._last = 0  # job up to which all were looked at
-        self._backlogs = 0  # of those that have a submit
-        self._without: list[int] = []  # jobs that have none
-        self._whole = 0  # seq up to which none is missing
+        self._known = Remembered(_Counted())
 
     def counts(self, db: apsw.Connection, path: str) -> dict[str, int]:
-        """Return how many gaps there are of each kind."""
-        beginnings, backlogs = self._jobs(db)
-        found = {"beginning": beginnings, "backlog": backlogs, "gone": _count(db, SQL["gone"])}
+        """Return how many gaps there are of each kind. Called inside a snapshot."""
+        before = self._known.latest(db)
+        has_holes = _has_holes(db, before.whole)
+        now, backlogs = _jobs(db, before)
+        if not has_holes:
+            self._known.keep(db, now._replace(whole=_highest(db)))
+        found = {"beginning": len(now.without), "backlog": backlogs}
+        found["gone"] = _count(db, SQL["gone"])
         found["source"] = _count(db, SQL["source"], (_being_read(db, path),))
-        found["damage"] = len(_holes(db)) if self._has_holes(db) else 0
+        found["damage"] = len(_holes(db)) if has_holes else 0
         return found
 
-    def _has_holes(self, db: apsw.Connection) -> bool:
-        """Whether numbers are missing; up to where none was, nothing is counted again."""
-        if _has_holes(db, self._whole):
-            return True
-        self._whole = _highest(db)
-        return False
 
-    def _jobs(self, db: apsw.Connection) -> tuple[int, int]:
-        if len(self._without) > _MOST_REMEMBERED:
-            self._last, self._backlogs, self._without = 0, 0, []
-        again = fetch(db, SQL["how_these_begun"], (str(self._without),))
-        new = db.execute(SQL["how_begun"], (self._last,))
-        without, backlogs = [], 0
-        for job, has_submit, is_replayed in chain(again, new):
-            self._last = max(self._last, job)
-            if has_submit:
-                self._backlogs += bool(is_replayed)
-            else:
-                without.append(job)
-                backlogs += bool(is_replayed)
-        self._without = without
-        return len(without), self._backlogs + backlogs
+def _jobs(db: apsw.Connection, before: _Counted) -> tuple[_Counted, int]:
+    """Return what is known now, and how many jobs a backlog showed first."""
+    if len(before.without) > _MOST_REMEMBERED:
+        before = _Counted(whole=before.whole)
+    new = fetch(db, SQL["how_begun"], (before.last,))[0]
+    again = fetch(db, SQL["how_these_begun"], (str(list(before.without)),))[0]
+    without = [*json.loads(again[1]), *json.loads(new[1])]
+    backlogs = before.backlogs + again[2] + new[2]
+    now = _Counted(max(before.last, new[0]), backlogs, tuple(without), before.whole)
+    return now, backlogs + again[3] + new[3]
 
 
 def _holes(db: apsw.Connection) -> list[tuple[int, int, float | None, float | None]]:

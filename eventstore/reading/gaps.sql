@@ -60,15 +60,33 @@ SELECT source FROM source
 WHERE source = (SELECT max(source) FROM source) AND ended IS NULL;
 
 -- name: how_begun
--- (job, whether its submit is stored, whether its first event came in a backlog: NULL where it
--- has no event) of the jobs behind ?.
-SELECT key, EXISTS (SELECT 1 FROM event WHERE job = key AND name = 'submit'),
-       (SELECT replayed FROM event WHERE job = key ORDER BY seq LIMIT 1)
-FROM job WHERE key > ?
-ORDER BY key;
+-- One row of the jobs behind ?: the highest of them, a JSON array of those whose submit is not
+-- stored; how many of the others, and of these, a backlog showed first.
+WITH begun AS (
+    SELECT job.key AS key, replayed,
+           name = 'submit'
+           OR EXISTS (SELECT 1 FROM event AS other
+                      WHERE other.job = job.key AND other.name = 'submit') AS has_submit
+    FROM job LEFT JOIN event ON seq = (SELECT min(seq) FROM event AS first
+                                       WHERE first.job = job.key)
+    WHERE job.key > ?
+)
+SELECT coalesce(max(key), 0), json_group_array(key) FILTER (WHERE has_submit IS NOT 1),
+       count(*) FILTER (WHERE has_submit AND replayed),
+       count(*) FILTER (WHERE has_submit IS NOT 1 AND replayed)
+FROM begun;
 
 -- name: how_these_begun
 -- The same of the jobs in a JSON array.
-SELECT key, EXISTS (SELECT 1 FROM event WHERE job = key AND name = 'submit'),
-       (SELECT replayed FROM event WHERE job = key ORDER BY seq LIMIT 1)
-FROM job WHERE key IN (SELECT value FROM json_each(?));
+WITH begun AS (
+    SELECT job.key AS key, replayed,
+           EXISTS (SELECT 1 FROM event AS other
+                   WHERE other.job = job.key AND other.name = 'submit') AS has_submit
+    FROM job LEFT JOIN event ON seq = (SELECT min(seq) FROM event AS first
+                                       WHERE first.job = job.key)
+    WHERE job.key IN (SELECT value FROM json_each(?))
+)
+SELECT coalesce(max(key), 0), json_group_array(key) FILTER (WHERE has_submit IS NOT 1),
+       count(*) FILTER (WHERE has_submit AND replayed),
+       count(*) FILTER (WHERE has_submit IS NOT 1 AND replayed)
+FROM begun;

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""What reports are made of: node- and core-time and results of finished jobs, by the hour.
+"""What reports are made of: node- and core-time and results of finished jobs, by hour and day.
 
-A job adds to each hour that it ran in, once, when it has ended. One that ran for a month, or on
-more nodes or cores than any machine has, gets a row of its own instead: it would add to many
-rows, or to sums that exceed 64 bits. Active jobs are few, and are counted when a report is made
-(projections/reports/).
+A job adds to each hour that it ran in, once, when it has ended, and to the days of these. One
+that ran for a month, or on more nodes or cores than any machine has, gets a row of its own
+instead: it would add to many rows, or to sums that exceed 64 bits. Active jobs are few, and are
+counted when a report is made (projections/reports/).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from eventstore.storage.sql import script
 from projections.definitions.interface import Add, Bulk, Put, Puts
-from projections.job.run_time import HOUR, Span, microseconds, run_of, units
+from projections.job.run_time import HOUR, SECOND, Span, microseconds, run_of, units
 from projections.job.state import CLEANUP, INACTIVE, RESULTS, RUN, Job
 
 NONE = b""
@@ -32,13 +32,15 @@ _NO_TIME = (0, 0, 0, 0)
 
 
 _Values = tuple[Any, ...]
+_Share = tuple[_Values, tuple[int, ...]]  # key and amounts
+_Totals = dict[_Values, tuple[int, ...]]
 
 
 class Reports(Bulk):
-    """Sums by hour, and long jobs: the tables ``report_hour`` and ``report_alone``."""
+    """Sums by hour and by day, and long jobs: ``report_hour``, ``_day`` and ``_alone``."""
 
     name = "reports"
-    version = 1
+    version = 2
     schema = script(__file__, "reports.sql")
 
     def rows(self, job: Job) -> Sequence[Add | Put]:
@@ -47,23 +49,27 @@ class Reports(Bulk):
             return ()
         alone, hours = _shares(job)
         adds = [Add("report_hour", key, amounts) for key, amounts in hours]
+        adds += [Add("report_day", key, amounts) for key, amounts in _days(hours)]
         return adds if alone is None else [Put("report_alone", alone), *adds]
 
     def finished(self, jobs: Sequence[Job], puts: Puts, sums: Counter[Add]) -> None:
         """Add the rows of many jobs: those of the same hour and group are summed up first."""
-        totals: dict[_Values, list[int]] = {}
+        by_hour: _Totals = {}
+        by_day: _Totals = {}
         for job in jobs:
             alone, hours = _shares(job)
             if alone is not None:
                 puts.setdefault("report_alone", []).append(alone)
             for key, amounts in hours:
-                total = totals.get(key)
-                totals[key] = list(amounts if total is None else map(add, total, amounts))
-        for key, total in totals.items():
-            sums[Add("report_hour", key, tuple(total))] += 1
+                _sum_up(by_hour, key, amounts)
+            for key, amounts in _days(hours):
+                _sum_up(by_day, key, amounts)
+        for table, totals in (("report_hour", by_hour), ("report_day", by_day)):
+            for key, total in totals.items():
+                sums[Add(table, key, total)] += 1
 
 
-def _shares(job: Job) -> tuple[_Values | None, list[tuple[_Values, tuple[int, ...]]]]:
+def _shares(job: Job) -> tuple[_Values | None, list[_Share]]:
     """Return the row of a job that is alone, None of others, and key and amounts by hour."""
     group = (
         NONE if job.queue is None else job.queue,
@@ -86,6 +92,22 @@ def _shares(job: Job) -> tuple[_Values | None, list[tuple[_Values, tuple[int, ..
     ]  # fmt: skip
     first, last = hours[0][0][0], hours[-1][0][0]
     return None, hours if first <= ended <= last else [*hours, at_end]
+
+
+def _sum_up(totals: _Totals, key: _Values, amounts: tuple[int, ...]) -> None:
+    total = totals.get(key)
+    totals[key] = amounts if total is None else tuple(map(add, total, amounts))
+
+
+def _days(hours: list[_Share]) -> list[_Share]:
+    """Return what a job adds to days: seconds and the rest are parted for each job and hour."""
+    found: list[_Share] = []
+    for (hour, *group), (jobs, started, node_us, core_us, *results) in hours:
+        day, hour_of_day = divmod(hour, 24)
+        before = 0 if hour_of_day else jobs - started
+        times = divmod(node_us, SECOND) + divmod(core_us, SECOND)
+        found.append(((day, *group), (started, before, *times, *results)))
+    return found
 
 
 def run(job: Job) -> Span:

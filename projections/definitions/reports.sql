@@ -18,6 +18,27 @@ CREATE TABLE report_hour (
     PRIMARY KEY (hour, queue, userid, bank, project)
 ) WITHOUT ROWID;
 
+-- The same by day (seconds since the epoch / 86400), for reports of a year. Times are in two
+-- columns, whole seconds and the microseconds left over: those of a day exceed 64 bits.
+CREATE TABLE report_day (
+    day       INTEGER NOT NULL,
+    queue     TEXT    NOT NULL,
+    userid    INTEGER NOT NULL,
+    bank      TEXT    NOT NULL,
+    project   TEXT    NOT NULL,
+    started   INTEGER NOT NULL, -- jobs that began to run in this day
+    before    INTEGER NOT NULL, -- those that ran when it began
+    node_s    INTEGER NOT NULL,
+    node_us   INTEGER NOT NULL,
+    core_s    INTEGER NOT NULL,
+    core_us   INTEGER NOT NULL,
+    completed INTEGER NOT NULL,
+    failed    INTEGER NOT NULL,
+    canceled  INTEGER NOT NULL,
+    timeout   INTEGER NOT NULL,
+    PRIMARY KEY (day, queue, userid, bank, project)
+) WITHOUT ROWID;
+
 -- Finished jobs that ran for too long, or on too much, to be in these sums.
 CREATE TABLE report_alone (
     job     INTEGER PRIMARY KEY,

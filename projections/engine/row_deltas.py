@@ -212,7 +212,11 @@ def _added(
     """Return the total of the additions, by table and key."""
     found: dict[str, dict[tuple[Any, ...], list[float]]] = {}
     for table, key, added, times in sums:
-        amounts = found.setdefault(table, {}).setdefault(tuple(key), [0] * len(added))
+        of_table = found.setdefault(table, {})
+        amounts = of_table.get(key := tuple(key))
+        if amounts is None:
+            of_table[key] = list(added) if times == 1 else [times * each for each in added]
+            continue
         for index, amount in enumerate(added):
             amounts[index] += times * amount
     return found

@@ -53,10 +53,22 @@ def nodes(db: apsw.Connection, time: float | None = None) -> list[NodeState]:
     return found
 
 
+def hosts(db: apsw.Connection, time: float | None = None) -> list[str]:
+    """Return the hosts of the instance in the order of ranks, now or at ``time``."""
+    if time is None:
+        found = [row[0] for row in fetch(db, SQL["present"])]
+    else:
+        found = [node.key.host for node in nodes_at(db, time).present()]
+    return list(dict.fromkeys(found))
+
+
+_BOOL = {None: None, 0: False, 1: True}
+
+
 def _state(row: tuple[Any, ...]) -> NodeState:
     host, rank, up, torpid, excluded, since, reason, unknown = row
     drained = None if since is None else Drained(since, reason or None)
-    flags = _bool(up), _bool(torpid), _bool(excluded)
+    flags = _BOOL[up], _BOOL[torpid], _BOOL[excluded]
     return NodeState(host, rank, *flags, drained, [], unknown)
 
 
@@ -71,17 +83,15 @@ def _state_of(node: Node, unknown: str | None) -> NodeState:
     )
 
 
-def _bool(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
-
-
 def _add_jobs(found: list[NodeState], allocated: Iterable[Allocation]) -> None:
+    places = [(one.jobid, *place) for one in allocated for place in one.places()]
+    if not places:
+        return
     by_host: dict[str, list[NodeState]] = {}
     for node in found:
         by_host.setdefault(node.host, []).append(node)
-    for one in allocated:
-        for rank, host in one.places():
-            mine = by_host.get(host, [])
-            # Several brokers of a host are told by their ranks.
-            for node in [n for n in mine if n.rank == rank] or mine[:1]:
-                node.jobs.append(one.jobid)
+    for jobid, rank, host in places:
+        mine = by_host.get(host, [])
+        # Several brokers of a host are told by their ranks.
+        for node in [n for n in mine if n.rank == rank] or mine[:1]:
+            node.jobs.append(jobid)

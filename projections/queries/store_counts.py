@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import Any, NamedTuple
 
 import apsw
 
+from eventstore.reading.remembered import Remembered
 from eventstore.storage.sql import fetch, statements
 
 SQL = statements(__file__)
@@ -34,6 +36,33 @@ class StoreCounts(NamedTuple):
 
 
 def store_counts(db: apsw.Connection) -> dict[str, Any]:
-    """Return the members of `StoreCounts`, by name."""
-    (row,) = fetch(db, SQL["counts"])
-    return StoreCounts(*row)._asdict()
+    """Return the members of `StoreCounts`, by name. Called inside a snapshot."""
+    return Counting().counts(db)
+
+
+class _Counted(NamedTuple):
+    """Numbers of rows, and up to which key or number they were counted."""
+
+    counts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+class Counting:
+    """Counts again and again: rows that were counted before are not counted again.
+
+    Events are only ever appended. To be used by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._known: Remembered[_Counted | None] = Remembered(None)
+
+    def counts(self, db: apsw.Connection) -> dict[str, Any]:
+        """Return what `store_counts` does."""
+        before = self._known.latest(db)
+        if before is None:
+            appended = fetch(db, SQL["appended"])[0]
+        else:
+            new = fetch(db, SQL["appended_since"], before.ends)[0]
+            appended = tuple(map(add, before.counts, new))
+        self._known.keep(db, _Counted(appended, fetch(db, SQL["ends"])[0]))
+        return StoreCounts(*appended, *fetch(db, SQL["others"])[0])._asdict()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The sums by hour, and the jobs that are in none (projections/definitions/reports.py).
+"""Sums by hour and day, and jobs that are in none (projections/definitions/reports.py).
 
-Where a period does not begin or end with an hour, the rest of it is read job by job.
+Whole days of a period are read as such, what is beside them by the hour. Where a period does
+not begin or end with an hour, the rest of it is read job by job.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Alone(NamedTuple):
 
 
 def used(db: apsw.Connection, period: Period, group: Group) -> Iterator[tuple[Values, Used]]:
-    """Yield what each group used in the whole hours of a period."""
+    """Yield what groups used in the whole hours of a period: a group may come several times."""
     for values, row in _sums(db, "usage", period, group):
         started, before, node_s, node_us, core_s, core_us = row
         yield (
@@ -56,7 +57,10 @@ def used(db: apsw.Connection, period: Period, group: Group) -> Iterator[tuple[Va
 def results(
     db: apsw.Connection, period: Period, group: Group
 ) -> Iterator[tuple[Values, tuple[int, ...]]]:
-    """Yield how many jobs of each group ended in the whole hours of a period, by result."""
+    """Yield how many jobs of groups ended in the whole hours of a period, by result.
+
+    A group may come several times.
+    """
     return _sums(db, "results", period, group)
 
 
@@ -72,9 +76,23 @@ def _sums(
 ) -> Iterator[tuple[Values, tuple[int, ...]]]:
     keys = "".join(f"{column}, " for column in group.columns)
     grouped = f"GROUP BY {', '.join(group.columns)}" if group.keys else "HAVING count(*)"
-    sql = SQL[name].format(keys=keys, grouped=grouped)
-    for row in db.execute(sql, period.hours):
-        yield _known(row[: len(group.keys)]), row[len(group.keys) :]
+    for tail, first, end in _bounds(*period.hours):
+        sql = SQL[name + tail].format(keys=keys, grouped=grouped)
+        bindings = {"first": first, "end": end, "from": period.hours[0]}
+        for row in db.execute(sql, bindings):
+            yield _known(row[: len(group.keys)]), row[len(group.keys) :]
+
+
+def _bounds(first: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """Yield which sums have these hours, by day where a day is whole, and which of them."""
+    day, last = -(-first // 24), end // 24
+    if day >= last:
+        yield "", first, end
+        return
+    yield "_by_day", day, last
+    for start, stop in ((first, day * 24), (last * 24, end)):
+        if start < stop:
+            yield "", start, stop
 
 
 def _known(values: Sequence[Any]) -> Values:

@@ -10,7 +10,6 @@ from typing import Any
 
 from eventstore.reading.gaps import gaps
 from eventstore.storage.sql import value
-from projections.queries.store_counts import store_counts
 from web.asking import Asking
 
 _MOST_GAPS = 200
@@ -18,7 +17,7 @@ _MOST_GAPS = 200
 
 def page(asking: Asking, _: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows. Gaps name jobs, and are for those who see all."""
-    found = store_counts(asking.db)
+    found = asking.stored()
     head = value(asking.db, "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1")
     gap_counts = asking.gap_counts()
     kinds = [kind for kind, count in gap_counts.items() if count and asking.sees_all]

@@ -8,6 +8,7 @@ lives; a rebuild of views gives the same values.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +16,13 @@ from typing import NamedTuple
 import apsw
 
 from eventstore.errors import JobdbError
-from eventstore.reading.gaps import Counting
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from projections.definitions.waits import BUCKETS
 from projections.node_queries.present import nodes
 from projections.queries.job_stats import StateCounts, stats_now
-from projections.queries.store_counts import store_counts
 from projections.sql.functions import user_name
+from web.asking import Counted
 from web.clusters import Clusters
 from web.pages.now import NODE_STATES, state_of
 
@@ -57,28 +57,26 @@ def text(path: str, users: int = 0) -> bytes:
 
     ``users``: name so many users, those who have most nodes now.
     """
-    return _text(_found(path, users, Counting()))
+    return _text(_found(path, users, Counted()))
 
 
 def text_of(clusters: Clusters, users: int) -> bytes:
     """Return the metrics of each cluster, with a label `cluster` where there are several."""
     found: dict[str, Metric] = {}
     for name, path in clusters.paths.items():
-        with clusters.countings[name] as counting:
-            for metric in _found(path, users, counting):
-                of_all = found.setdefault(metric.name, metric._replace(samples=[]))
-                label = {"cluster": name} if clusters.names else {}
-                of_all.samples.extend(
-                    sample._replace(labels={**label, **sample.labels})
-                    for sample in metric.samples
-                )
+        for metric in _found(path, users, clusters.counted[name]):
+            of_all = found.setdefault(metric.name, metric._replace(samples=[]))
+            label = {"cluster": name} if clusters.names else {}
+            of_all.samples.extend(
+                sample._replace(labels={**label, **sample.labels}) for sample in metric.samples
+            )
     return _text(found.values())
 
 
-def _found(path: str, users: int, counting: Counting) -> list[Metric]:
+def _found(path: str, users: int, counted: Counted) -> list[Metric]:
     try:
         with open_readonly(path) as store, store.snapshot() as db:
-            found = [_up(1.0), *_metrics(db, path, time.time(), counting)]
+            found = [_up(1.0), *_metrics(db, path, time.time(), counted)]
             if users > 0:
                 found.append(_of_users(db, min(users, MOST_USERS)))
             return found
@@ -96,9 +94,7 @@ def _up(value: float) -> Metric:
     )
 
 
-def _metrics(
-    db: apsw.Connection, path: str, now: float, counting: Counting
-) -> Iterator[Metric]:
+def _metrics(db: apsw.Connection, path: str, now: float, counted: Counted) -> Iterator[Metric]:
     stats = stats_now(db, follow=False)
     queues = {"": _rest(stats.total, stats.queues.values()), **stats.queues}
     yield Metric(
@@ -116,12 +112,12 @@ def _metrics(
         "How long jobs waited from their submission until they ran, by queue.",
         list(_waits(db)),
     )  # fmt: skip
-    states = [state_of(node) for node in nodes(db)]
+    states = Counter(map(state_of, nodes(db)))
     yield Metric(
         "flux_jobdb_nodes", "gauge", "Nodes by state.",
-        [Sample({"state": name}, states.count(name)) for name in NODE_STATES],
+        [Sample({"state": name}, states[name]) for name in NODE_STATES],
     )  # fmt: skip
-    yield from _of_store(db, path, now, counting)
+    yield from _of_store(db, path, now, counted)
 
 
 def _waits(db: apsw.Connection) -> Iterator[Sample]:
@@ -152,10 +148,8 @@ def _of_users(db: apsw.Connection, most: int) -> Metric:
     )  # fmt: skip
 
 
-def _of_store(
-    db: apsw.Connection, path: str, now: float, counting: Counting
-) -> Iterator[Metric]:
-    found = store_counts(db)
+def _of_store(db: apsw.Connection, path: str, now: float, counted: Counted) -> Iterator[Metric]:
+    found = counted.stored(db)
     for name, what in (
         ("jobs", "Jobs"), ("events", "Events"), ("rejects", "Lines that were rejected"),
         ("purges", "Purged jobs"),
@@ -170,7 +164,7 @@ def _of_store(
                      "Time since the last stored event.", [Sample({}, now - last)])  # fmt: skip
     yield Metric("flux_jobdb_gaps", "gauge", "What is missing, by kind.",
                  [Sample({"kind": kind}, number)
-                  for kind, number in counting.counts(db, path).items()])  # fmt: skip
+                  for kind, number in counted.gaps(db, path).items()])  # fmt: skip
     sizes = {"database": path, "log": path + "-wal"}
     yield Metric("flux_jobdb_size_bytes", "gauge", "Sizes of the files.",
                  [Sample({"file": name}, Path(file).stat().st_size)

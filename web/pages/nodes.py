@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from projections.formats import hostlist
+from projections.node_queries import present
 from projections.node_queries.history import intervals, natural
 from projections.node_queries.present import NodeState, nodes
 from projections.notation.jobid import encode
@@ -18,12 +19,13 @@ ROWS = 40
 MOST_JOBS, MOST_STATES = 2000, 3000
 """Bars of a picture."""
 _DAY = 86400.0
+_DRAWN = ("name", "nodelist", "t_run", "t_cleanup", "t_inactive")
 
 
 def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows: which nodes, which range of time, their states."""
     every = nodes(asking.db, asking.at)
-    hosts, first, more = _rows(every, given)
+    hosts, first, more = _rows(list(dict.fromkeys(node.host for node in every)), given)
     since, until = _range(asking, given)
     wanted = set(hosts)
     return {
@@ -61,7 +63,7 @@ def node(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
 
 def timeline(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
     """Return the picture: rows are hosts, bars are [row, from, to, kind, text, job id]."""
-    hosts, _, _ = _rows(nodes(asking.db, asking.at), given)
+    hosts, _, _ = _rows(() if given.get("host") else present.hosts(asking.db, asking.at), given)
     since, until = _range(asking, given)
     place = {host: row for row, host in enumerate(hosts)}
     bars: list[list[Any]] = [
@@ -72,10 +74,11 @@ def timeline(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
     jobs = _jobs(asking, hosts, since, until)
     for job in jobs[:MOST_JOBS]:
         ended = job.get("t_cleanup") or job.get("t_inactive") or until
+        span = max(job["t_run"], since), min(ended, until)
+        what = "job", job.get("name", ""), encode(job["id"])
         for host in hostlist.hosts(hostlist.decode_own(job.get("nodelist", "")) or ()):
             if host in place and len(bars) < MOST_JOBS + MOST_STATES:
-                span = max(job["t_run"], since), min(ended, until)
-                bars.append([place[host], *span, "job", job.get("name", ""), encode(job["id"])])
+                bars.append([place[host], *span, *what])
     return {"hosts": hosts, "since": since, "until": until, "bars": bars,
             "cut": len(jobs) > MOST_JOBS}  # fmt: skip
 
@@ -94,7 +97,7 @@ def _jobs(asking: Asking, hosts: list[str], since: float, until: float) -> list[
         return []
     wanted = {"and": [{"hostlist": [_literal(host) for host in hosts]},
                       {"t_run": [f"<={until!r}"]}, {"t_run": [">0"]}]}  # fmt: skip
-    return asking.jobs(wanted, most=MOST_JOBS + 1, since=since)
+    return asking.jobs(wanted, most=MOST_JOBS + 1, since=since, attrs=_DRAWN)
 
 
 def _literal(host: str) -> str:
@@ -104,16 +107,15 @@ def _literal(host: str) -> str:
     return host
 
 
-def _rows(found: list[NodeState], given: Mapping[str, str]) -> tuple[list[str], int, bool]:
+def _rows(known: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], int, bool]:
     """Return the hosts of the page, the number of the first one, and whether more follow."""
     if given.get("host"):
         return [given["host"]], 0, False
-    known = list(dict.fromkeys(node.host for node in found))
     if given.get("hosts"):
         named = set(hostlist.hosts(hostlist.decode(given["hosts"])))
         known = [host for host in known if host in named] or sorted(named, key=natural)
     first = max(int(given.get("first") or 0), 0)
-    return known[first : first + ROWS], first, len(known) > first + ROWS
+    return list(known[first : first + ROWS]), first, len(known) > first + ROWS
 
 
 def _range(asking: Asking, given: Mapping[str, str]) -> tuple[float, float]:

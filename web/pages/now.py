@@ -58,15 +58,17 @@ def expected(job: Mapping[str, Any]) -> float | None:
 
 def state_of(node: NodeState) -> str:
     """Return the one of NODE_STATES that a node is."""
-    found = {
-        "unknown": node.up is None,
-        "excluded": bool(node.excluded),
-        "offline": node.up is False,
-        "drained": node.drained is not None,
-        "torpid": bool(node.torpid),
-        "allocated": bool(node.jobs),
-    }
-    return next((name for name, is_so in found.items() if is_so), "idle")
+    if node.up is None:
+        return "unknown"
+    if node.excluded:
+        return "excluded"
+    if not node.up:
+        return "offline"
+    if node.drained is not None:
+        return "drained"
+    if node.torpid:
+        return "torpid"
+    return "allocated" if node.jobs else "idle"
 
 
 def hosts_by_state(asking: Asking) -> dict[str, list[str]]:

@@ -61,9 +61,11 @@ _STATIC = {
 }  # fmt: skip
 
 
-def application(paths: str | Mapping[str, str], access: Access) -> ASGIApp:
-    """Return the application that shows a database, or several: paths by cluster."""
-    site = _Site(Clusters({"": paths} if isinstance(paths, str) else paths), access)
+def application(clusters: str | Clusters, access: Access) -> ASGIApp:
+    """Return the application that shows a database, given by its path, or several."""
+    if isinstance(clusters, str):
+        clusters = Clusters({"": clusters})
+    site = _Site(clusters, access)
     pages: dict[str, tuple[str, Page]] = {
         "/": ("now.html", now.page),
         "/job/{jobid}": ("job.html", job.page),
@@ -269,9 +271,11 @@ def _drawn(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
         return {name: _drawn(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_drawn(one) for one in value]
+        return [one if type(one) in _NUMBERS else _drawn(one) for one in value]
     return value
 
+
+_NUMBERS = frozenset((int, float))  # of which a picture has thousands
 
 EXPECTED = (
     Refused, LookupError, ValueError, OverflowError, RecursionError, TooLong, RpcError,

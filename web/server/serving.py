@@ -7,12 +7,15 @@ import os
 import secrets
 import socket
 import stat
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 
-from eventstore.errors import StoreError
+from eventstore.errors import JobdbError, StoreError
+from web.clusters import Clusters
 from web.server.app import application
 from web.viewers import Access
 
@@ -42,8 +45,10 @@ def serve(
     else:
         listener = _on_unix(uds)
         address = f"unix:{uds}"
+    clusters = Clusters({"": paths} if isinstance(paths, str) else paths)
+    threading.Thread(target=_count, args=(clusters,), daemon=True).start()
     config = uvicorn.Config(
-        application(paths, access), log_level="warning", access_log=False, lifespan="off",
+        application(clusters, access), log_level="warning", access_log=False, lifespan="off",
         server_header=False, date_header=False, proxy_headers=False,
         timeout_keep_alive=5, limit_concurrency=100, timeout_graceful_shutdown=2,
     )  # fmt: skip
@@ -54,6 +59,13 @@ def serve(
         listener.close()
         if uds is not None:
             Path(uds).unlink(missing_ok=True)
+
+
+def _count(clusters: Clusters) -> None:
+    """Count before anybody asks. What is wrong with a database is said to who asks."""
+    for name, path in clusters.paths.items():
+        with suppress(JobdbError):
+            clusters.counted[name].begin(path)
 
 
 def _on_loopback(port: int) -> socket.socket:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The sums by hour are those of the jobs that job-list answers, whatever happened to them."""
+"""The sums by hour and day are those of the jobs that job-list answers, come what may."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from fractions import Fraction
 from typing import Any
 
@@ -36,32 +37,49 @@ def finished(store: Store) -> list[by_hand.Job]:
 def check(store: Store) -> None:
     """Compare each row with what the jobs that are answered add up to."""
     jobs = finished(store)
-    columns = ", ".join(_KEYS)
-    rows = fetch(
+    hours = fetch(
         store.db,
-        f"SELECT hour, {columns}, jobs, node_us, core_us, completed, failed, canceled, timeout"
-        " FROM report_hour",
+        f"SELECT hour, {', '.join(_KEYS)}, jobs, started, node_us, core_us, completed, failed,"
+        " canceled, timeout FROM report_hour",
     )
-    hours = sorted({row[0] for row in rows})
-    ranges = [(Fraction(hour * HOUR), Fraction((hour + 1) * HOUR)) for hour in hours]
+    days = fetch(
+        store.db,
+        f"SELECT day, {', '.join(_KEYS)}, started + before, started,"
+        " node_s * 1000000 + node_us, core_s * 1000000 + core_us, completed, failed, canceled,"
+        " timeout FROM report_day",
+    )
+    compare(jobs, hours, HOUR)
+    compare(jobs, days, 24 * HOUR)
+    # No hour is left out: all that ran is in these.
+    total = sum(
+        row[1] for row in by_hand.usage(jobs, [(Fraction(0), Fraction(2**40))]).values()
+    )
+    assert total * 10**6 == sum(row[7] for row in hours) == sum(row[7] for row in days)
+
+
+def compare(jobs: list[by_hand.Job], rows: list[Any], seconds: int) -> None:
+    numbers = sorted({row[0] for row in rows})
+    ranges = [(Fraction(one * seconds), Fraction((one + 1) * seconds)) for one in numbers]
     used = by_hand.usage(jobs, ranges, _KEYS)
     ended = by_hand.job_counts(jobs, ranges, _KEYS)
     expected: dict[Any, list[Any]] = {}
     for key in {*used, *ended}:
         ran, nodes, cores = used.get(key, (0, 0, 0))
-        expected[key] = [ran, nodes * 10**6, cores * 10**6, *ended.get(key, [0] * 5)[1:]]
+        period, *group = key
+        begun = sum(
+            period[0] <= Fraction(job["t_run"]) < period[1]
+            for job in jobs
+            if job.get("t_run") and [job.get(name) for name in _KEYS] == group
+        )
+        expected[key] = [ran, begun, nodes * 10**6, cores * 10**6]
+        expected[key] += ended.get(key, [0] * 5)[1:]
     found = {
-        (ranges[hours.index(row[0])], *(None if key == b"" else key for key in row[1:5])): [
+        (ranges[numbers.index(row[0])], *(None if key == b"" else key for key in row[1:5])): [
             *row[5:]
         ]
         for row in rows
     }
     assert expected == found
-    # No hour is left out: all that ran is in these.
-    total = sum(
-        row[1] for row in by_hand.usage(jobs, [(Fraction(0), Fraction(2**40))]).values()
-    )
-    assert total * 10**6 == sum(row[6] for row in rows)
 
 
 @pytest.mark.parametrize("recording", recordings(), ids=lambda one: one.name)
@@ -105,7 +123,8 @@ def job(**members: Any) -> Job:
 
 
 def rows_of(**members: Any) -> list[Add | Put]:
-    return list(Reports().rows(job(**members)))
+    """Return all rows but those of days, which are summed up from the hours."""
+    return [row for row in Reports().rows(job(**members)) if row[0] != "report_day"]
 
 
 def test_a_job_over_an_hour_adds_to_both() -> None:
@@ -123,6 +142,29 @@ def test_a_job_that_ends_with_an_hour_adds_nothing_to_the_next() -> None:
     assert (472_299, 472_300) == (ran[1][0], ended[1][0])
     assert (1, 1, 7_200_000_000, 28_800_000_000, 0, 0, 0, 0) == ran[2]
     assert (0, 0, 0, 0, 1, 0, 0, 0) == ended[2]
+
+
+def test_days_have_what_their_hours_have() -> None:
+    """A job that ran through midnight, on so many cores that sums need two columns."""
+    midnight = 19_680 * 86400.0
+    ran = {
+        "t_run": midnight - 3.5,
+        "t_cleanup": midnight + 7200.25,
+        "t_inactive": midnight + 7201,
+    }
+    days: Counter[tuple[Any, ...]] = Counter()
+    for row in Reports().rows(job(ncores=MOST_UNITS, **ran)):
+        if row[0] == "report_day":
+            assert isinstance(row, Add)
+            for place, amount in enumerate(row.amounts):
+                days[row.key[0], place] += amount
+    first = [days[19_679, place] for place in range(7)]
+    second = [days[19_680, place] for place in range(7)]
+    core_us = MOST_UNITS * 7_200_250_000
+    assert [1, 0, 7, 0, MOST_UNITS * 3 + MOST_UNITS // 2, 0, 0] == first
+    assert [0, 1, 14400] == second[:3]
+    assert core_us == second[4] * 10**6 + second[5]
+    assert 1 == second[6]
 
 
 @pytest.mark.parametrize(

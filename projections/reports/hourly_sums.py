@@ -76,8 +76,8 @@ def _sums(
 ) -> Iterator[tuple[Values, tuple[int, ...]]]:
     keys = "".join(f"{column}, " for column in group.columns)
     grouped = f"GROUP BY {', '.join(group.columns)}" if group.keys else "HAVING count(*)"
-    for tail, first, end in _bounds(*period.hours):
-        sql = SQL[name + tail].format(keys=keys, grouped=grouped)
+    for unit, first, end in _bounds(*period.hours):
+        sql = SQL[f"{name}_of_{unit}"].format(keys=keys, grouped=grouped)
         bindings = {"first": first, "end": end, "from": period.hours[0]}
         for row in db.execute(sql, bindings):
             yield _known(row[: len(group.keys)]), row[len(group.keys) :]
@@ -87,12 +87,12 @@ def _bounds(first: int, end: int) -> Iterator[tuple[str, int, int]]:
     """Yield which sums have these hours, by day where a day is whole, and which of them."""
     day, last = -(-first // 24), end // 24
     if day >= last:
-        yield "", first, end
+        yield "hours", first, end
         return
-    yield "_by_day", day, last
+    yield "days", day, last
     for start, stop in ((first, day * 24), (last * 24, end)):
         if start < stop:
-            yield "", start, stop
+            yield "hours", start, stop
 
 
 def _known(values: Sequence[Any]) -> Values:

@@ -61,11 +61,10 @@ _STATIC = {
 }  # fmt: skip
 
 
-def application(clusters: str | Clusters, access: Access) -> ASGIApp:
-    """Return the application that shows a database, given by its path, or several."""
-    if isinstance(clusters, str):
-        clusters = Clusters({"": clusters})
-    site = _Site(clusters, access)
+def application(databases: str | Mapping[str, str] | Clusters, access: Access) -> ASGIApp:
+    """Return the application that shows a database, or several: paths by cluster."""
+    paths = {"": databases} if isinstance(databases, str) else databases
+    site = _Site(paths if isinstance(paths, Clusters) else Clusters(paths), access)
     pages: dict[str, tuple[str, Page]] = {
         "/": ("now.html", now.page),
         "/job/{jobid}": ("job.html", job.page),

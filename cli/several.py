@@ -35,7 +35,7 @@ _DB = "--db"
 _STATS = "--stats-only"
 _HELP = ("-h", "--help")
 _BARE = ("--no-header", "--suppress-header", _STATS)
-"""Options with which a table has no heading; -n is one too, also among others (-Aan)."""
+"""Options with which a table has no heading; -n is one too, also among others (-Aan, -no long)."""
 
 
 class Asked(NamedTuple):
@@ -130,7 +130,7 @@ def _merged(
 
 
 def _is_bare(word: str) -> bool:
-    return word in _BARE or re.fullmatch("-[aA]*n", word) is not None
+    return word in _BARE or re.match("-[aA]*n", word) is not None
 
 
 def _objects(names: Iterable[str], outputs: Iterable[IO[bytes]]) -> Iterator[bytes]:

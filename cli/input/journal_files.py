@@ -7,22 +7,31 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
+import apsw
+
 from cli.input.decompression import ERRORS
 from cli.input.line_files import LineFile
 from cli.input.stop_signals import StopSignals
 from eventstore.errors import InputError
-from eventstore.events.journal_line import Reject, decode_line
+from eventstore.events.journal_line import Reject, Response, decode_line
 from eventstore.events.resource_line import decode_resource
+from eventstore.reading.instances import boots, contradiction, stored_boots
+from projections.notation.timespec import format_moment
 
-__all__ = ["JournalFile", "NoJournalError"]
+__all__ = ["AnotherClusterError", "JournalFile", "NoJournalError"]
 
 _FIRST_LINES = 20
 _FIRST_BYTES = 2**20
+_SUBMIT = b'"submit"'
 _BEGINNING = re.compile(rb'\s*\{\s*"(id|events|jobspec|R|jobs)"\s*:')
 
 
 class NoJournalError(InputError):
     """The first lines of a file are no journal's."""
+
+
+class AnotherClusterError(InputError):
+    """The jobs of a file are of another cluster than those that are stored."""
 
 
 class JournalFile(LineFile):
@@ -53,6 +62,34 @@ class JournalFile(LineFile):
             self.close()
             raise
         self.rewind()
+
+    def check_cluster(self, db: apsw.Connection) -> None:
+        """Compare the ids of a regular file's jobs with those that are stored.
+
+        Raises AnotherClusterError. What cannot be read is told by `batches`.
+        """
+        stored = stored_boots(db) if self.is_regular and not self._force else []
+        if not stored:
+            return
+        found = None
+        with suppress(*ERRORS, InputError):
+            found = contradiction(stored, boots(self._submissions()))
+        self.rewind()
+        if found is not None:
+            self.close()
+            raise AnotherClusterError(
+                f"{self.name}: its jobs are of another cluster than those stored: at "
+                f"{format_moment(found[1].first)}, two instances gave ids; name another "
+                "database, or store it all the same by --force"
+            )
+
+    def _submissions(self) -> Iterator[tuple[int, float]]:
+        for lines in self._lines():
+            for line in lines or ():
+                if _SUBMIT in line and isinstance(found := decode_line(line), Response):
+                    for entry in found.entries:
+                        if entry.name == "submit":
+                            yield found.jobid, entry.timestamp
 
     def _lines(self) -> Iterator[list[bytes] | None]:
         lines = super()._lines()

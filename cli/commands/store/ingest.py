@@ -37,7 +37,8 @@ _LARGE = 8 * 10**6  # bytes of files, from which on it pays to start processes
 @click.option("--jobs", metavar="N", type=click.IntRange(1),
               help="Processes that share the work. Default: one a core, at most 4, for files "
               "of 8 MB and more in all; else 1.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Store files that look like no journal, too.")
+@click.option("--force", is_flag=True,
+              help="Store files that look like no journal, or another cluster's.")  # fmt: skip
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 def command(
     boot: str | None, cluster: str | None, jobs: int | None, force: bool, files: tuple[str, ...]
@@ -130,6 +131,8 @@ class _Ingest:
         from eventstore.ingest.writer import Writer  # noqa: PLC0415
 
         for source in inputs:
+            if not self.attempt(lambda: source.check_cluster(store.db)):  # noqa: B023
+                continue
             writer = Writer(store, source.name, *participants, boot=boot)
             self.attempt(lambda: self._store(source, writer, stored))  # noqa: B023 - called here
             if self._stop.number:

@@ -35,7 +35,7 @@ _DB = "--db"
 _STATS = "--stats-only"
 _HELP = ("-h", "--help")
 _BARE = ("--no-header", "--suppress-header", _STATS)
-"""Options with which a table has no heading; -n is one too, also among others (-Aan, -no long)."""
+"""Options with which a table has no heading; -n is one too, also among others (-Aan)."""
 
 
 class Asked(NamedTuple):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0
 """The Python interface, and the one name of this project in site-packages.
 
-`eventstore`, `projections`, `joblist` and `cli` import each other by these names. In a checkout
-they lie beside this folder, in an installation inside of it. The first use of a public name
+The folders of the source (FOLDERS) import each other by their names. In a checkout they
+lie beside this folder, in an installation inside of it. The first use of a public name
 appends their folder to ``sys.path``, so that nothing of the program's own is hidden.
 
-Raises ImportError where one of the four names belongs to another package: when this package is
+Raises ImportError where one of these names belongs to another package: when this package is
 imported, if that one is loaded already; on first use, if it is found first on ``sys.path``.
 """
 

@@ -130,7 +130,7 @@ def test_pure_folders_import_pure_folders_only() -> None:
         ), path
 
 
-def test_flux_is_imported_in_two_files_at_most_and_in_functions_only() -> None:
+def test_flux_is_imported_in_one_file_and_in_functions_only() -> None:
     users = set()
     for path in FILES:
         if {name.split(".")[0].removeprefix("_") for name in imported(path)} & {"flux"}:
@@ -138,7 +138,7 @@ def test_flux_is_imported_in_two_files_at_most_and_in_functions_only() -> None:
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
                 names = {a.name.split(".")[0] for a in getattr(node, "names", ())}
                 assert not names & {"flux", "_flux"}, path
-    assert 1 <= len(users) <= 2, users
+    assert users == {"joblist.broker.connection"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

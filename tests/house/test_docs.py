@@ -121,6 +121,21 @@ def test_commands_that_a_page_names_exist(page: str) -> None:
     assert set(named) - set(COMMANDS) == set()
 
 
+def test_the_changes_name_every_command() -> None:
+    (said,) = re.findall(
+        r"^- \*Command line\*: (.*?)\.\n", read("CHANGELOG.md"), re.MULTILINE | re.DOTALL
+    )
+    assert sorted(re.findall(r"`(\w+)`", said)) == sorted(COMMANDS)
+
+
+def test_pages_are_linked_from_the_readme_or_from_one_another() -> None:
+    texts = {page: read(page) for page in PAGES}
+    for page in PAGES:
+        name = Path(page).name if "/" in page else page
+        others = "".join(text for other, text in texts.items() if other != page)
+        assert page == "README.md" or re.search(rf"\]\(([\w./-]*/)?{name}[)#]", others), page
+
+
 def test_every_command_has_a_section_with_its_options() -> None:
     """The blocks are written by ``python -m tests.support.docs.command_reference``."""
     page = read("docs/commands.md")

@@ -137,18 +137,6 @@ def test_without_pyarrow_one_line_says_what_to_do(jobdb: Command, tmp_path: Path
         assert 1 == said.count("\n")
 
 
-def test_two_at_once_do_no_harm(jobdb: Command, tmp_path: Path) -> None:
-    jobdb.ingest(list(journal(200)))
-    lake = tmp_path / "lake"
-    words = ("export", "--cluster=tuolumne", str(lake))
-    both = [jobdb.start(*words) for _ in range(2)]
-    ended = [process.communicate()[1] for process in both]
-    assert all(p.returncode == 0 or b"another process exports" in e
-               for p, e in zip(both, ended, strict=True))  # fmt: skip
-    export(jobdb, lake)
-    assert finished_texts(jobdb) == texts(lake)
-
-
 def test_whenever_it_dies_each_row_is_there_once(jobdb: Command, tmp_path: Path) -> None:
     """A process ends at each of the steps that others may see; then one goes to its end."""
     lines = list(journal(40))

@@ -5,7 +5,8 @@ An id counts milliseconds by a clock that is never set (flux-core, libutil/fluid
 the instance began, without the times when it was down. A submission's time less these is
 therefore the same for all jobs of a boot, and later for each boot that follows, also of an
 instance that was made anew. Two such beginnings whose jobs were submitted in the same time are
-two instances: no restart, no clock that was set and no order of files makes that.
+two instances: no restart and no order of files makes that. A clock that was set back does, but
+then one's ids are all above the other's, and by how much it was set lies between them.
 """
 
 from __future__ import annotations
@@ -22,17 +23,31 @@ from eventstore.storage.sql import fetch, statements, value
 SQL = statements(__file__)
 _MILLISECONDS = 24  # where they begin in an id: behind 14 bits of a rank, 10 of a counter
 _LONGEST = 60.0  # seconds: what is shorter, or nearer to each other, proves nothing
+_SET_BACK = 86400.0  # seconds; a clock that was set back by more is not thought of
 _FEWEST = 3  # jobs
 _SAMPLES = 2000
 
 
 class Boot(NamedTuple):
-    """Jobs of one clock: when it began, and the times of their first and last submission."""
+    """Jobs of one clock: when it began, and the times of their first and last submission.
+
+    ``lowest`` and ``highest`` are milliseconds that ids count.
+    """
 
     begun: int
     first: float
     last: float
+    lowest: int
+    highest: int
     jobs: int
+
+    def joined(self, other: Boot) -> Boot:
+        """Return a boot that has the jobs of both."""
+        return Boot(
+            self.begun, min(self.first, other.first), max(self.last, other.last),
+            min(self.lowest, other.lowest), max(self.highest, other.highest),
+            self.jobs + other.jobs,
+        )  # fmt: skip
 
 
 def boots(submissions: Iterable[tuple[int, float]]) -> list[Boot]:
@@ -41,14 +56,13 @@ def boots(submissions: Iterable[tuple[int, float]]) -> list[Boot]:
     for jobid, time in submissions:
         if not isfinite(time):
             continue
-        begun = int(time - (jobid >> _MILLISECONDS) / 1000)
-        _, first, last, jobs = found.get(begun, (0, time, time, 0))
-        found[begun] = Boot(begun, min(first, time), max(last, time), jobs + 1)
+        counted = jobid >> _MILLISECONDS
+        begun = int(time - counted / 1000)
+        one = Boot(begun, time, time, counted, counted, 1)
+        found[begun] = found[begun].joined(one) if begun in found else one
     for begun in sorted(found):  # a boot on both sides of a whole second
         if begun in found and begun + 1 in found:
-            one, other = found[begun], found.pop(begun + 1)
-            found[begun] = Boot(begun, min(one.first, other.first), max(one.last, other.last),
-                                one.jobs + other.jobs)  # fmt: skip
+            found[begun] = found[begun].joined(found.pop(begun + 1))
     return [
         boot for boot in found.values()
         if boot.jobs >= _FEWEST and boot.last - boot.first >= _LONGEST
@@ -69,6 +83,13 @@ def contradiction(stored: Iterable[Boot], new: Iterable[Boot]) -> tuple[Boot, Bo
     for one in stored:
         for other in new:
             together = min(one.last, other.last) - max(one.first, other.first)
-            if together >= _LONGEST and abs(one.begun - other.begun) > _LONGEST:
+            apart = abs(one.begun - other.begun)
+            if together >= _LONGEST and apart > _LONGEST and not _set_back(one, other):
                 return one, other
     return None
+
+
+def _set_back(one: Boot, other: Boot) -> bool:
+    """Whether the same clock may have given both, and the machine's was set back in between."""
+    earlier, later = (one, other) if one.highest < other.lowest else (other, one)
+    return earlier.highest < later.lowest and 0 < earlier.begun - later.begun <= _SET_BACK

@@ -70,8 +70,11 @@ def test_two_instances_at_the_same_time_are_not_mixed(
         # Its clock was set back by two hours, and ran on.
         [instance(EPOCH, EPOCH, EPOCH + 4 * HOUR),
          instance(EPOCH, EPOCH + 6.5 * HOUR, EPOCH + 9 * HOUR, behind=2 * HOUR)],
+        # So, at once: the same hours were there twice.
+        [instance(EPOCH, EPOCH, EPOCH + 4 * HOUR),
+         instance(EPOCH, EPOCH + 4 * HOUR, EPOCH + 9 * HOUR, behind=2 * HOUR)],
     ],
-    ids=["restarted", "made anew", "clock set back"],
+    ids=["restarted", "made anew", "clock set back", "hours that came twice"],
 )  # fmt: skip
 def test_what_one_cluster_can_have_is_stored(
     tmp_path: Path, journals: list[list[bytes]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""The indexes that a plan reads, and what they cost.
+"""Ways to read candidates by an index, joined and compared; `sql_plan.py` chooses among them.
 
 While a constraint is planned, the access paths of an "or" refer to those of the junctions below
 it (`Nested`) instead of copying them, and costs are remembered, so that planning takes time and

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.lake.asking import check_back, export, finished_texts, newest, stored_jobs, texts
+from tests.lake.asking import (
+    check_back,
+    export,
+    finished_texts,
+    newest,
+    rows,
+    stored_jobs,
+    texts,
+)
 from tests.support import field_jobs
 from tests.support.command import Command
 from tests.support.journal_generator import journal
@@ -202,5 +210,25 @@ def test_odd_texts_go_there_and_back(jobdb: Command, tmp_path: Path) -> None:
     export(jobdb, lake)
     assert finished_texts(jobdb) == texts(lake)
     assert sum(b'"odd"' in text for text in texts(lake)) > 5  # others are no JSON
+    export(jobdb, lake, "--verify")
+    check_back(jobdb, lake, tmp_path)
+
+
+def test_ids_that_came_again_rejects_and_jobs_that_wait(jobdb: Command, tmp_path: Path) -> None:
+    """Two jobs of one id, of instances one after the other; a line that is none; a late end."""
+    lake, day = tmp_path / "lake", 86400.0
+    again = field_jobs.job(1, start=field_jobs.EPOCH + day)
+    waits = field_jobs.job(1, start=field_jobs.EPOCH + 2 * day)
+    jobdb.run("ingest", "-", stdin=b"\n".join([*field_jobs.job(1), b'{"id":1,"events":7}']))
+    export(jobdb, lake)
+    jobdb.ingest([*again, *waits[:-1]])
+    export(jobdb, lake)
+    assert [1, 2] == sorted(row["stream"] for row in rows(lake, "jobs"))
+    assert 20 == len(texts(lake))
+    jobdb.ingest(waits)
+    export(jobdb, lake, "--compact")
+    assert finished_texts(jobdb) == texts(lake)
+    assert stored_jobs(jobdb.db, "state = 'INACTIVE'") == newest(lake)
+    assert 3 == len(newest(lake))
     export(jobdb, lake, "--verify")
     check_back(jobdb, lake, tmp_path)

@@ -73,6 +73,18 @@ def test_a_value_is_not_touched_once_a_level(kind: str) -> None:
         assert asked <= 4 * height
 
 
+@pytest.mark.parametrize("inner", [1, 2, 3])
+def test_values_of_one_column_are_joined_once(inner: int) -> None:
+    found: Constraint = Or(tuple(Name((Counted(f"v{n}"),)) for n in range(inner)))
+    for level in range(400):
+        found = Or((Name((Counted(f"l{level}"),)), found))
+    result, steps, _ = planned(found)
+    assert steps <= 30 * 400
+    ((path),) = result.access_paths or ()
+    assert isinstance(path, InList)
+    assert len(path.values) == 400 + inner
+
+
 def test_towers_keep_all_their_values() -> None:
     found, _, _ = planned(tower("or", 500, names(MANY)))
     assert found.access_paths is not None

@@ -31,6 +31,7 @@ class Shown(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self._rows: list[list[str]] | None = None
+        self._is_figure = False
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -42,12 +43,19 @@ class Shown(HTMLParser):
             self._rows.append([])
         elif tag in {"td", "th"} and self._rows:
             self._rows[-1].append("")
+        elif tag == "data":  # a figure as people read it, with the exact one
+            self.handle_data(found["value"] or "")
+            self._is_figure = True
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table":
             self._rows = None
+        elif tag == "data":
+            self._is_figure = False
 
     def handle_data(self, data: str) -> None:
+        if self._is_figure:
+            return
         self.text += data
         if self._rows and self._rows[-1]:
             self._rows[-1][-1] += data

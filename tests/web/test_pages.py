@@ -10,13 +10,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from projections.node_queries.history import NodeInterval
+from projections.notation.timespec import format_duration, parse_time
 from tests.web.mixed import NODES, moments_of_jobs, store_mixed
 from tests.web.site import Site, site
+from web.pages.job import together
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +227,37 @@ def test_a_database_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with site(str(tmp_path / "none.sqlite")) as found:
         assert "there is no such database" in found.get("/", 503).text
         assert found.get("/metrics").text.endswith("flux_jobdb_up 0\n")
+
+
+def test_what_became_of_several_nodes_at_once_is_one_row() -> None:
+    alike = [NodeInterval(f"node{n}", "offline", 1.0, None, None, None) for n in (0, 1, 3)]
+    other = NodeInterval("node2", "offline", 2.0, None, None, None)
+    found = together([*alike[:2], other, alike[2]])
+    assert [("node[0-1,3]", 3, 1.0), ("node2", 1, 2.0)] == [
+        (one.host, one.hosts, one.begun) for one in found
+    ]
+
+
+def test_links_to_ranges_and_the_moment_have_times_as_the_command_takes_them(
+    path: str, pages: Site
+) -> None:
+    at = NODES.objects("checkpoints")[4]["time"]
+    shown = pages.page(f"/nodes?at={at!r}")
+    links = [found["href"] or "" for tag, found in shown.tags if tag == "a"]
+    ranges = [parse_qs(urlsplit(one).query) for one in links if "since=" in one]
+    week = ranges[3]
+    times = [parse_time(week[name][0], now=0.0) for name in ("since", "until")]
+    assert 7 * 86400 == pytest.approx(times[1] - times[0], abs=1e-5)
+    assert times[1] == pytest.approx(at, abs=1e-5)
+    assert times[1] >= at
+    (given,) = (found for tag, found in shown.tags if found.get("id") == "at")
+    assert parse_time(given["value"] or "", now=0.0) >= at
+    assert (given["value"] or "").endswith("Z")
+
+
+def test_waits_are_shown_as_durations(pages: Site) -> None:
+    text = pages.get("/reports?kind=waits&group=queue").text
+    found = re.findall(r'<data value="([\d.]+)" title="\1 s">([^<]+)</data>', text)
+    assert found
+    for exact, shown in found:
+        assert format_duration(float(exact)) == shown

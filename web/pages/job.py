@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cli.accounting.explain import explain
 from eventstore.events.records import Record
 from eventstore.reading import event_log
 from projections.engine.fold_batch import refold
+from projections.formats import hostlist
 from projections.node_queries.around_job import around
+from projections.node_queries.history import NodeInterval
 from projections.notation.jobid import parse
 from projections.queries import job_info
 from web.asking import Asking
@@ -33,6 +35,18 @@ class Part(NamedTuple):
     ended: float
     x: float
     width: float
+
+
+class Several(NamedTuple):
+    """What became of so many hosts at the same time; ``host`` is a hostlist (RFC 29)."""
+
+    host: str
+    hosts: int
+    kind: str
+    begun: float
+    to: float | None
+    reason: str | None
+    ended: str | None
 
 
 def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
@@ -97,10 +111,25 @@ def _inside(asking: Asking, jobid: int) -> dict[str, Any]:
     return {
         "records": records[:MOST_EVENTS],
         "cut": len(records) > MOST_EVENTS,
-        "nodes": [] if job is None else around(db, job)[:MOST_EVENTS],
+        "nodes": [] if job is None else together(around(db, job))[:MOST_EVENTS],
         "charge": explain(records).verdict if records else None,
         "texts": {key: (text or b"").decode() for key, text in texts.items()},
     }
+
+
+def together(found: Iterable[NodeInterval]) -> list[Several]:
+    """Return the intervals, those of several hosts that are alike but for the host as one."""
+    alike: dict[NodeInterval, list[str]] = {}
+    for one in found:
+        alike.setdefault(one._replace(host=""), []).append(one.host)
+    return [
+        Several(
+            hosts[0] if len(hosts) == 1 else
+            hostlist.encode(hostlist.concat(*map(hostlist.decode, hosts))),
+            len(hosts), one.kind, one.begun, one.to, one.reason, one.ended,
+        )
+        for one, hosts in alike.items()
+    ]  # fmt: skip
 
 
 def _until(records: list[Record], at: float | None) -> list[Record]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from cli.reports.figures import Cell, Heading, Sheet, sheet
+from cli.reports.figures import Cell, Heading, Seconds, Sheet, sheet
 from joblist.visibility import own_users
-from projections.notation.timespec import parse_time
+from projections.job.run_time import SECOND
+from projections.notation.timespec import format_duration, parse_time
 from projections.reports.completeness import missing
 from projections.reports.kinds import KINDS
 from projections.reports.periods import BY, zone
@@ -32,7 +33,7 @@ def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     kind, by, keys = _choices(given)
     found = table(askings, given)
-    cells = [[str(cell) if cell is not None else None for cell in row] for row in found.rows]
+    cells = [[_shown(cell, kind) for cell in row] for row in found.rows]
     report = KINDS[kind]
     notes = [
         f"{asking.cluster}: {note}" if asking.cluster else note
@@ -45,6 +46,20 @@ def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
         "cut": len(cells) > MOST_ROWS, "notes": notes,
         "given": given, "command": _command(askings, given), "chart": report.chart,
     }  # fmt: skip
+
+
+class Time(NamedTuple):
+    """A time: the exact seconds, and how people read it."""
+
+    exact: str
+    shown: str
+
+
+def _shown(cell: Cell, kind: str) -> str | Time | None:
+    if not isinstance(cell, Seconds):
+        return None if cell is None else str(cell)
+    time = cell / SECOND
+    return Time(str(cell), format_duration(time) if kind == "waits" else f"{time:,.0f}")
 
 
 def _notes(asking: Asking, report: Report, asked: Question) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from errno import ENOENT
@@ -34,8 +35,9 @@ from cli.reports import csv as report_csv
 from eventstore.errors import JobdbError
 from joblist.protocol.errors import RpcError
 from joblist.visibility import Visibility
+from projections.job.run_time import SECOND
 from projections.notation.jobid import encode
-from projections.notation.timespec import format_duration
+from projections.notation.timespec import format_duration, format_moment
 from web.asking import Asking, TooLong
 from web.clusters import Clusters
 from web.pages import about, job, jobs, metrics, nodes, now, reports
@@ -132,7 +134,8 @@ class _Site:
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
         self._templates.filters |= {
-            "moment": moment, "duration": _duration, "f58": encode, "user": jobs.user_name,
+            "moment": moment, "iso": _iso, "duration": _duration,
+            "f58": encode, "user": jobs.user_name,
             "text": lambda data: (data or b"").decode("utf-8", "replace"),
             "json": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
             "state": lambda job: jobs.cell(job, "state"),
@@ -308,6 +311,12 @@ def moment(time: float | None) -> str:
         return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return repr(time)
+
+
+def _iso(time: float) -> str:
+    """Return a time in UTC as `--since` takes it, not before it: to the next microsecond."""
+    found = format_moment(math.ceil(time * SECOND) / SECOND)
+    return found.replace(".000000Z", "Z")
 
 
 def _duration(seconds: float | None) -> str:

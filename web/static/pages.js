@@ -24,6 +24,12 @@ function axis() {
   };
 }
 
+// As `flux jobs` writes durations.
+function duration(seconds) {
+  const [unit, size] = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]].find(([, one]) => seconds >= one) || ["s", 1];
+  return `${Number((seconds / size).toPrecision(4))}${unit}`;
+}
+
 const tooltip = (formatter) => ({
   renderMode: "richText", confine: true, formatter,
   backgroundColor: color("card"), borderColor: color("line"), textStyle: { color: color("ink") },
@@ -51,9 +57,10 @@ async function report(place) {
       pageIconColor: color("accent"), pageIconInactiveColor: color("quiet"), data: found.series.slice(0, most).map((one) => one.name) },
     tooltip: { trigger: "axis", ...tooltip((items) => [items[0]?.axisValue, ...items.slice(0, most)
       .filter((one) => one.value !== null && one.value !== undefined)
-      .map((one) => `${one.seriesName}: ${Number(one.value).toLocaleString("en")}`)].join("\n")) },
+      .map((one) => `${one.seriesName}: ${found.line ? duration(one.value) : Number(one.value).toLocaleString("en")}`)].join("\n")) },
     xAxis: { type: "category", data: found.x, ...axis() },
-    yAxis: { type: "value", name: found.unit, nameTextStyle: { color: color("quiet"), align: "left" }, ...axis() },
+    yAxis: { type: "value", name: found.line ? "waited" : found.unit, nameTextStyle: { color: color("quiet"), align: "left" }, ...axis(),
+      ...(found.line ? { axisLabel: { color: color("quiet"), formatter: duration } } : {}) },
     series: found.series.map((one, place) => ({
       name: one.name, data: one.values, type: found.line ? "line" : "bar", barMaxWidth: 46,
       itemStyle: { color: found.of_states ? color(one.name) : undefined },
@@ -169,7 +176,7 @@ function slider(section) {
   const go = () => {
     const address = new URL(location.href);
     if (Number(input.value) >= 1000) address.searchParams.delete("at");
-    else address.searchParams.set("at", chosen().toFixed(3));
+    else address.searchParams.set("at", new Date(chosen() * 1000).toISOString());
     htmx.ajax("GET", address.pathname + address.search, { target: "#main", select: "#main", swap: "outerHTML" })
       .then(() => history.replaceState(null, "", address));
   };

@@ -109,7 +109,8 @@ const table = document.getElementById(arguments[0]);
 const names = [...table.tHead.rows[0].cells].map((cell) => cell.innerText.trim());
 const place = names.indexOf(arguments[1]);
 return [...table.tBodies[0].rows].filter((row) => row.cells.length === names.length)
-    .map((row) => row.cells[place].innerText.trim());
+    .map((row) => row.cells[place])
+    .map((cell) => cell.querySelector('data')?.value ?? cell.innerText.trim());
 """
 
 

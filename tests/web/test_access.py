@@ -93,7 +93,8 @@ def test_events_are_for_the_owner_of_a_job_also_without_private_mode(path: str) 
 words = st.one_of(
     st.sampled_from([
         "", "1002", "all", "failed", "inactive", SECRET, f"name:{SECRET}-1", "user:1002",
-        "1e300,0", "nan,1", "0", "-1d", "now", "1795389108", "9e99", "usage", "waits", "nodes",
+        "1e300,0", "nan,1", "0", "0.5", "-50y", "-1d", "now", "1795389108",
+        "9e99", "usage", "waits", "nodes",
         "user,name", "hour", "n[0-999999999]", "n[1", "a", "not (userid:1001)", "-1", "\x00",
         "'", "%", "../..",
     ]),
@@ -127,7 +128,8 @@ def test_no_address_tells_of_others_or_fails(
     for value in (part, *members.values()):  # what was asked may be shown again
         text = text.replace(value, "") if SECRET in value else text
     assert SECRET not in text, asked
-    assert answer.status_code < 500 or "takes too long" in text, (asked, answer.text[-300:])
+    # That it takes too long is no answer where there are forty jobs.
+    assert answer.status_code < 500, (asked, answer.text[-300:])
 
 
 # -- a port of the loopback interface
@@ -321,6 +323,7 @@ KNOWN_TAGS = {
     "dt",
     "dd",
     "code",
+    "data",
     "pre",
     "br",
     "select",

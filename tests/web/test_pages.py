@@ -21,6 +21,7 @@ from projections.notation.timespec import format_duration, parse_time
 from tests.web.mixed import NODES, moments_of_jobs, store_mixed
 from tests.web.site import Site, site
 from web.pages.job import together
+from web.pages.now import why_it_waits
 
 
 @pytest.fixture(scope="module")
@@ -255,9 +256,46 @@ def test_links_to_ranges_and_the_moment_have_times_as_the_command_takes_them(
     assert (given["value"] or "").endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("dependencies", "why"),
+    [
+        (["begin-time=4100000000.000"], "waits for begin-time 2099-12-03T16:53:20Z"),
+        (["begin-time=soon", "after-start=ƒ1"], "waits for begin-time=soon, after-start=ƒ1"),
+    ],
+)
+def test_why_a_job_waits_has_times_that_can_be_read(dependencies: list[str], why: str) -> None:
+    assert why == why_it_waits({"state": 2, "dependencies": dependencies})
+
+
 def test_waits_are_shown_as_durations(pages: Site) -> None:
     text = pages.get("/reports?kind=waits&group=queue").text
     found = re.findall(r'<data value="([\d.]+)" title="\1 s">([^<]+)</data>', text)
     assert found
     for exact, shown in found:
         assert format_duration(float(exact)) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("/reports?kind=waits&by=hour&since=0.5", "more than 20000 periods of one hour"),
+        ("/report.csv?kind=usage&by=hour&since=1990-01-01", "choose a shorter range"),
+        ("/jobs?after=1", "expected the key of a page"),
+        ("/nodes?first=-1", "expected a number of nodes"),
+        ("/jobs?q=" + "not%20" * 20000 + "failed", "nested too deeply"),
+    ],
+)
+def test_what_is_too_much_or_wrong_is_said(pages: Site, address: str, why: str) -> None:
+    assert why in pages.get(address, 400).text
+
+
+def test_long_nodelists_are_looked_up_and_not_written_out(
+    pages: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = NODES.objects("checkpoints")
+    first, last = checkpoints[0]["time"], checkpoints[-1]["time"]
+    address = f"/data/timeline?since={first!r}&until={last!r}&hosts=node[1-2]"
+    found = pages.data(address)["bars"]
+    monkeypatch.setattr("projections.formats.hostlist.count", lambda _: 10**6)
+    assert sorted(found) == sorted(pages.data(address)["bars"])
+    assert any(bar[3] == "job" for bar in found)

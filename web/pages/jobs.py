@@ -195,4 +195,9 @@ def _time(asking: Asking, given: Mapping[str, str], name: str) -> float | None:
 
 def _key(text: str) -> tuple[float, int]:
     ended, _, jobid = text.partition(",")
-    return float(ended), int(jobid)
+    try:
+        return float(ended), int(jobid)
+    except ValueError:
+        raise ValueError(
+            f"after={text!a:.100}: expected the key of a page, as its link has it"
+        ) from None

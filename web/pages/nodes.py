@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from projections.formats import hostlist
@@ -19,6 +19,7 @@ ROWS = 40
 MOST_JOBS, MOST_STATES = 2000, 3000
 """Bars of a picture."""
 _DAY = 86400.0
+_DIGITS = 9
 _DRAWN = ("name", "nodelist", "t_run", "t_cleanup", "t_inactive")
 
 
@@ -76,11 +77,18 @@ def timeline(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
         ended = job.get("t_cleanup") or job.get("t_inactive") or until
         span = max(job["t_run"], since), min(ended, until)
         what = "job", job.get("name", ""), encode(job["id"])
-        for host in hostlist.hosts(hostlist.decode_own(job.get("nodelist", "")) or ()):
-            if host in place and len(bars) < MOST_JOBS + MOST_STATES:
+        for host in _among(place, hostlist.decode_own(job.get("nodelist", "")) or ()):
+            if len(bars) < MOST_JOBS + MOST_STATES:
                 bars.append([place[host], *span, *what])
     return {"hosts": hosts, "since": since, "until": until, "bars": bars,
             "cut": len(jobs) > MOST_JOBS}  # fmt: skip
+
+
+def _among(wanted: Mapping[str, int], nodelist: hostlist.Hostlist) -> Iterator[str]:
+    """Yield those of some hosts that are in a nodelist, which may be very long."""
+    if hostlist.count(nodelist) > 4 * len(wanted):
+        return (host for host in wanted if hostlist.find(nodelist, host) >= 0)
+    return (host for host in hostlist.hosts(nodelist) if host in wanted)
 
 
 def visible_jobs(asking: Asking, found: list[NodeState]) -> dict[int, str]:
@@ -114,8 +122,14 @@ def _rows(known: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], in
     if given.get("hosts"):
         named = set(hostlist.hosts(hostlist.decode(given["hosts"])))
         known = [host for host in known if host in named] or sorted(named, key=natural)
-    first = max(int(given.get("first") or 0), 0)
+    first = _number(given.get("first") or "0")
     return list(known[first : first + ROWS]), first, len(known) > first + ROWS
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+        raise ValueError(f"first={text!a:.100}: expected a number of nodes")
+    return int(text)
 
 
 def _range(asking: Asking, given: Mapping[str, str]) -> tuple[float, float]:

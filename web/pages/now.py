@@ -9,10 +9,12 @@ from typing import Any
 from projections.formats import hostlist
 from projections.job.state import STATES
 from projections.node_queries.present import NodeState, nodes
+from projections.notation.timespec import format_moment
 from web.asking import Asking
 
 MOST = 200
 """Jobs of each list."""
+_BEGIN = "begin-time"
 _STATES = {state.mask: state.name for state in STATES}
 NODE_STATES = ("unknown", "excluded", "offline", "drained", "torpid", "allocated", "idle")
 """What a node is coloured by: the first of these that it is."""
@@ -37,7 +39,7 @@ def why_it_waits(job: Mapping[str, Any]) -> str:
     """Return in words what a pending job waits for."""
     state = _STATES.get(job["state"], "")
     if state == "DEPEND":
-        names = ", ".join(job.get("dependencies", ()))
+        names = ", ".join(map(_readable, job.get("dependencies", ())))
         return f"waits for {names}" if names else "waits for its dependencies"
     if job.get("urgency") == 0:
         return "held: its urgency is 0"
@@ -46,6 +48,15 @@ def why_it_waits(job: Mapping[str, Any]) -> str:
     if job.get("priority") == 0:
         return "its priority is 0"
     return "waits for resources"
+
+
+def _readable(dependency: str) -> str:
+    """Return a dependency; the time of `--begin-time` (seconds) as one."""
+    kind, _, time = dependency.partition("=")
+    try:
+        return f"{kind} {format_moment(float(time))[:19]}Z" if kind == _BEGIN else dependency
+    except ValueError:
+        return dependency
 
 
 def expected(job: Mapping[str, Any]) -> float | None:

@@ -24,6 +24,9 @@ from web.pages.jobs import databases, quoted
 
 MOST_ROWS = 3000
 """Rows that are shown; the command line has all."""
+MOST_PERIODS = 20_000
+"""Periods of a report: two years by the hour."""
+_SHORTEST = {"hour": 3600.0, "day": 82800.0, "week": 600_000.0, "month": 2_400_000.0}
 _OWNER = "user"
 _UNITS = {"jobs": "jobs", "waits": "seconds", "usage": "node-seconds", "nodes": "node-seconds"}
 """What the numbers of a picture count."""
@@ -136,10 +139,22 @@ def _question(asking: Asking, given: Mapping[str, str]) -> Question:
     kind, by, keys = _choices(given)
     until = parse_time(given["until"], now=asking.now) if given.get("until") else asking.now
     since = parse_time(given["since"], now=asking.now) if given.get("since") else None
-    return question(
+    if by is not None and since is not None:
+        _check((until - since) / _SHORTEST[by], by)
+    found = question(
         asking.db, keys, since=since, until=until, by=by, where=zone(given.get("tz") or None),
         beginning=KINDS[kind].beginning,
     )  # fmt: skip
+    _check(len(found.periods), by)
+    return found
+
+
+def _check(periods: float, by: str | None) -> None:
+    if periods > MOST_PERIODS:
+        raise ValueError(
+            f"that is more than {MOST_PERIODS} periods of one {by}: choose a shorter range, or"
+            " longer periods; `flux-jobdb report` has no such limit"
+        )
 
 
 def _own(asking: Asking, report: Report, asked: Question) -> Iterator[Row]:

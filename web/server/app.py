@@ -294,6 +294,8 @@ def _said(error: Exception) -> tuple[int, str]:
         )
     if isinstance(error, click.ClickException):
         return 400, error.message
+    if isinstance(error, RecursionError):
+        return 400, "this is nested too deeply"
     if isinstance(error, TooLong):
         return 503, "this takes too long: ask for less"
     kinds = ((Refused, 403), (JobdbError, 503), (LookupError, 404))

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
+from eventstore.storage.connection import create_or_open
 from projections.formats import hostlist
+from projections.node_views import hours
 from projections.nodes.reducers import rounded
 from tests.support.command import Command
 from tests.support.nodes.recordings import drains, node_recordings
@@ -71,6 +75,21 @@ def test_report_nodes_adds_up(run: Command) -> None:
     time = 1795648100 - 1795648007.5508764
     assert sum(found[name] for name in STATES) == pytest.approx(8 * time, abs=1e-4)
     assert "leave it out" in run("report", "nodes", "--group", "user", status=2).err
+
+
+def test_stored_sums_that_are_wrong_are_named_and_made_anew(
+    run: Command, tmp_path: Path
+) -> None:
+    copy = Command(tmp_path)
+    shutil.copy(run.db, copy.db)
+    assert "unchanged" in copy("verify").out
+    with create_or_open(str(copy.db)) as store, store.transaction() as db:
+        hours.store(db, [(7, [1] * len(STATES))], 8)
+    said = copy("verify", status=1).err
+    assert "table node_hour" in said
+    assert "`flux-jobdb rebuild nodes`" in said
+    copy("rebuild", "nodes")
+    assert "unchanged" in copy("verify").out
 
 
 def test_events_of_both_journals_are_printed_as_they_came(run: Command) -> None:

@@ -22,6 +22,7 @@ from joblist.config import Config
 from projections.notation.jobid import encode
 from tests.support.journal_generator import EPOCH
 from tests.web.site import HEADER, raw_request
+from web.clusters import Clusters
 from web.server.app import application
 from web.viewers import Access
 
@@ -68,7 +69,9 @@ def measure(bench: Bench) -> Iterator[Row]:
     """Ask for each page, by turns."""
     for jobs in filter(None, (bench.jobs, bench.large)):
         history = node_history(bench.folder, jobs)
-        app = application(history.path, Access(Config(), HEADER, None, lambda *_: True))
+        clusters = Clusters({"": history.path})
+        clusters.counted[""].begin(history.path)  # as the server does at its start
+        app = application(clusters, Access(Config(), HEADER, None, lambda *_: True))
         with open_readonly(history.path) as store:
             some = fetch(store.db, "SELECT id, userid FROM jobs LIMIT ?", (_ROUNDS,))
         times: dict[str, list[float]] = {}

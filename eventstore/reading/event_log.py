@@ -139,10 +139,11 @@ def records_of(
             jobspec, r = jobspecs.payload(row[10], row[11]), rs.payload(row[12], row[13])
             found[row[1]].append(_record(row[:10], jobspec, r))
         for job, records in found.items():
-            yield job, _in_order(records)
+            yield job, in_order(records)
 
 
-def _in_order(records: list[Record]) -> list[Record]:
+def in_order(records: list[Record]) -> list[Record]:
+    """Return a job's records, given by seq, in the job's order."""
     if not any(record.late for record in records):
         return records
     return [records[i] for i in anchored([(record.seq, record.anchor) for record in records])]

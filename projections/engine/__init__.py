@@ -3,6 +3,7 @@
 
 schema.sql          tables of the engine: views, states of unfinished jobs, rebuilds
 fold_batch.py       from the records of a batch to states before and after
+fold_whole.py       from all records of one job to its state
 left_behind.py      projections that failed, isolated from all others
 left_behind.sql     the table of these
 row_deltas.py       from changed states to changed rows
@@ -20,6 +21,7 @@ __all__ = [
     "catch_up",
     "consumer_cursor",
     "fold_batch",
+    "fold_whole",
     "left_behind",
     "rebuild",
     "rebuild_process",

@@ -20,6 +20,7 @@ import msgspec
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.sql import value
+from projections.engine.fold_whole import Boot, decode_boot, fold_whole
 from projections.job.reducers import fold, gone, purged, rebooted
 from projections.job.state import INACTIVE, Job
 
@@ -36,15 +37,10 @@ _Step = tuple[int, Job | None, Job | None]  # a job's key, and its state before 
 _PART = 256  # jobs changed by a notice that are held at once
 
 
-class _BootForm(msgspec.Struct):
-    memos: dict[str, list[int]]
-
-
 class _JobsForm(msgspec.Struct):
     jobs: list[int]
 
 
-_decode_boot = msgspec.json.Decoder(_BootForm).decode
 _decode_jobs = msgspec.json.Decoder(_JobsForm).decode
 
 
@@ -146,7 +142,7 @@ class JobStates:
             self._last_key = max(self._last_key, key)
 
     def _by_boot(self, db: apsw.Connection, notice: Notice, _: _Changes) -> Iterator[_Step]:
-        memos = _decode_boot(notice.data).memos
+        memos = decode_boot(notice.data).memos
         for key, before in list(self.unfinished.items()):
             seqs = memos.get(str(key), [])
             if before.annotations is not None or seqs:
@@ -217,47 +213,11 @@ def refold_jobs(
     db: apsw.Connection, keys: Sequence[int], upto: int, *, until: float
 ) -> Iterator[Job | None]:
     """Yield jobs folded as `refold` does; events of many jobs are read at once."""
-    boots = [
-        notice for notice in event_log.boots(db) if notice.seq <= upto and notice.time <= until
-    ]
+    boots = [Boot(notice) for notice in event_log.boots(db) if notice.seq <= upto]
     purges, losses = event_log.purges_of(db, keys, upto), event_log.gone_since(db, keys, upto)
     for key, records in event_log.records_of(db, keys, upto):
-        while records and records[-1].entry.timestamp > until:
-            records.pop()
-        job = _fold_with_boots(db, key, records, boots)
-        if job is not None and job.state == INACTIVE:
-            for seq, time in purges.get(key, ()):
-                if time <= until and _ended(records, seq):
-                    job = purged(job, time)
-        for seq, time in losses.get(key, ()):
-            held = all(record.seq < seq for record in records)
-            if job is not None and held and time <= until:
-                job = gone(job, time)
-        yield job
-
-
-def _ended(records: Sequence[Record], seq: int) -> bool:
-    """Return whether the job was inactive before ``seq``: only such jobs are purged."""
-    job = fold(None, [record for record in records if record.seq < seq])
-    return job is not None and job.state == INACTIVE
-
-
-def _fold_with_boots(
-    db: apsw.Connection, key: int, records: Sequence[Record], boots: Iterable[Notice]
-) -> Job | None:
-    """Fold a job's records, and each boot after the last record that was stored before it."""
-    job: Job | None = None
-    done = 0
-    for boot in boots:
-        end = max(
-            (i + 1 for i, record in enumerate(records) if record.seq < boot.seq), default=0
-        )
-        job = fold(job, records[done:end])
-        done = max(done, end)
-        if job is not None and job.state != INACTIVE:
-            seqs = _decode_boot(boot.data).memos.get(str(key), [])
-            job = rebooted(job, [record for record in records if record.seq in seqs])
-    return fold(job, records[done:])
+        named = purges.get(key, ()), losses.get(key, ())
+        yield fold_whole(records, boots, *named, until=until)
 
 
 def encode_states(jobs: Iterable[Job]) -> list[tuple[int, bytes]]:

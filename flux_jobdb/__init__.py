@@ -94,7 +94,7 @@ _OTHERS = "projections.job.state"
 
 def open(path: str | os.PathLike[str]) -> Database:  # noqa: A001 - as gzip.open and others
     """Open a database for reading; raises eventstore.errors.StoreError where it cannot be."""
-    _make_importable()
+    make_importable()
     from flux_jobdb.database import Database  # noqa: PLC0415
 
     return Database(os.fspath(path))
@@ -121,7 +121,7 @@ def _check_loaded() -> None:
             _check(name, getattr(module, "__path__", [getattr(module, "__file__", None)]))
 
 
-def _make_importable() -> None:
+def make_importable() -> None:
     from importlib.util import find_spec  # noqa: PLC0415 - the command's --help needs none
 
     if HOME not in sys.path:
@@ -146,7 +146,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
         else:
             from importlib import import_module  # noqa: PLC0415
 
-            _make_importable()
+            make_importable()
             value = getattr(import_module(_MODULES.get(name, _OTHERS)), name)
         globals()[name] = value
         return value

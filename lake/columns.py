@@ -9,7 +9,7 @@ without the last member where the context is NULL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -79,6 +79,23 @@ def record_of(row: Mapping[str, Any]) -> Record:
         row["seq"], row["job"], row["jobid"], row["stream"], bool(row["replayed"]),
         row["anchor"], entry, row["jobspec"], row["R"],
     )  # fmt: skip
+
+
+def records_of(batch: pa.RecordBatch) -> Iterator[Record]:
+    """Yield the records of rows of EVENTS, as `record_of` does, column by column: quicker."""
+    contexts = batch.column("context").cast(pa.binary()).to_pylist()
+    names = ["seq", "job", "jobid", "stream", "timestamp", "name", "replayed", "anchor",
+             "form", "text", "jobspec", "R"]  # fmt: skip
+    columns = [batch.column(name).to_pylist() for name in names]
+    for context, *row in zip(contexts, *columns, strict=True):
+        seq, job, jobid, stream, time, name, replayed, anchor, form, text, jobspec, r = row
+        if form == WHOLE:
+            entry = decode_event(text or b"")
+            if not isinstance(entry, Entry):
+                raise ValueError(f"event {seq}: {entry!r:.100}")
+        else:
+            entry = Entry(time, name, context, None, form, context or b"")
+        yield Record(seq, job, jobid, stream, replayed, anchor, entry, jobspec, r)
 
 
 def notice_of(row: Mapping[str, Any]) -> Notice:

@@ -29,7 +29,7 @@ from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection
 from projections.definitions.registry import installed
-from projections.engine.fold_batch import JobStates, decode_state
+from projections.engine.fold_batch import Change, JobStates, decode_state
 from projections.engine.left_behind import Failures, isolated
 from projections.engine.row_deltas import RowDeltas, ViewTables
 from projections.engine.views import StateChanges, state_changes
@@ -75,25 +75,35 @@ class Shard:
         """Fold the events with ``after`` < seq <= ``until``; each step must be written."""
         records = list(event_log.records(self._db, after, until, self._part))
         for changes in self._states.fold(self._db, records):
-            deltas = self._tables.deltas(changes)
-            yield Step(deltas, state_changes(changes), self._tables.failures)
+            yield step_of(self._tables, changes)
 
     def encoded(self, after: int, until: int) -> Iterator[bytes]:
         """Fold as `steps` does; values that cannot be encoded are the projection's failure."""
         for step in self.steps(after, until):
-            try:
-                yield _encode(step)
-            except (TypeError, ValueError, OverflowError):
-                for projection in self._tables.projections:
-                    with isolated(projection, self._tables.failures):
-                        _encode(step.deltas.get(projection.name))
-                for name in step.failures:
-                    step.deltas.pop(name, None)
-                yield _encode(step)
+            yield encoded(step, self._tables)
+
+
+def step_of(tables: ViewTables, changes: dict[int, Change]) -> Step:
+    """Return what changed jobs change."""
+    return Step(tables.deltas(changes), state_changes(changes), tables.failures)
+
+
+def encoded(step: Step, tables: ViewTables) -> bytes:
+    """Encode a step; values that cannot be encoded are the failure of their projection."""
+    try:
+        return _encode(step)
+    except (TypeError, ValueError, OverflowError):
+        for projection in tables.projections:
+            with isolated(projection, tables.failures):
+                _encode(step.deltas.get(projection.name))
+        for name in step.failures:
+            step.deltas.pop(name, None)
+        return _encode(step)
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Step).decode
+decode = msgspec.msgpack.Decoder(Step).decode
+"""Returns the step that `encoded` wrote."""
 
 
 class Workers:
@@ -128,7 +138,7 @@ class Workers:
             for answer in chain([first], iter(partial(_received, pipe), b"")):
                 if answer[:1] == b"!":
                     raise StoreError(answer[1:].decode())
-                yield _decode(answer[1:])
+                yield decode(answer[1:])
 
     def close(self) -> None:
         """End the processes."""

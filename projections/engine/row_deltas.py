@@ -139,7 +139,7 @@ class ViewTables:
     def _write(self, db: apsw.Connection, projection: Projection, delta: RowDeltas) -> None:
         """Write a delta: deletions first, because an inserted row may have the same key."""
         tables = self._tables[projection.name]
-        sums = _added(delta.sums)
+        sums = added(delta.sums)
         strange = {*delta.deleted, *delta.inserted, *sums} - tables.keys()
         if strange:
             raise StoreError(f"its schema has no table {min(strange)}")
@@ -206,7 +206,7 @@ def _rows_of(projection: Projection, job: Job | None) -> Rows:
     return () if job is None else tuple(projection.rows(job))
 
 
-def _added(
+def added(
     sums: Iterable[tuple[str, Values, Values, int]],
 ) -> dict[str, dict[tuple[Any, ...], list[float]]]:
     """Return the total of the additions, by table and key."""

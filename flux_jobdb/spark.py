@@ -8,7 +8,7 @@ the lake under the same path, and flux-jobdb in the same Python.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from lake.kernel import Unit
     from lake.view_rows import Table
     from projections.definitions.interface import Projection
 
@@ -69,10 +70,39 @@ def rebuild(
         for name, table in view_rows.tables_of(one.name, one.schema).items()
     }  # fmt: skip
     work = replay.units(root, clusters)
-    units = spark.sparkContext.parallelize([(unit,) for unit in work], len(work))
     fold = partial(_fold, projections=view_rows.sendable(wanted), as_of=as_of)
-    made = spark.createDataFrame(units, "unit string").mapInArrow(fold, _MADE).persist()
+    made = _shared_out(spark, work).mapInArrow(fold, _MADE).persist()
     return Frames(made, {name: _frame(made, table) for name, table in tables.items()})
+
+
+def replayed(
+    spark: SparkSession, units: Sequence[Unit], projections: Sequence[Projection]
+) -> Iterator[bytes]:
+    """Yield what `lake.kernel.packed_steps` does of all units; for views of a database.
+
+    Spark keeps it on its disks: the nodes work all at once, and one process takes it from them.
+    """
+    from pyspark import StorageLevel  # noqa: PLC0415
+
+    from lake import kernel, view_rows  # noqa: PLC0415
+
+    if not units:
+        return
+    fold = partial(_packed_steps, projections=view_rows.sendable(projections))
+    made = _shared_out(spark, [kernel.encode(unit).decode() for unit in units])
+    made = made.mapInArrow(fold, "data binary").persist(StorageLevel.DISK_ONLY)
+    try:
+        made.count()
+        for row in made.toLocalIterator(prefetchPartitions=True):
+            yield bytes(row["data"])
+    finally:
+        made.unpersist()
+
+
+def _shared_out(spark: SparkSession, units: Sequence[str]) -> DataFrame:
+    """Return units as a DataFrame, a task each."""
+    rows = spark.sparkContext.parallelize([(unit,) for unit in units], len(units))
+    return spark.createDataFrame(rows, "unit string")
 
 
 def _frame(made: DataFrame, table: Table) -> DataFrame:
@@ -116,12 +146,31 @@ def _fold(
 
     names = ["table", "kind", "reason", "data"]
     with without_collections():
-        for unit in (unit for batch in batches for unit in batch.column(0).to_pylist()):
+        for unit in _texts(batches):
             for table, kind, data in replay.batches(unit, projections, as_of):
                 told = (str(data), None) if kind == FAILED else (None, _packed(data))
                 row = [pa.array([value]) for value in (table, kind)]
                 row += [pa.array([told[0]], pa.string()), pa.array([told[1]], pa.binary())]
                 yield pa.record_batch(row, names=names)
+
+
+def _packed_steps(
+    batches: Iterable[pa.RecordBatch], projections: list[str | Projection]
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    from eventstore.bulk_work import without_collections  # noqa: PLC0415
+    from lake import kernel, view_rows  # noqa: PLC0415
+
+    wanted = view_rows.chosen(projections)
+    with without_collections():
+        for unit in _texts(batches):
+            for data in kernel.packed_steps(kernel.decode(unit), wanted):
+                yield pa.record_batch([pa.array([data], pa.binary())], names=["data"])
+
+
+def _texts(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+    return (text for batch in batches for text in batch.column(0).to_pylist())
 
 
 def _packed(batch: pa.RecordBatch) -> bytes:

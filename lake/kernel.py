@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
+from itertools import groupby, islice
 from math import inf
 from operator import attrgetter
 from pathlib import Path
@@ -34,7 +34,7 @@ from lake.manifest import Manifest
 from projections.definitions.interface import Projection
 from projections.engine.fold_batch import Change
 from projections.engine.fold_whole import Boot, fold_whole
-from projections.engine.rebuild_workers import Step, step_of
+from projections.engine.rebuild_workers import Step, encoded, step_of
 from projections.engine.row_deltas import ViewTables
 from projections.job.state import Job
 
@@ -160,17 +160,36 @@ def steps(
     With ``until`` (seconds since the epoch), as they were then. Nothing for the nodes. Raises
     StoreError for a file that cannot be read.
     """
-    if not unit.path:
-        return
     tables = ViewTables(projections)
-    changes: dict[int, Change] = {}
-    for job in jobs(unit, until=until):
-        changes[job.key] = Change(None, job)
-        if len(changes) == _TOGETHER:
-            yield step_of(tables, changes)
-            tables.forget()
-            changes = {}
-    yield step_of(tables, changes)
+    for changes in _changes(unit, until):
+        yield step_of(tables, changes)
+        tables.forget()
+
+
+class Folded(msgspec.Struct, gc=False, array_like=True):
+    """Some jobs of a file, by key, and what they are in the tables."""
+
+    keys: list[int]
+    step: Step
+
+
+def packed_steps(unit: Unit, projections: Sequence[Projection]) -> Iterator[bytes]:
+    """Yield what `steps` does, with the jobs' keys, for another process; see `unpack`."""
+    tables = ViewTables(projections)
+    for changes in _changes(unit, inf):
+        step = msgspec.Raw(encoded(step_of(tables, changes), tables))
+        yield _pack([list(changes), step])
+        tables.forget()
+
+
+_pack = msgspec.msgpack.Encoder().encode
+unpack = msgspec.msgpack.Decoder(Folded).decode
+
+
+def _changes(unit: Unit, until: float) -> Iterator[dict[int, Change]]:
+    found = jobs(unit, until=until) if unit.path else iter(())
+    while some := list(islice(found, _TOGETHER)):
+        yield {job.key: Change(None, job) for job in some}
 
 
 def jobs(unit: Unit, *, until: float = inf) -> Iterator[Job]:

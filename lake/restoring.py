@@ -48,6 +48,11 @@ def restore(store: Store, lake: Path, manifest: Manifest) -> int:
         Path(name).unlink()
 
 
+def source_name(lake: Path | str, manifest: Manifest) -> str:
+    """Return the name of the source of a store that is made of a lake: where it reached to."""
+    return f"lake {lake} at {manifest.digest[:32]}"
+
+
 def _fill(store: Store, lake: Path, manifest: Manifest, beside: apsw.Connection) -> int:
     try:
         beside.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
@@ -62,7 +67,7 @@ def _fill(store: Store, lake: Path, manifest: Manifest, beside: apsw.Connection)
             for (data,) in beside.execute("SELECT data FROM record ORDER BY seq")
         )
         records = (record_of(row) if "jobid" in row else notice_of(row) for row in found)
-        return _append(store, f"lake {lake}", records)
+        return _append(store, source_name(lake, manifest), records)
     except apsw.ConstraintError as error:
         raise StoreError(f"{lake}: an event is there twice") from error
     finally:

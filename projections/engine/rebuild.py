@@ -61,6 +61,18 @@ def rebuild(
     installed ones, which other processes can load. Raises StoreError for a name that is unknown
     or cannot be loaded. The caller must hold the writer's lock, and append nothing meanwhile.
     """
+    wanted = wanted_among(views, names)
+    with views.store.transaction() as db:
+        forget_failures(db, [projection.name for projection in wanted])
+    work = Rebuild(views.store, wanted, views.leave)
+    work.run(progress, chunk, processes)
+    views.reload()
+    views.say()
+    return [one.name for one in wanted if one.name not in work.failures]
+
+
+def wanted_among(views: Views, names: Iterable[str] | None = None) -> list[Projection]:
+    """Return the projections of these names, or all; raises StoreError for an unknown one."""
     known = {projection.name: projection for projection in views.projections}
     wanted = list(names or known)
     for name in wanted:
@@ -68,13 +80,7 @@ def rebuild(
             raise StoreError(f"projection {name}: {views.broken[name]}")
         if name not in known:
             raise StoreError(f"projection {name}: there is none; known are {', '.join(known)}")
-    with views.store.transaction() as db:
-        forget_failures(db, wanted)
-    work = Rebuild(views.store, [known[name] for name in wanted], views.leave)
-    work.run(progress, chunk, processes)
-    views.reload()
-    views.say()
-    return [name for name in wanted if name not in work.failures]
+    return [known[name] for name in wanted]
 
 
 def refresh(views: Views, progress: Progress = lambda done, total: None) -> list[str]:
@@ -97,13 +103,16 @@ class Rebuild:
         store: Store,
         projections: list[Projection],
         leave: Callable[[apsw.Connection, Failures], None] | None = None,
+        origin: str = "",
     ) -> None:
         """Begin, or resume.
 
         ``leave`` stores which projections failed, in the transaction in which they did; without
-        it, the first failure raises StoreError.
+        it, the first failure raises StoreError. A rebuild that does not read the events itself
+        names its ``origin``: only one of the same origin is resumed.
         """
         self._store = store
+        self._origin = {"origin": origin} if origin else {}
         self._leave = _stop if leave is None else leave
         self._tables = ViewTables(projections, _PREFIX)
         self._plan = ""
@@ -119,7 +128,7 @@ class Rebuild:
         plan = {
             projection.name: version_of(projection) for projection in self._tables.projections
         }
-        return json.dumps({FOLD: FOLD_VERSION, **plan}, sort_keys=True)
+        return json.dumps({FOLD: FOLD_VERSION, **self._origin, **plan}, sort_keys=True)
 
     def _begin(self, db: apsw.Connection) -> int:
         """Create the tables, or find those of an unfinished rebuild; returns its checkpoint."""
@@ -156,6 +165,20 @@ class Rebuild:
             self._fill_alone(last, chunk, progress)
         else:
             self._fill_together(last, chunk, progress, processes)
+        self._finish()
+
+    def run_with(self, parts: Iterable[Iterable[Step]], last: int) -> None:
+        """Fill the new tables by steps that others made, which lead up to the seq ``last``.
+
+        Each part is written in a transaction. A job is in one step only.
+        """
+        for steps in parts:
+            with without_collections(), self._store.transaction() as db:
+                self._write(db, 0, steps)
+        self._done = last
+        self._finish()
+
+    def _finish(self) -> None:
         with self._store.transaction() as db:
             sound = _is_sound(db)
             self._switch(db, sound=sound)

@@ -24,7 +24,7 @@ demo: $(READY)
 WORKERS ?= auto
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 # All tests against the wheel, built from the sdist and installed in an environment of its own.
 test-wheel: $(READY)

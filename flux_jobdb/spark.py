@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from flux_jobdb import make_importable, replay
@@ -26,6 +27,8 @@ make_importable()
 
 __all__ = ["Frames", "rebuild"]
 
+_TASKS = 4  # at least, for each core
+_BYTES = 8 * 10**6  # of files a task, about: some ten seconds
 _MADE = "table string, kind string, reason string, data binary"
 _TYPES = {"int64": "bigint", "double": "double", "string": "string", "binary": "binary"}
 
@@ -100,9 +103,20 @@ def replayed(
 
 
 def _shared_out(spark: SparkSession, units: Sequence[str]) -> DataFrame:
-    """Return units as a DataFrame, a task each."""
-    rows = spark.sparkContext.parallelize([(unit,) for unit in units], len(units))
-    return spark.createDataFrame(rows, "unit string")
+    """Return units as a DataFrame of lists, one a task, of about the same bytes."""
+    from lake import kernel  # noqa: PLC0415
+
+    context = spark.sparkContext
+    sizes = {unit: kernel.decode(unit).bytes for unit in units}
+    count = max(_TASKS * context.defaultParallelism, sum(sizes.values()) // _BYTES)
+    lists: list[tuple[int, int, list[str]]] = [
+        (0, number, []) for number in range(min(count, len(units)))
+    ]
+    for unit in sorted(units, key=sizes.__getitem__, reverse=True):
+        size, number, mine = heappop(lists)
+        heappush(lists, (size + sizes[unit] + 1, number, [*mine, unit]))
+    rows = context.parallelize([(mine,) for _, _, mine in lists], len(lists))
+    return spark.createDataFrame(rows, "units array<string>")
 
 
 def _frame(made: DataFrame, table: Table) -> DataFrame:
@@ -170,7 +184,9 @@ def _packed_steps(
 
 
 def _texts(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    return (text for batch in batches for text in batch.column(0).to_pylist())
+    return (
+        text for batch in batches for texts in batch.column(0).to_pylist() for text in texts
+    )
 
 
 def _packed(batch: pa.RecordBatch) -> bytes:

@@ -13,6 +13,14 @@ compaction.py   joins what came late, and small files
 checking.py     proves that the files have what the store has
 restoring.py    makes a store of the files
 
+The same reducers over files (extra `spark`, for Spark):
+
+kernel.py       folds a file: whole jobs, by the reducers and projections of a store
+view_rows.py    the rows that follow, as Arrow batches
+spark_session.py  Spark, for a command that has it fold
+filling.py      a database's views of the files that others folded
+filling.sql     its queries
+
 Kafka (extra `kafka`):
 
 publishing.py   sends events, jobs and nodes to a topic, each at least once
@@ -24,8 +32,12 @@ __all__ = [
     "columns",
     "compaction",
     "export",
+    "filling",
+    "kernel",
     "manifest",
     "publishing",
     "restoring",
+    "spark_session",
+    "view_rows",
     "writing",
 ]

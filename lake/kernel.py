@@ -10,7 +10,6 @@ The result of a unit depends on the files up to ``head`` alone, and not on who f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
@@ -29,7 +28,7 @@ from eventstore.events.journal_line import decode_purge
 from eventstore.events.records import Notice, Record
 from eventstore.reading.event_log import in_order
 from lake import manifest as manifests
-from lake.columns import records_of
+from lake.columns import notice_of, records_of
 from lake.manifest import Manifest
 from projections.definitions.interface import Projection
 from projections.engine.fold_batch import Change
@@ -41,13 +40,12 @@ from projections.job.state import Job
 _TOGETHER = 2000  # jobs of a step
 _ROWS = 20_000  # events read at once
 _READERS = 16  # footers read at once: a shared file system answers late, not slowly
-_CONCERN_JOBS = pa.array(["boot", "gone", "purge"])
+_OF_JOBS = {"boot", "gone", "purge"}
 _ANY = (-(2**63), 2**63 - 1)
-_RANGE = re.compile(r"(\d+)-(\d+)")  # FIRST-LAST in a file's name
 
 
 class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one worker folds. ``path``: a file of events; "" stands for the nodes.
+    """What one worker folds. ``path``: a file of ``bytes``, of events; "" stands for the nodes.
 
     ``heirs`` are (job id, stream, first seq) of jobs that have an id of an earlier one.
     """
@@ -56,6 +54,7 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     cluster: str
     head: int
     path: str = ""
+    bytes: int = 0
     amendments: list[str] = []
     heirs: list[tuple[int, int, int]] = []
 
@@ -77,7 +76,8 @@ def units(lake: Path, clusters: Iterable[str] | None = None) -> list[Unit]:
 
 def of_manifest(lake: Path, manifest: Manifest) -> list[Unit]:
     """Return the units of a cluster, as its manifest is now; the nodes are the last one."""
-    paths = [file.path for file in manifest.of("events")]
+    sizes = {file.path: file.bytes for file in manifest.of("events")}
+    paths = list(sizes)
     with ThreadPoolExecutor(_READERS) as readers:
         bounds = dict(zip(paths, readers.map(lambda path: _bounds(lake / path), paths),
                           strict=True))  # fmt: skip
@@ -86,7 +86,7 @@ def of_manifest(lake: Path, manifest: Manifest) -> list[Unit]:
              for one in _heirs(lake / path)]  # fmt: skip
     found = [
         Unit(
-            str(lake), manifest.cluster, manifest.seq, path,
+            str(lake), manifest.cluster, manifest.seq, path, sizes[path],
             [other for other in amending if _meet(bounds[other].job, bounds[path].job)],
             [one for one in heirs if _meet((one[0], one[0]), bounds[path].jobid)],
         )
@@ -96,7 +96,7 @@ def of_manifest(lake: Path, manifest: Manifest) -> list[Unit]:
 
 
 def _amends(path: str) -> bool:
-    return path.endswith("-amendment.parquet")
+    return path.endswith(f"{manifests.AMENDMENT}.parquet")
 
 
 class _Bounds(NamedTuple):
@@ -198,12 +198,13 @@ def jobs(unit: Unit, *, until: float = inf) -> Iterator[Job]:
     known = _jobs_of(path)
     fates = _Fates(unit, known, patient=until < inf)
     late = _amendments(unit, known["job"])
+    boots = sorted(fates.boots, key=attrgetter("seq"))
     for key, found in _by_job(path):
         records = found
         if key in late:
             records = in_order(sorted([*found, *late[key]], key=attrgetter("seq")))
         purges, losses = fates.purges.get(key, ()), fates.losses.get(key, ())
-        job = fold_whole(records, fates.boots, purges, losses, until=until)
+        job = fold_whole(records, boots, purges, losses, until=until)
         if job is not None:
             yield job
 
@@ -244,7 +245,7 @@ class _Fates:
 
     def __init__(self, unit: Unit, known: pa.Table, *, patient: bool) -> None:
         self.boots: list[Boot] = []
-        self.purges: dict[int, tuple[tuple[int, float]]] = {}
+        self.purges: dict[int, list[tuple[int, float]]] = {}
         self.losses: dict[int, list[tuple[int, float]]] = {}
         self._of_id: dict[int, list[tuple[int, int, int | None]]] = {}  # stream, first, key
         rows = known.to_pylist()
@@ -256,52 +257,50 @@ class _Fates:
             if there and all(stream != other for other, _, _ in there):
                 there.append((stream, first, None))
         self._keys = {row["job"] for row in rows}
-        last = max((row["seq_max"] for row in rows), default=0)
-        for notice in _notices(unit, min((row["seq_min"] for row in rows), default=0)):
-            self._take(notice)
-            done = len(self.purges) == len(self._keys) and notice.seq > last
-            if done and not patient:
+        self._last = max((row["seq_max"] for row in rows), default=0)
+        first = min((row["seq_min"] for row in rows), default=0)
+        for begin, path in notice_files(unit, first):
+            if not patient and self._told_by(begin):
                 break
+            for notice in read_notices(path):
+                if notice.kind in _OF_JOBS and first <= notice.seq <= unit.head:
+                    self._take(notice)
+
+    def _told_by(self, seq: int) -> bool:
+        """Whether notices from ``seq`` on say nothing new."""
+        purged = len(self.purges) == len(self._keys)
+        return purged and seq > max(self._last, *(one[0][0] for one in self.purges.values()))
 
     def _take(self, notice: Notice) -> None:
         if notice.kind == "boot":
             self.boots.append(Boot(notice))
             return
-        named = decode_purge(notice.data).jobs
+        named, place = decode_purge(notice.data).jobs, (notice.seq, notice.time)
         if notice.kind == "gone":
             for key in self._keys.intersection(named):
-                self.losses.setdefault(key, []).append((notice.seq, notice.time))
+                self.losses[key] = sorted([*self.losses.get(key, ()), place])
             return
         for jobid in named:
             there = [one for one in self._of_id.get(jobid, ()) if one[1] < notice.seq]
             key = max(there)[2] if there else None  # the newest stream by then is meant
             if key is not None:
-                self.purges.setdefault(key, ((notice.seq, notice.time),))
+                self.purges[key] = [min([*self.purges.get(key, ()), place])]
 
 
-def _notices(unit: Unit, first: int) -> Iterator[Notice]:
-    """Yield the notices of jobs with ``first`` <= seq <= head, in the order of seq."""
-    for batch in read_notices(unit, first):
-        mine = batch.filter(pc.is_in(batch["kind"], value_set=_CONCERN_JOBS))
-        names = ("seq", "time", "kind", "data")
-        for row in zip(*(mine[name].to_pylist() for name in names), strict=True):
-            notice = Notice(*row)
-            if first <= notice.seq <= unit.head:
-                yield notice
+def notice_files(unit: Unit, first: int = 0) -> list[tuple[int, Path]]:
+    """Return the files that may have notices from ``first`` up to head, with their firsts."""
+    files = manifests.read(Path(unit.lake), unit.cluster).of("notices")
+    return sorted(
+        (file.bounds[0], Path(unit.lake) / file.path) for file in files
+        if file.bounds[1] >= first and file.bounds[0] <= unit.head
+    )  # fmt: skip
 
 
-def read_notices(unit: Unit, first: int = 0) -> Iterator[pa.RecordBatch]:
-    """Yield the notices of files that may have one with seq >= ``first``, by their names."""
-    lake = Path(unit.lake)
-    places = []
-    for file in manifests.read(lake, unit.cluster).of("notices"):
-        found = _RANGE.match(Path(file.path).name)
-        begin, end = map(int, found.groups()) if found else _ANY
-        if end >= first and begin <= unit.head:
-            places.append((begin, file.path))
-    for _, path in sorted(places):
-        try:
-            with pq.ParquetFile(lake / path) as opened:
-                yield from opened.iter_batches(_ROWS, use_threads=False)
-        except (OSError, pa.ArrowException) as error:
-            raise _unreadable(lake / path, error) from error
+def read_notices(path: Path) -> Iterator[Notice]:
+    """Yield the notices of a file."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS, use_threads=False):
+                yield from map(notice_of, batch.to_pylist())
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error

@@ -25,11 +25,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eventstore.errors import StoreError
-from eventstore.events.records import Notice
 from eventstore.ingest.inserts import append_notice
 from eventstore.storage import schema as store_schema
 from eventstore.storage.sql import fetch
-from lake.kernel import Unit, read_notices, steps
+from lake.kernel import Unit, notice_files, read_notices, steps
 from projections.definitions.interface import Kept, Projection, check, kept_among, schema_of
 from projections.definitions.registry import find, is_builtin
 from projections.engine.left_behind import Failures, isolated
@@ -244,9 +243,8 @@ def _of_notices(unit: Unit, projection: Kept, until: float) -> Iterator[Made]:
     try:
         store_schema.create(db)
         with db:
-            for batch in read_notices(unit):
-                for row in batch.to_pylist():
-                    notice = Notice(row["seq"], row["time"], row["kind"], row["data"])
+            for _, path in notice_files(unit):
+                for notice in read_notices(path):
                     if notice.seq <= unit.head and notice.time <= until:
                         append_notice(db, notice)
             for statement in schema_of(projection.schema).tables.values():

@@ -44,9 +44,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start Flux or a browser, by their fixtures and those of these."""
+    """Mark the tests that start Flux, a browser or Spark, by their fixtures and theirs."""
     for item in items:
-        for fixture, mark in (("flux_program", "flux"), ("driver", "browser")):
+        for fixture, mark in (
+            ("flux_program", "flux"),
+            ("driver", "browser"),
+            ("spark", "spark"),
+        ):
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
 

@@ -56,3 +56,28 @@ def test_duckdb(lake: Path) -> None:
 def test_polars(lake: Path) -> None:
     polars = pytest.importorskip("polars", reason="polars is not installed")
     assert 50 == eval(block("Polars", lake), {"polars": polars}).collect().height
+
+
+def code_with(words: str, lake: Path) -> str:
+    """Return the lines of Python that have these words, for this lake."""
+    (text,) = (
+        text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if words in text
+    )
+    return text.replace("/lake/flux", str(lake))
+
+
+def test_dask_and_a_loop(lake: Path) -> None:
+    dask = pytest.importorskip("dask", reason="dask is not installed")
+    pytest.importorskip("dask.bag")
+    found: dict[str, Any] = {}
+    with dask.config.set(scheduler="synchronous"):
+        exec(code_with("dask.bag", lake), found)
+    by_dask = found["tables"]
+    exec(code_with("for unit in replay.units", lake), found)
+    assert {"stats", "report_hour"} <= by_dask.keys() < found["tables"].keys()
+    for name, table in by_dask.items():
+        one, other = (sorted(map(repr, t.to_pylist())) for t in (table, found["tables"][name]))
+        assert one == other
+    totals = {row["cluster"]: row["inactive"] for row in by_dask["stats"].to_pylist()
+              if row["all_queues"]}  # fmt: skip
+    assert {"one": 30, "two": 20} == totals

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from eventstore.storage.connection import open_readonly
-from flux_jobdb import INACTIVE, Add, Job, Put
+from flux_jobdb import Add, Job, Put
 from joblist.config import Config
 from joblist.service import Service
-from tests.support import field_jobs
 from tests.support.command import Command
 from tests.support.journal_generator import journal
 from tests.support.recordings import everything
@@ -24,50 +23,7 @@ lakes = pytest.importorskip("tests.support.lakes")
 replay = pytest.importorskip("flux_jobdb.replay")
 
 
-class Site:
-    """What a site may have: sums of two types, rows, no text, a table of nothing."""
-
-    name = "site"
-    version = 1
-    schema = """
-        CREATE TABLE site_sum (
-            bank TEXT NOT NULL, queue TEXT, jobs INTEGER NOT NULL, halves REAL NOT NULL,
-            PRIMARY KEY (bank, queue)
-        );
-        CREATE TABLE site_job (job INTEGER PRIMARY KEY, name TEXT, odd NUMERIC, half REAL);
-        CREATE TABLE site_none (job INTEGER PRIMARY KEY, data BLOB);
-        CREATE INDEX site_by_name ON site_job (name);
-    """
-
-    def rows(self, job: Job) -> Iterator[Put | Add]:
-        if job.state != INACTIVE:
-            return
-        yield Add("site_sum", (job.bank or b"", job.queue), (1, 0.5 * max(job.nnodes, 0)))
-        yield Add("site_sum", ("zero", ""), (0, 0))
-        yield Put("site_job", (job.key, job.id, str(job.userid), job.key))
-
-
-def late_and_again() -> list[list[bytes]]:
-    """Return lines with late events and purges, and jobs that have an earlier one's id."""
-    first = field_jobs.job(1)
-    memo = field_jobs.event(field_jobs.EPOCH + 4.5, "memo", {"late": 1})
-    urgency = field_jobs.event(field_jobs.EPOCH + 2.5, "urgency", {"userid": 1, "urgency": 9})
-    again = field_jobs.job(1, start=field_jobs.EPOCH + 5000)
-    purge = b'{"jobs":[16777216]}'
-    return [
-        [*first, *field_jobs.job(2), *field_jobs.job(3)],
-        [field_jobs.response(1 << 24, memo), field_jobs.response(2 << 24, urgency)],
-        [b'{"jobs":[33554432]}', *field_jobs.job(4)[:-1]],
-        [purge, *again[:3]],
-        [*again[3:], *field_jobs.job(3, start=field_jobs.EPOCH + 5000)],
-        [b'{"jobs":[50331648,16777216]}'],
-    ]
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    more = {"more": [list(journal(60))], "late": late_and_again()}
-    return lakes.of_recordings(tmp_path_factory.mktemp("lakes"), more, [Site()])
+pytestmark = pytest.mark.xdist_group("lakes")
 
 
 def tables(lake: Path, projections: Any = None, as_of: float | None = None) -> dict[str, Any]:
@@ -109,7 +65,7 @@ def test_every_table_is_that_of_a_database(sources: Any) -> None:
 
 
 def test_a_site_has_its_tables(sources: Any) -> None:
-    found = tables(sources.lake, [Site()])
+    found = tables(sources.lake, [lakes.Site()])
     assert {"site_sum", "site_job", "site_none"} == found.keys()
     for name, table in found.items():
         assert [] == list(lakes.differences(sources, name, plain(table)))
@@ -158,7 +114,7 @@ def tables_of(lake: Path, cluster: str, as_of: float) -> list[Any]:
     return [made["active"], made["inactive"]]
 
 
-class Raising(Site):
+class Raising(lakes.Site):
     name = "raising"
 
     def rows(self, job: Job) -> Iterator[Put | Add]:
@@ -179,7 +135,7 @@ class Raising(Site):
 def test_what_a_table_does_not_take_is_the_projections_failure(
     sources: Any, row: Any, said: str
 ) -> None:
-    class Wrong(Site):
+    class Wrong(lakes.Site):
         def rows(self, job: Job) -> Iterator[Put | Add]:
             yield Put("site_job", row)
 
@@ -211,7 +167,7 @@ def test_what_is_wrong_is_said(sources: Any, tmp_path: Path) -> None:
         ("CREATE TABLE a (b PRIMARY KEY);", "column b of table a has no type"),
         ("CREATE TABLE a (cluster TEXT PRIMARY KEY);", "has a column cluster; rename it"),
     ):
-        site = Site()
+        site = lakes.Site()
         site.schema = schema
         with pytest.raises(Exception, match=said):
             replay.joined([], [site])

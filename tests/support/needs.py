@@ -10,7 +10,7 @@ import pytest
 
 __all__ = ["NEEDS", "counted"]
 
-NEEDS = {"flux": "Flux", "browser": "a browser"}
+NEEDS = {"flux": "Flux", "browser": "a browser", "spark": "Spark"}
 """Marks of tests, and what they need."""
 
 

@@ -117,6 +117,11 @@ class _Parts:
             yield self._noted(one)
             done += len(one.keys)
             self._progress(min(done, total), total)
+        if done != self._manifest.jobs:
+            raise StoreError(
+                f"the lake's files have {done} jobs, its manifest says {self._manifest.jobs}; "
+                "`export --verify` names what is wrong"
+            )
         rest = self._db.execute(SQL["other_jobs"])
         keys = (key for (key,) in rest.fetchall() if isinstance(key, int))
         while some := list(islice(keys, _TOGETHER)):

@@ -188,3 +188,14 @@ def test_a_file_that_is_gone_or_cut_is_named(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(Exception, match=f"{path.name}: .*export --verify"):
         list(replay.batches(unit, ["stats"]))
+
+
+def test_files_that_a_stopped_export_has_not_named_count(tmp_path: Path) -> None:
+    jobdb = Command(tmp_path)
+    jobdb.ingest(list(journal(20)))
+    jobdb("export", "--cluster=x", str(tmp_path / "lake"))
+    whole = tables(tmp_path / "lake", ["stats"])["stats"]
+    for path in list((tmp_path / "lake" / "events").rglob("*.parquet")):
+        path.rename(path.with_name("._part." + path.name))
+    assert whole.num_rows > 2
+    assert plain(whole) == plain(tables(tmp_path / "lake", ["stats"])["stats"])

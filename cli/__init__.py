@@ -7,7 +7,6 @@
     several.py        several databases, each asked by a process of its own
     instance.py       the Flux instance that the process runs in
     progress.py       progress of work that takes long
-    spark_session.py  Spark, for a command that has it work
     output/           what is shown, and the streams that it goes to
     commands/         the commands
     input/            reading files and pipes, line by line
@@ -33,6 +32,5 @@ __all__ = [
     "progress",
     "reports",
     "several",
-    "spark_session",
     "sql",
 ]

@@ -44,6 +44,10 @@ class Frames(dict[str, "DataFrame"]):
         super().__init__(frames)
         self._made = made
 
+    def materialize(self) -> int:
+        """Replay now, if it was not done yet; returns the number of batches that were made."""
+        return self._made.count()
+
     def unpersist(self) -> None:
         """Free what Spark keeps; a DataFrame that is used again replays the lake again."""
         self._made.unpersist()

@@ -10,6 +10,6 @@ import pytest
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A `tests.support.lakes.Sources`: the lake, and the databases of its clusters."""
-    lakes = pytest.importorskip("tests.support.lakes")
+    """A `tests.lake.sources.Sources`: the lake, and the databases of its clusters."""
+    lakes = pytest.importorskip("tests.lake.sources")
     return lakes.with_all(tmp_path_factory.mktemp("lakes"))

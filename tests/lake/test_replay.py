@@ -19,7 +19,7 @@ from tests.support.journal_generator import journal
 from tests.support.recordings import everything
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-lakes = pytest.importorskip("tests.support.lakes")
+lakes = pytest.importorskip("tests.lake.sources")
 replay = pytest.importorskip("flux_jobdb.replay")
 
 

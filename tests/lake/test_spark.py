@@ -28,7 +28,7 @@ from tests.support.journal_generator import journal
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 fill = pytest.importorskip("lake.filling").fill
 packed_steps = pytest.importorskip("lake.kernel").packed_steps
-lakes = pytest.importorskip("tests.support.lakes")
+lakes = pytest.importorskip("tests.lake.sources")
 replay = pytest.importorskip("flux_jobdb.replay")
 
 pytestmark = pytest.mark.xdist_group("lakes")

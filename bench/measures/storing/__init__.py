@@ -7,6 +7,7 @@ replay.py      a backlog of known jobs
 rebuild.py     all projections, from the events
 verify.py      the chain and the views, by one process and by several
 accounting.py  the feed of flux-accounting
+spark.py       all tables from a lake, by Spark, by a loop, by a rebuild; only where it is named
 """
 
-__all__ = ["accounting", "append", "disk", "rebuild", "replay", "verify"]
+__all__ = ["accounting", "append", "disk", "rebuild", "replay", "spark", "verify"]

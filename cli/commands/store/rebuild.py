@@ -69,7 +69,7 @@ def _here(views: Views, names: tuple[str, ...], advance: Progress) -> list[str]:
 def _by_spark(master: str, lake: str) -> _Work:
     """Return what rebuilds by Spark; raises StoreError where that is not there."""
     from cli.commands.store.export import lake_extra  # noqa: PLC0415
-    from cli.spark_session import spark_at  # noqa: PLC0415
+    from lake.spark_session import spark_at  # noqa: PLC0415
 
     with lake_extra():
         from lake.filling import fill  # noqa: PLC0415

@@ -36,10 +36,12 @@ class Quick:
         """
         if not self.short(request):
             return None
-        if not self._time.may_have_more(request.credential.userid):
+        userid = request.credential.userid
+        if not self._time.may_have_more(userid):
             return None
         try:
-            return self._try(request)
+            with self._time.trying(userid):
+                return self._try(request)
         except OverSlice:
             return None
 

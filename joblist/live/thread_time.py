@@ -8,7 +8,8 @@ answered at once, whatever others do.
 
 The clock is that of the thread's own processor time: on a machine that is busy with other
 things, an answer takes longer, but no more of the thread. Where a slow disk must not hold up
-others either, a slice has an end by the wall, too.
+others either, a slice has an end by the wall, too. A slice that was in vain counts by the wall
+as well: for as long as it lasted nobody else was answered, however little it computed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import apsw
 
 BURST, SHARE = 0.03, 0.05
 """Seconds of the thread's time that a user may take at once, and a second after that."""
+BURST_HELD = 0.12
+"""Seconds by the wall for which a user's slices may be in vain at once; SHARE is for more."""
 _STEPS = 500  # of SQLite's virtual machine between two looks at the clock
 _MOST_USERS = 256  # that are remembered
 
@@ -54,6 +57,25 @@ def slice_of(
         db.set_progress_handler(None)
 
 
+class _Balances:
+    """What is left for each user of ``burst`` seconds, to which SHARE is added each second."""
+
+    def __init__(self, burst: float, clock: Callable[[], float]) -> None:
+        self._burst = burst
+        self._clock = clock
+        self._left: dict[int, tuple[float, float]] = {}  # seconds, and when that was
+
+    def of(self, userid: int) -> float:
+        left, when = self._left.get(userid, (self._burst, 0.0))
+        return min(self._burst, left + SHARE * (self._clock() - when))
+
+    def take(self, userid: int, seconds: float) -> None:
+        left = self.of(userid) - seconds
+        self._left[userid] = max(left, -self._burst), self._clock()
+        if len(self._left) > _MOST_USERS:
+            self._left = {u: v for u, v in self._left.items() if self.of(u) < self._burst}
+
+
 class ThreadTime:
     """Who has had how much of the thread's time lately.
 
@@ -67,11 +89,12 @@ class ThreadTime:
     ) -> None:
         self._clock = clock
         self._work = work
-        self._left: dict[int, tuple[float, float]] = {}  # seconds, and when that was
+        self._worked = _Balances(BURST, clock)
+        self._held = _Balances(BURST_HELD, clock)
 
     def may_have_more(self, userid: int) -> bool:
         """Whether a user's request may be tried in the thread."""
-        return self._balance(userid) > 0
+        return self._worked.of(userid) > 0 and self._held.of(userid) > 0
 
     @contextmanager
     def of(self, userid: int) -> Iterator[None]:
@@ -80,11 +103,14 @@ class ThreadTime:
         try:
             yield
         finally:
-            left = self._balance(userid) - (self._work() - begin)
-            self._left[userid] = max(left, -BURST), self._clock()
-            if len(self._left) > _MOST_USERS:
-                self._left = {u: v for u, v in self._left.items() if self._balance(u) < BURST}
+            self._worked.take(userid, self._work() - begin)
 
-    def _balance(self, userid: int) -> float:
-        left, when = self._left.get(userid, (BURST, 0.0))
-        return min(BURST, left + SHARE * (self._clock() - when))
+    @contextmanager
+    def trying(self, userid: int) -> Iterator[None]:
+        """Count a slice that ends by OverSlice as one that was in vain."""
+        begin = self._clock()
+        try:
+            yield
+        except OverSlice:
+            self._held.take(userid, self._clock() - begin)
+            raise

@@ -18,8 +18,8 @@ from joblist.live.thread_time import ThreadTime
 from joblist.ports import Bus, Message
 from joblist.protocol.budgets import Budgets
 
-TURN = 0.002
-"""Seconds of the thread's time after which others' requests are looked at."""
+TURN, WALL = 0.002, 0.01
+"""Seconds of the thread's time, and by the wall, after which others' requests are looked at."""
 PAUSE = 0.05
 """Seconds until the next turn while more and more comes."""
 
@@ -62,11 +62,11 @@ class Turns:
 
     def _turn(self) -> None:
         """Handle one request, and more while there is time."""
-        end = time.thread_time() + TURN
+        end, end_by_wall = time.thread_time() + TURN, time.monotonic() + WALL
         try:
             while self._users:
                 self._handle(self._next())
-                if time.thread_time() >= end:
+                if time.thread_time() >= end or time.monotonic() >= end_by_wall:
                     break
         finally:
             if self._users:

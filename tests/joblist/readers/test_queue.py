@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 
-from joblist.live.thread_time import BURST, SHARE, ThreadTime
+from joblist.live.thread_time import BURST, BURST_HELD, SHARE, OverSlice, ThreadTime
 from joblist.protocol.budgets import Budgets
 from joblist.protocol.errors import RpcError
 from joblist.readers.queue import FEW, SMALL, FairQueue
@@ -104,4 +105,20 @@ def test_the_threads_time_is_counted_by_its_own_clock() -> None:
         work.now += 2 * BURST
     assert not spent.may_have_more(1)
     clock.now += BURST / SHARE + 0.1
+    assert spent.may_have_more(1)
+
+
+def test_slices_that_are_in_vain_count_by_the_wall() -> None:
+    """Of a slow disk, or of a machine without a processor to spare: nobody else is answered."""
+    clock, work = Clock(), Clock()
+    spent = ThreadTime(clock, work)
+    with spent.trying(1):
+        clock.now += 60  # it was answered
+    assert spent.may_have_more(1)
+    with suppress(OverSlice), spent.trying(1):
+        clock.now += BURST_HELD + 0.01
+        raise OverSlice
+    assert not spent.may_have_more(1)
+    assert spent.may_have_more(2)
+    clock.now += 0.01 / SHARE + 0.1
     assert spent.may_have_more(1)

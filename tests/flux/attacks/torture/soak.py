@@ -103,8 +103,10 @@ class Soak:
     def _watch(self, witness: Witness, comparer: Any, finished: Path, sampler: Sampler) -> None:
         begin = time.monotonic()
         rng = random.Random(1)
-        while self.flux.alive and (now := time.monotonic()) < begin + self.seconds:
+        while (now := time.monotonic()) < begin + self.seconds:
             time.sleep(PERIOD)
+            if not self.flux.alive:
+                break
             end = time.monotonic()
             done = finished.read_text("ascii").count("\n") if finished.exists() else 0
             size, files = memory(self.flux.module) // _MIB, descriptors(self.flux.module)
@@ -119,7 +121,12 @@ class Soak:
                 self.faults.append("broken off: the memory of the machine is in danger")
                 return
         if not self.flux.alive:
-            self.faults.append("the instance or the module has ended")
+            self.faults += ["the instance or the module has ended", *self._last_words()]
+
+    def _last_words(self) -> list[str]:
+        """Return what the broker's log, which goes with the folder, says in the end."""
+        lines = [line for line in self.flux.logged().splitlines() if ".debug[" not in line]
+        return lines[-20:]
 
     def _judge(self, beside: Waits, machine: Waits) -> None:
         at = f"at {self.looks[-1].at:.0f} s"
@@ -133,11 +140,17 @@ class Soak:
         with open_readonly(str(self.database)) as store:
             ids = [jobid for (jobid,) in fetch(store.db, _FINISHED)]
         some = rng.sample(ids, min(COMPARED, len(ids)))
-        comparer.stdin.write(" ".join(map(str, some)) + "\n")
-        comparer.stdin.flush()
-        differing = json.loads(comparer.stdout.readline() or "[]")
+        try:
+            comparer.stdin.write(" ".join(map(str, some)) + "\n")
+            comparer.stdin.flush()
+            said = comparer.stdout.readline()
+        except BrokenPipeError:
+            said = ""
+        if not said:
+            self.faults.append("answers are compared no longer: one of the services failed")
+            return
         self.compared += len(some)
-        if differing:
+        if differing := json.loads(said):
             self.faults.append(f"answers differ for {differing}")
 
     def _take(self, number: int, client: subprocess.Popen[str], output: Path) -> None:

@@ -74,6 +74,8 @@ def timeline(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
     ]  # fmt: skip
     jobs = _jobs(asking, hosts, since, until)
     for job in jobs[:MOST_JOBS]:
+        if len(bars) >= MOST_JOBS + MOST_STATES:
+            break
         ended = job.get("t_cleanup") or job.get("t_inactive") or until
         span = max(job["t_run"], since), min(ended, until)
         what = "job", job.get("name", ""), encode(job["id"])
@@ -81,7 +83,7 @@ def timeline(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
             if len(bars) < MOST_JOBS + MOST_STATES:
                 bars.append([place[host], *span, *what])
     return {"hosts": hosts, "since": since, "until": until, "bars": bars,
-            "cut": len(jobs) > MOST_JOBS}  # fmt: skip
+            "cut": len(jobs) > MOST_JOBS or len(bars) >= MOST_JOBS + MOST_STATES}  # fmt: skip
 
 
 def _among(wanted: Mapping[str, int], nodelist: hostlist.Hostlist) -> Iterator[str]:

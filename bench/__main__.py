@@ -23,7 +23,7 @@ __all__ = ["NOUNS", "main"]
 _FOLDERS = {
     "storing": ("append", "disk", "replay", "rebuild", "verify", "accounting"),
     "answers": ("list", "filters", "list_id", "as_of", "start", "memory", "nodes", "ask",
-                "requests", "web", "clicks"),
+                "table", "requests", "web", "clicks"),
 }  # fmt: skip
 NOUNS = {noun: f"{folder}.{noun}" for folder, nouns in _FOLDERS.items() for noun in nouns}
 """What can be measured, each with its module in measures/."""

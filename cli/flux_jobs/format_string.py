@@ -50,6 +50,8 @@ class Row(Protocol):
 
 
 _RowT = TypeVar("_RowT", bound=Row)
+_Result = TypeVar("_Result")
+_REMEMBERED = 1000  # values of a column
 
 
 class OutputFormat:
@@ -148,10 +150,16 @@ class _Column(NamedTuple):
     collapse: bool
     expand: bool
 
-    def value(self, row: Row) -> int | float | str:
-        """Return the converted value of the field in `row`; `_NONE` where that fails."""
+    def value(self, row: Row) -> object:
+        """Return the value of the field in `row`; `_NONE` where that fails."""
         try:
-            value = row[self.name]
+            return row[self.name]
+        except _UNSUITABLE:
+            return _NONE
+
+    def converted(self, value: Any) -> int | float | str:  # noqa: ANN401 - as a row has it
+        """Return the value as the column's conversion has it; `_NONE` where that fails."""
+        try:
             text = str(value)
             return text if text in _UNKNOWN else self.convert(value)
         except _UNSUITABLE:
@@ -239,7 +247,8 @@ def _fitted(columns: list[_Column], rows: Sequence[Row], *, header: bool) -> lis
 def _fit(column: _Column, rows: Sequence[Row], *, header: bool) -> _Column | None:
     if not (column.collapse or column.expand):
         return column
-    width = max((_text_width(column.value(row)) for row in rows), default=0)
+    width_of = _remembering(lambda value: _text_width(column.converted(value)))
+    width = max((width_of(column.value(row)) for row in rows), default=0)
     if column.collapse and not width:
         return None
     if not column.expand:
@@ -262,11 +271,12 @@ def _header(column: _Column) -> str:
 def _cell(column: _Column) -> Callable[[Row], str]:
     """Make the function that shows the column's cell of a row."""
     spec, before, value_of = column.spec, column.before, column.value
+    converted = column.converted
     layout = spec.python()
     blank, none = (before + format(text, spec.text()) for text in ("", _NONE))
 
-    def show(row: Row) -> str:
-        value = value_of(row)
+    def show(given: object) -> str:
+        value = converted(given)
         text = str(value)
         if spec.hyphen and text in _EMPTY:
             text = _NONE
@@ -283,7 +293,26 @@ def _cell(column: _Column) -> Callable[[Row], str]:
         marked = spec.mark and len(laid_out) < len(text)
         return before + (laid_out[:-1] + "+" if marked else laid_out)
 
-    return show
+    remembering = _remembering(show)
+    return lambda row: remembering(value_of(row))
+
+
+def _remembering(function: Callable[[object], _Result]) -> Callable[[object], _Result]:
+    """Make a pure function remember its results: most columns have few values, often."""
+    # By their type: 1, 1.0 and True are equal. Of other types, most values occur once.
+    known: dict[type, dict[object, _Result]] = {str: {}, int: {}}
+
+    def remembering(value: object) -> _Result:
+        results = known.get(type(value))
+        if results is None:
+            return function(value)
+        if value not in results:
+            if len(results) >= _REMEMBERED:
+                results.clear()
+            results[value] = function(value)
+        return results[value]
+
+    return remembering
 
 
 def _cut(line: str, width: int | None) -> str:

@@ -327,3 +327,24 @@ def test_a_format_is_understood_or_refused_in_one_line(text: str) -> None:
         assert "\n" not in message
     else:
         assert lines
+
+
+_VALUES = st.one_of(
+    st.sampled_from(("", "-", "x", 0, 1, True, False, 0.0, -0.0, 1.0, 61.5, None, 10**30)),
+    st.text(max_size=3),
+    st.integers(),
+)
+_FORMATS = ("{a:>5}", "{a!F}", "{a!H:>9}", "{a:.2+}", "{a:5h}", "{a!r}", "{a!d:%H}", "{a:05d}")
+
+
+@given(st.lists(_VALUES, max_size=30), st.sampled_from(_FORMATS))
+def test_a_cell_does_not_depend_on_those_above_it(values: list[object], text: str) -> None:
+    alone = [show(text, value) for value in values]
+    rows = [{"a": value} for value in values for _ in range(2)]
+    lines = list(parse(f"|{text}|").lines(rows, header=False))
+    assert lines == [f"|{cell}|" for cell in alone for _ in range(2)]
+
+
+def test_more_values_than_are_remembered() -> None:
+    values = [*range(3000), *range(3000)]
+    assert table("{a:>6}", *values, header=False) == [f"{value:>6}" for value in values]

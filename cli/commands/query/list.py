@@ -243,10 +243,19 @@ def _print(jobs: list[bytes], table: OutputFormat | None, options: dict[str, Any
 
 
 def _decoded(job: bytes) -> dict[str, Any]:
+    """Decode a job, whatever numbers and halves of surrogate pairs are in its texts."""
+    import msgspec  # noqa: PLC0415
+
+    from eventstore.events.json_values import MALFORMED  # noqa: PLC0415
+
+    found: dict[str, Any]
     try:
-        found: dict[str, Any] = json.loads(job)
-    except ValueError:  # an integer of more digits than Python converts
-        found = json.loads(job, parse_int=float)
+        found = msgspec.json.decode(job)  # in a third of the time
+    except MALFORMED:
+        try:
+            found = json.loads(job)
+        except ValueError:  # an integer of more digits than Python converts
+            found = json.loads(job, parse_int=float)
     return found
 
 

@@ -9,6 +9,7 @@ without a tail: the numbers of these are kept as sets of ranges, by head and num
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from projections.formats import idset
@@ -88,7 +89,9 @@ class Wanted:
     def first_index(self, b: Hostlist) -> int | None:
         """Return the position of the first host that is in b, as `first_common_index` does."""
         wanted, offered = self._sorted, _offered(b)
-        if not (wanted.odd or offered.odd) and not any(
+        # Of many runs, most are in no list: that is found for all of them at once.
+        many = len(wanted.runs) > 1 and not (wanted.odd or offered.odd)
+        if many and not any(
             idset.intersects(line, offered.lines.get(key, ()))
             for key, line in wanted.lines.items()
         ):
@@ -153,13 +156,17 @@ def _plain(run: _Run) -> bool:
 
 def _first_number(run: _Run, offered: _Runs) -> int | None:
     """Return the least number of a run whose name is in the other list."""
-    others = offered.odd if _plain(run) else offered.runs
+    plain = _plain(run)
+    others = offered.odd if plain else offered.runs
     numbers = [number for other in others if (number := _first_shared(run, other)) is not None]
-    line = offered.lines.get((run.head, run.width), ()) if _plain(run) else ()
-    index = bisect_left(line, run.lo, key=lambda pair: pair[1])
+    line = offered.lines.get((run.head, run.width), ()) if plain else ()
+    index = bisect_left(line, run.lo, key=_last)
     if index < len(line) and line[index][0] <= run.hi:
         numbers.append(max(run.lo, line[index][0]))
-    return min(numbers, default=None)
+    return min(numbers) if numbers else None
+
+
+_last = itemgetter(1)
 
 
 def _first_shared(run: _Run, other: _Run) -> int | None:

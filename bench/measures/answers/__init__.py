@@ -6,6 +6,7 @@ filters.py   lists with constraints
 list_id.py   single jobs
 as_of.py     answers for a past moment
 start.py     from the start of a process to its first answer
+table.py     jobs as a table, beside the same as JSON
 memory.py    peak memory of a process that answers
 nodes.py     a past moment of all nodes, a node's year, a report
 ask.py       SQL and reports over a year
@@ -25,5 +26,6 @@ __all__ = [
     "nodes",
     "requests",
     "start",
+    "table",
     "web",
 ]

@@ -13,7 +13,7 @@ from eventstore.storage import connection as store_module
 from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.sql import value
 from tests.reliability.torture.readers import adds_up
-from tests.reliability.torture.soak import Figures, Sample, soak
+from tests.reliability.torture.soak import STEADY, Figures, Sample, soak
 
 
 def test_every_answer_adds_up_while_jobs_come(tmp_path: Path) -> None:
@@ -36,16 +36,16 @@ def test_statistics_that_do_not_add_up_are_noticed() -> None:
 
 def test_growth_is_noticed() -> None:
     steady = [Sample(n * 100, 10**8, n * 50_000, 10**6) for n in range(1, 101)]
-    Figures(100, 10_000, {}, 0, 0, steady).check()
+    Figures(STEADY, 10_000, {}, 0, 0, steady).check()
     leaking = [s._replace(memory=10**8 + s.events * 10_000) for s in steady]
     with pytest.raises(AssertionError, match="memory"):
-        Figures(100, 10_000, {}, 0, 0, leaking).check()
+        Figures(STEADY, 10_000, {}, 0, 0, leaking).check()
     swelling = [s._replace(file=s.events**2) for s in steady]
     with pytest.raises(AssertionError, match="grew by"):
-        Figures(100, 10_000, {}, 0, 0, swelling).check()
+        Figures(STEADY, 10_000, {}, 0, 0, swelling).check()
     logging = [s._replace(wal=2**40) for s in steady]
     with pytest.raises(AssertionError, match="log grew"):
-        Figures(100, 10_000, {}, 0, 0, logging).check()
+        Figures(STEADY, 10_000, {}, 0, 0, logging).check()
 
 
 def test_readers_in_turns_do_not_keep_the_log_growing(

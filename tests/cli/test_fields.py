@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Fields of `list` against flux-jobs(1) and flux-core's t2800-jobs-cmd.t."""
 
+import json
+import math
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from cli.commands.query.list import _decoded
 from cli.flux_jobs.fields import JobInfo, attributes, field, heading, user_names
 
 NOW = 1_700_000_000.0  # 2023-11-14 17:13:20 in New York
@@ -362,3 +367,18 @@ def test_no_other_attribute_is_asked_for(name: str, state: int, result: int) -> 
     asked = Recorder({"id": 1, "state": state, "result": result, "exception_occurred": True})
     str(JobInfo(asked, now=NOW, username=str)[name])
     assert set() == asked.asked - attributes([name]) - {"id"}
+
+
+_NUMBERS = st.one_of(st.integers(), st.integers(10**18, 10**40), st.floats())
+
+
+@given(st.dictionaries(st.text(max_size=3), st.one_of(_NUMBERS, st.text(), st.booleans())))
+@example({"half": "\ud800"})
+@example({"infinite": math.inf, "large": 10**400})
+def test_jobs_are_decoded_as_python_decodes_json(job: dict[str, object]) -> None:
+    for text in (json.dumps(job), json.dumps(job).replace("Infinity", "1e999")):
+        assert repr(_decoded(text.encode())) == repr(json.loads(text))
+
+
+def test_a_number_of_more_digits_than_python_converts() -> None:
+    assert _decoded(b'{"id":%b}' % (b"9" * 5000)) == {"id": math.inf}

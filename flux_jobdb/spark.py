@@ -46,7 +46,7 @@ class Frames(dict[str, "DataFrame"]):
 
     def materialize(self) -> int:
         """Replay now, if it was not done yet; returns the number of batches that were made."""
-        return self._made.count()
+        return int(self._made.count())  # Any where Spark is not installed
 
     def unpersist(self) -> None:
         """Free what Spark keeps; a DataFrame that is used again replays the lake again."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from errno import EMSGSIZE
 
 import pytest
@@ -20,6 +21,12 @@ BOUNDS = pytest.mark.parametrize("bound", list(table()), ids=lambda bound: bound
 
 def test_the_docs_have_the_table() -> None:
     assert bounds_table.rows() in bounds_table.PAGE.read_text("utf-8")
+
+
+def test_bounds_in_force_do_not_change() -> None:
+    """Requests that wait have them: a reload of the configuration makes new ones."""
+    with pytest.raises(FrozenInstanceError):
+        Budgets().max_jobs = 1  # type: ignore[misc]
 
 
 @BOUNDS

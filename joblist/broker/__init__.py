@@ -6,8 +6,9 @@
     settings.py    the settings in force, and where the database is
     instance.py    what entry.py needs of a connection, as a protocol
     connection.py  that connection, by Flux's Python bindings, its callbacks guarded
+    heap.py        memory of large messages goes back to the system
 
 Only `connection.py` imports flux.
 """
 
-__all__ = ["connection", "entry", "instance", "serving", "settings"]
+__all__ = ["connection", "entry", "heap", "instance", "serving", "settings"]

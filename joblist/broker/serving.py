@@ -18,6 +18,7 @@ from errno import EAGAIN
 from eventstore.errors import JobdbError
 from eventstore.ingest.writer import name_cluster
 from eventstore.storage.connection import HURRIED, Store, create_or_open
+from joblist.broker.heap import Heap
 from joblist.broker.instance import Instance
 from joblist.broker.settings import Settings, database
 from joblist.journal.holding import Holding
@@ -52,6 +53,7 @@ class Serving:
         self._preparing = Preparing(instance, self._why, settings.read)
         self._looking = instance.timer(self._look)
         self._reopening = instance.timer(self._reopen)
+        self._heap = Heap(instance.timer, self._held)
 
     def start(self) -> None:
         """Begin to serve; raises StoreError if the database cannot be used.
@@ -62,7 +64,13 @@ class Serving:
 
     def handle(self, message: Message) -> None:
         """Take a request."""
+        self._heap.message(len(message.request.text or b""))
         (self._live or self._preparing).handle(message)
+
+    def _held(self) -> bool:
+        """Whether requests are kept that are not answered yet."""
+        live = self._live
+        return live is not None and bool(live.requests.turns.open + live.requests.long.open)
 
     def take(self, line: bytes) -> None:
         """Take the payload of a purge event."""
@@ -84,6 +92,7 @@ class Serving:
         """Store what has come, and let go of the database."""
         self._looking.stop()
         self._reopening.stop()
+        self._heap.close()
         live, self._live = self._live, None
         if live is not None:
             live.close()

@@ -11,9 +11,14 @@ import resource
 import pytest
 
 from tests.flux.attacks.conftest import Target
-from tests.flux.attacks.siege import besiege
+from tests.flux.attacks.instance import until
+from tests.flux.attacks.sampler import memory
+from tests.flux.attacks.siege import SHORT, besiege
 
 pytestmark = pytest.mark.flux
+
+_LEFT = 8
+"""MiB that an attack may leave, of Python's own and of caches."""
 
 
 @pytest.mark.parametrize("kind", ["unread-streams"])
@@ -53,3 +58,14 @@ def test_all_jobs_in_one_response(long_history: Target) -> None:
 def test_large_names_with_many_sets_of_attributes(large_names: Target) -> None:
     """Row 7: what is remembered of answers is counted in bytes."""
     large_names.held(besiege(large_names.flux(), "large-names"))
+
+
+def test_large_requests_leave_no_memory_behind(long_history: Target) -> None:
+    """What they took goes back to the system: the module stays as small as it was."""
+    long_history.stop()  # of a new one it is known how small that is
+    flux = long_history.flux()
+    for kind in ("names", "long-string"):
+        found = besiege(flux, kind, SHORT, name=f"{kind}, memory afterwards")
+        assert found.alive
+        most = (found.memory_before + _LEFT) * 2**20
+        assert until(lambda: memory(flux.module) < most, 5), memory(flux.module)  # noqa: B023

@@ -5,8 +5,11 @@ Whoever mends one takes its line out; when there is none left, this file goes.
 """
 
 NOT_YET: dict[str, str] = {
-    "test_clients[disconnects]": "worst 62.830 s; 55 never answered; descriptors: 12, then 91",
-    "test_clients[watchers]": "p99 1.788 s",
-    "test_memory_ends_during_a_list[4]": "the instance has ended",
+    # Of the thread's time, more than half goes to turns of the attacker's own requests
+    # (Turns._turn): after each message that is taken, a turn of 2 ms follows, since
+    # Bus.pressed() seldom says that more have come.
+    "test_clients[disconnects]": "10,000 requests a second on an idle machine: p99 8.6 s",
+    "test_clients[watchers]": "p99 0.258 s on a machine with a load of 31, which is allowed",
+    "test_memory_ends_during_a_list[4]": "the instance has ended once",
     "test_no_request_holds_up_others": "found within some dozens of requests: 6.9 s",
 }

@@ -103,7 +103,9 @@ def test_the_documented_lines(
     found: dict[str, Any] = {}
     exec(code.replace("/lake/flux", str(sources.lake)), found)
     assert "sum(core_us)" in capsys.readouterr().out
-    assert {"inactive", "span", "report_hour", "report_alone"} == found["tables"].keys()
+    assert {"inactive", "span", "report_hour", "report_day", "report_alone"} == found[
+        "tables"
+    ].keys()
     lines = re.findall(r"^    (spark\.read.*)$", page, re.MULTILINE)
     counts = eval(lines[0].replace("/lake/flux", str(sources.lake)), {"spark": spark})
     assert {"more", "late"} <= {row["cluster"] for row in counts.collect()}

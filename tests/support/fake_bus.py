@@ -296,8 +296,11 @@ class Module:
     def answer(self, method: str, payload: object = None, **how: Any) -> Any:
         """Send a request that has one answer, and return that."""
         asked = self.ask(method, payload, **how)
-        if not self.answers(asked) and self.bus.expecting():
-            self.bus.pass_time(0)
+        for _ in range(
+            3
+        ):  # a turn, if its user has had much of the thread's time, and a reader
+            if not self.answers(asked):
+                self.bus.pass_time(0)
         (found,) = self.answers(asked)
         return found
 

@@ -15,16 +15,21 @@ SOAK_JOBS ?= 1000000
 FUZZ_RUNS ?= 10000
 KILL_SECONDS ?= 180
 
-.PHONY: demo test test-wheel test-flux torture mutants check format bench bench-flux clean
+.PHONY: demo test test-more test-wheel test-flux torture mutants check format bench bench-flux clean
 
 demo: $(READY)
 	@BIN=$(BIN) DEMO=$(DEMO) sh docs/demo.sh
 
 # On all cores; `make test WORKERS=0` runs the tests in one process.
 WORKERS ?= auto
+MORE := spark or browser
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not ($(MORE))"
+
+# Those that need Java, or a browser.
+test-more: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "$(MORE)"
 
 # All tests against the wheel, built from the sdist and installed in an environment of its own.
 test-wheel: $(READY)

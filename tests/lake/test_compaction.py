@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,11 @@ def is_sound(jobdb: Command, lake: Path) -> None:
     export(jobdb, lake, "--verify")
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> tuple[Command, Path]:
-    """Return a database and a lake, of several runs, with a late event and purges."""
-    jobdb, lake, lines = Command(tmp_path), tmp_path / "lake", list(journal(40))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database and a lake, by several runs, with a late event and purges."""
+    folder = tmp_path_factory.mktemp("history")
+    jobdb, lake, lines = Command(folder), folder / "lake", list(journal(40))
     for until in (*range(50, len(lines), 50), len(lines)):
         jobdb.ingest(lines[:until])
         export(jobdb, lake)
@@ -52,7 +54,14 @@ def history(tmp_path: Path) -> tuple[Command, Path]:
         late = field_jobs.event(field_jobs.EPOCH + second / 10, "memo", {"late": second})
         jobdb.ingest([field_jobs.response(1 << 24, late), b'{"jobs":[16777216]}'])
         export(jobdb, lake)
-    return jobdb, lake
+    return folder
+
+
+@pytest.fixture
+def history(made: Path, tmp_path: Path) -> tuple[Command, Path]:
+    """Return a copy of them."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return Command(tmp_path), tmp_path / "lake"
 
 
 def test_late_events_join_their_jobs(history: tuple[Command, Path]) -> None:

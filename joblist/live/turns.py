@@ -42,6 +42,7 @@ class Turns:
         # In the order of turns; each user's by id(), in the order in which they came.
         self._users: dict[int, OrderedDict[int, Message]] = {}
         self._timer = bus.timer(self._turn)
+        self._rests = False  # no turn is to come before the timer
 
     @property
     def open(self) -> int:
@@ -55,13 +56,14 @@ class Turns:
         if mine is None and self._time.may_have_more(userid):
             return False
         self._open.enter(message, self._budgets())
-        if not self._users:
+        if not self._users and not self._rests:
             self._timer.start(0.0)
         self._users.setdefault(userid, OrderedDict())[id(message)] = message
         return True
 
     def _turn(self) -> None:
         """Handle one request, and more while there is time."""
+        self._rests = False
         end, end_by_wall = time.thread_time() + TURN, time.monotonic() + WALL
         try:
             while self._users:
@@ -69,8 +71,13 @@ class Turns:
                 if time.thread_time() >= end or time.monotonic() >= end_by_wall:
                     break
         finally:
-            if self._users:
-                self._timer.start(PAUSE if self._bus.pressed() else 0.0)
+            # Also where nobody waits any more: the next one would be handled at once, and each
+            # message of those who ask and go away would be followed by a turn.
+            if self._bus.pressed():
+                self._rests = True
+                self._timer.start(PAUSE)
+            elif self._users:
+                self._timer.start(0.0)
 
     def _next(self) -> Message:
         userid, mine = next(iter(self._users.items()))

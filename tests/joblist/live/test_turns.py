@@ -91,6 +91,25 @@ def test_while_much_comes_a_little_is_done(module: Module) -> None:
     assert [True] * 4 == answered(module, asked)
 
 
+def test_while_much_comes_whose_requests_do_not_wait_for_each_other_waits_too(
+    module: Module,
+) -> None:
+    module.bus.more = True
+    for _ in range(2):
+        asked = [ask(module, **GREEDY)]
+        module.bus.pass_time(turns.PAUSE)
+        assert [True] == answered(module, asked)
+        asked = [ask(module, **GREEDY)]  # nobody waits now
+        module.bus.pass_time(0)
+        assert [False] == answered(module, asked)
+        module.ask("disconnect", **GREEDY)
+    module.bus.more = False
+    module.bus.pass_time(turns.PAUSE)
+    asked = [ask(module, **GREEDY)]
+    module.bus.pass_time(0)
+    assert [True] == answered(module, asked)
+
+
 def test_whoever_has_had_little_for_a_while_is_answered_at_once(
     module: Module, days: Days
 ) -> None:

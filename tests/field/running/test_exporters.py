@@ -114,8 +114,8 @@ def test_other_names_are_not_in_each_others_way(jobdb: Command) -> None:
 def test_two_feeds_of_one_target_add_each_job_once(jobdb: Command) -> None:
     target = create(jobdb.folder / "accounts")
     started = [jobdb.start("accounting", "--to", target) for _ in range(3)]
-    outs = [process.communicate(timeout=60)[0] for process in started]
-    assert [0] * 3 == [process.returncode for process in started]
+    outs, said = zip(*(process.communicate(timeout=60) for process in started), strict=True)
+    assert [0] * 3 == [process.returncode for process in started], said
     assert JOBS == sum(int(out.split()[0]) for out in outs)
     assert JOBS == len(ids(target))
 

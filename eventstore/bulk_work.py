@@ -4,8 +4,14 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def default_processes() -> int:
+    """Return how many processes share bulk work where nobody said: one a core, at most 4."""
+    return min(os.cpu_count() or 1, 4)
 
 
 @contextmanager

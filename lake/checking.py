@@ -7,7 +7,7 @@ it that the lake reaches to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,7 @@ from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, value
 from lake.columns import record_of
-from lake.export import check_same
-from lake.manifest import Manifest, read
+from lake.manifest import File, Manifest, check_same, read
 from lake.writing import digest_of
 from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE
@@ -30,9 +29,9 @@ from projections.job.state import INACTIVE
 _TOGETHER = 4000  # events
 
 
-def rows_of(lake: Path, manifest: Manifest, table: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table, file by file, some thousands in memory at a time."""
-    for file in manifest.of(table):
+def rows_of(lake: Path, files: Iterable[File]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of files, one file after the other, some thousands in memory at a time."""
+    for file in files:
         with pq.ParquetFile(lake / file.path) as found:
             for batch in found.iter_batches(5000):
                 yield from batch.to_pylist()
@@ -66,7 +65,7 @@ def broken_files(lake: Path, manifest: Manifest) -> Iterator[str]:
 def _events(db: apsw.Connection, lake: Path, manifest: Manifest) -> Iterator[str]:
     """Compare each event, and see that none is there twice and none is left out."""
     seen: dict[int, int] = {}
-    rows = rows_of(lake, manifest, "events")
+    rows = rows_of(lake, manifest.of("events"))
     for some in iter(lambda: list(islice(rows, _TOGETHER)), []):
         keys = list(dict.fromkeys(row["job"] for row in some))
         stored = {record.seq: record for _, records in event_log.records_of(db, keys)

@@ -72,9 +72,7 @@ def event_text(row: Mapping[str, Any]) -> bytes:
 
 def record_of(row: Mapping[str, Any]) -> Record:
     """Return the record of a row; raises ValueError for what is none."""
-    entry = decode_event(event_text(row))
-    if not isinstance(entry, Entry):
-        raise ValueError(f"event {row['seq']}: {entry!r:.100}")  # noqa: TRY004
+    entry = _decoded(row["seq"], event_text(row))
     return Record(
         row["seq"], row["job"], row["jobid"], row["stream"], bool(row["replayed"]),
         row["anchor"], entry, row["jobspec"], row["R"],
@@ -90,12 +88,17 @@ def records_of(batch: pa.RecordBatch) -> Iterator[Record]:
     for context, *row in zip(contexts, *columns, strict=True):
         seq, job, jobid, stream, time, name, replayed, anchor, form, text, jobspec, r = row
         if form == WHOLE:
-            entry = decode_event(text or b"")
-            if not isinstance(entry, Entry):
-                raise ValueError(f"event {seq}: {entry!r:.100}")
+            entry = _decoded(seq, text or b"")
         else:
             entry = Entry(time, name, context, None, form, context or b"")
         yield Record(seq, job, jobid, stream, replayed, anchor, entry, jobspec, r)
+
+
+def _decoded(seq: int, text: bytes) -> Entry:
+    entry = decode_event(text)
+    if not isinstance(entry, Entry):
+        raise ValueError(f"event {seq}: {entry!r:.100}")  # noqa: TRY004
+    return entry
 
 
 def notice_of(row: Mapping[str, Any]) -> Notice:

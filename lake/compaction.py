@@ -8,15 +8,15 @@ one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pyarrow.parquet as pq
 
 from lake import manifest as manifests
+from lake.checking import rows_of
 from lake.columns import NOTICES
 from lake.manifest import AMENDMENT, File, Manifest
 from lake.writing import JOBS_OF_A_FILE, Output, parts
@@ -40,7 +40,7 @@ def compact(db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
             replaced |= {file.path for file in files}
     for day, files in _by_day(manifest.of("notices")).items():
         if len(files) > 1:
-            rows = iter(sorted(_rows(lake, files), key=lambda row: row["seq"]))
+            rows = iter(sorted(rows_of(lake, files), key=lambda row: row["seq"]))
             output.write("notices", day, _name(files), NOTICES, rows)
             replaced |= {file.path for file in files}
     if replaced:
@@ -57,11 +57,6 @@ def _by_day(files: Iterable[File]) -> dict[str, list[File]]:
 def _keys(lake: Path, files: Iterable[File]) -> set[int]:
     tables = (pq.read_table(lake / f.path, columns=["job"], partitioning=None) for f in files)
     return set(chain.from_iterable(table["job"].to_pylist() for table in tables))
-
-
-def _rows(lake: Path, files: Iterable[File]) -> Iterator[dict[str, Any]]:
-    for file in files:
-        yield from pq.read_table(lake / file.path, partitioning=None).to_pylist()
 
 
 def _name(files: Iterable[File]) -> str:

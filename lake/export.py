@@ -48,7 +48,7 @@ def export(store: Store, lake: Path, name: str | None, *, join: bool = False) ->
         of = check_name(known or name or "")
         with manifests.locked(lake, of):
             manifest = manifests.read(lake, of)
-            check_same(db, lake, manifest)
+            manifests.check_same(db, lake, manifest)
             try:
                 manifests.settle(lake, manifest)
                 _Run(db, lake, manifest).run()
@@ -59,15 +59,6 @@ def export(store: Store, lake: Path, name: str | None, *, join: bool = False) ->
                     f"{lake}: {getattr(error, 'strerror', None) or error}"
                 ) from error
     return manifest
-
-
-def check_same(db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
-    """Raise StoreError where the lake is not of this store."""
-    if not manifest.batch:
-        return
-    found = fetch(db, "SELECT last, digest FROM batch WHERE batch = ?", (manifest.batch,))
-    if [(seq, digest.hex()) for seq, digest in found] != [(manifest.seq, manifest.digest)]:
-        raise StoreError(f"{lake}: what was exported of {manifest.cluster} is another store's")
 
 
 class _Run:

@@ -18,7 +18,7 @@ import apsw
 from eventstore.errors import StoreError
 from eventstore.reading import event_log
 from eventstore.reading.cluster import cluster as name_of
-from eventstore.storage.sql import fetch, statements, value
+from eventstore.storage.sql import statements, value
 from lake import manifest as manifests
 from lake.kernel import Folded, Unit, of_manifest, unpack
 from lake.manifest import Manifest
@@ -90,8 +90,7 @@ def _manifest(db: apsw.Connection, lake: Path, path: str) -> Manifest:
 
 def _reached(db: apsw.Connection, manifest: Manifest) -> int | None:
     """Return the seq up to which the lake has what the database has; None: it is another's."""
-    found = fetch(db, "SELECT last, digest FROM batch WHERE batch = ?", (manifest.batch,))
-    if [(seq, digest.hex()) for seq, digest in found] == [(manifest.seq, manifest.digest)]:
+    if manifests.is_of(db, manifest):
         return manifest.seq
     made = source_name("*", manifest)
     last: int | None = value(db, SQL["end_of_source"], (made,))

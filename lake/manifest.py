@@ -16,10 +16,12 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
 import msgspec
 
 from eventstore.errors import Locked, StoreError
 from eventstore.storage.files import sync
+from eventstore.storage.sql import fetch
 
 _PART = "._part."
 """How a file's name begins before it is listed; engines leave out names with a dot in front."""
@@ -130,6 +132,18 @@ def _present(lake: Path, cluster: str) -> Iterator[Path]:
     """Yield the files of a cluster that are there, listed or not."""
     for table in TABLES:
         yield from (lake / table / f"cluster={cluster}").rglob("*.parquet")
+
+
+def is_of(db: apsw.Connection, manifest: Manifest) -> bool:
+    """Whether the batch that a manifest reaches to is one of this store's."""
+    found = fetch(db, "SELECT last, digest FROM batch WHERE batch = ?", (manifest.batch,))
+    return [(seq, digest.hex()) for seq, digest in found] == [(manifest.seq, manifest.digest)]
+
+
+def check_same(db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
+    """Raise StoreError where the lake is not of this store."""
+    if manifest.batch and not is_of(db, manifest):
+        raise StoreError(f"{lake}: what was exported of {manifest.cluster} is another store's")
 
 
 def replace(lake: Path, manifest: Manifest, old: Container[str], new: Iterable[File]) -> None:

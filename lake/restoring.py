@@ -60,7 +60,7 @@ def _fill(store: Store, lake: Path, manifest: Manifest, beside: apsw.Connection)
         with beside:
             sql = "INSERT INTO record VALUES (?, ?)"
             for table in ("events", "notices"):
-                rows = rows_of(lake, manifest, table)
+                rows = rows_of(lake, manifest.of(table))
                 beside.executemany(sql, ((row["seq"], pickle.dumps(row)) for row in rows))
         found = (
             pickle.loads(data)  # noqa: S301 - what was written above

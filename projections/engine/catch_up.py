@@ -8,22 +8,20 @@ one checkpoint at any time, from which whoever opens the store next goes on.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 import apsw
 
-from eventstore.bulk_work import without_collections
+from eventstore.bulk_work import default_processes, without_collections
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY
 from eventstore.storage.sql import value
 from projections.definitions.interface import Projection, kept_among
-from projections.definitions.registry import installed
 from projections.engine.left_behind import Failures, failed
-from projections.engine.rebuild_workers import Shard, Step, Workers
+from projections.engine.rebuild_workers import Shard, Step, Workers, are_installed
 from projections.engine.row_deltas import ViewTables
 from projections.engine.views import (
     FOLD,
@@ -63,7 +61,7 @@ def catch_up(views: Views, progress: Progress = lambda done, total: None) -> boo
     with views.store.snapshot() as db:
         if not behind(db, views.projections):
             return False
-    with CatchUp(views, min(os.cpu_count() or 1, 4)) as follower:
+    with CatchUp(views, default_processes()) as follower:
         follower.finish(progress)
     return True
 
@@ -82,8 +80,7 @@ class CatchUp:
         self._processes = 1 if self._store.path == MEMORY else processes
         self._workers: Workers | None = None
         with self._store.snapshot() as db:
-            at_head = not behind(db, views.projections)
-            known = (current if at_head else behind)(db, views.projections)
+            known = behind(db, views.projections) or current(db, views.projections)
             self._done = stored_views(db)[FOLD].checkpoint
         self._begin(known)
 
@@ -103,7 +100,7 @@ class CatchUp:
         self._tables = ViewTables(self._projections)
         self._keepers = [one.keeper() for one in kept_among(self._projections)]
         self._asked: deque[tuple[int, int]] = deque()
-        if self._processes > 1 and _are_installed(self._projections):
+        if self._processes > 1 and are_installed(self._projections):
             names = [one.name for one in self._projections]
             self._workers = Workers(
                 self._store.path, names, FOLD, self._done, self._processes - 1
@@ -192,8 +189,3 @@ class CatchUp:
         for keeper in self._keepers:
             keeper.apply(db, found)
             keeper.saw(db, found)
-
-
-def _are_installed(projections: Sequence[Projection]) -> bool:
-    found = {one.name: one for one in installed()}
-    return all(type(found.get(one.name)) is type(one) for one in projections)

@@ -20,10 +20,9 @@ from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY, Store
 from eventstore.storage.sql import fetch, value
 from projections.definitions.interface import Projection, kept_among, schema_of
-from projections.definitions.registry import installed
 from projections.engine.catch_up import catch_up
 from projections.engine.left_behind import Failures, forget_failures, isolated
-from projections.engine.rebuild_workers import Shard, Step, Workers
+from projections.engine.rebuild_workers import Shard, Step, Workers, are_installed
 from projections.engine.row_deltas import ViewTables
 from projections.engine.views import (
     FOLD,
@@ -161,7 +160,12 @@ class Rebuild:
         with self._store.snapshot() as db:
             last = event_log.head(db)
         few = last - self._done <= 2 * chunk  # starting processes would take longer
-        if processes < 2 or few or self._store.path == MEMORY or not self._are_installed():
+        if (
+            processes < 2
+            or few
+            or self._store.path == MEMORY
+            or not are_installed(self._tables.projections)
+        ):
             self._fill_alone(last, chunk, progress)
         else:
             self._fill_together(last, chunk, progress, processes)
@@ -186,10 +190,6 @@ class Rebuild:
             # The pages of the damaged tables were not freed; this drops them.
             with translated(self._store.path):
                 self._store.db.execute("VACUUM")
-
-    def _are_installed(self) -> bool:
-        found = {projection.name: projection for projection in installed()}
-        return all(type(found.get(p.name)) is type(p) for p in self._tables.projections)
 
     def _fill_alone(self, last: int, chunk: int, progress: Progress) -> None:
         with self._store.snapshot() as db:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from multiprocessing.connection import Connection
@@ -104,6 +104,12 @@ def encoded(step: Step, tables: ViewTables) -> bytes:
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Step).decode
 """Returns the step that `encoded` wrote."""
+
+
+def are_installed(projections: Iterable[Projection]) -> bool:
+    """Whether other processes can load these projections."""
+    found = {projection.name: projection for projection in installed()}
+    return all(type(found.get(p.name)) is type(p) for p in projections)
 
 
 class Workers:

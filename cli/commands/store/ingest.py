@@ -177,8 +177,10 @@ class _Ingest:
 
 def _processes_for(files: Iterable[str]) -> int:
     """Return how many processes share the work where nobody said: 1 for what is small."""
+    from eventstore.bulk_work import default_processes  # noqa: PLC0415
+
     sizes = [os.path.getsize(path) for path in files if os.path.isfile(path)]
-    return min(os.cpu_count() or 1, 4) if sum(sizes) >= _LARGE else 1
+    return default_processes() if sum(sizes) >= _LARGE else 1
 
 
 def _restore(files: tuple[str, ...], cluster: str | None) -> int:

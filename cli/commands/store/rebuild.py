@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,9 +60,10 @@ def command(names: tuple[str, ...], spark: tuple[str, str] | None, to: str | Non
 
 
 def _here(views: Views, names: tuple[str, ...], advance: Progress) -> list[str]:
+    from eventstore.bulk_work import default_processes  # noqa: PLC0415
     from projections.engine.rebuild import rebuild  # noqa: PLC0415
 
-    return rebuild(views, names, advance, processes=min(os.cpu_count() or 1, 4))
+    return rebuild(views, names, advance, processes=default_processes())
 
 
 def _by_spark(master: str, lake: str) -> _Work:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -47,6 +46,7 @@ def command(as_json: bool, quick: bool, head: str | None, jobs: int | None) -> i
     --head later: without it, a loss of the newest events cannot be detected. Exit status 1 at
     the first fault, which is named with its remedy.
     """
+    from eventstore.bulk_work import default_processes  # noqa: PLC0415
     from eventstore.maintenance.verify import NO_EVENT  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def command(as_json: bool, quick: bool, head: str | None, jobs: int | None) -> i
     except ValueError as error:
         raise click.UsageError(f"--head {head}: not a digest: {error}") from error
     path = database_path()
-    processes = min(os.cpu_count() or 1, 4) if jobs is None else jobs
+    processes = default_processes() if jobs is None else jobs
     with open_readonly(path) as store:
         found, fault = _faults(store, logged, quick=quick, processes=processes)
     if found.fault is not None:

@@ -21,7 +21,7 @@ from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, value
 from lake.columns import record_of
-from lake.manifest import File, Manifest, check_same, read
+from lake.manifest import File, Manifest, check_same, place_of, read
 from lake.writing import digest_of
 from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE
@@ -32,7 +32,7 @@ _TOGETHER = 4000  # events
 def rows_of(lake: Path, files: Iterable[File]) -> Iterator[dict[str, Any]]:
     """Yield the rows of files, one file after the other, some thousands in memory at a time."""
     for file in files:
-        with pq.ParquetFile(lake / file.path) as found:
+        with pq.ParquetFile(place_of(lake, file.path)) as found:
             for batch in found.iter_batches(5000):
                 yield from batch.to_pylist()
 
@@ -51,12 +51,13 @@ def check(store: Store, lake: Path, cluster: str) -> Iterator[str]:
 def broken_files(lake: Path, manifest: Manifest) -> Iterator[str]:
     """Yield what is wrong with files that are listed, a line each."""
     for file in manifest.files:
+        path = place_of(lake, file.path)
         try:
-            with open(lake / file.path, "rb") as opened:
+            with open(path, "rb") as opened:
                 found = digest_of(opened)
             if found != (file.sha256, file.bytes):
                 yield f"{file.path}: its bytes are not those that were written"
-            elif pq.read_metadata(lake / file.path).num_rows != file.rows:
+            elif pq.read_metadata(path).num_rows != file.rows:
                 yield f"{file.path}: it has not {file.rows} rows"
         except (OSError, pa.ArrowException) as error:
             yield f"{file.path}: {error}"
@@ -75,13 +76,23 @@ def _events(db: apsw.Connection, lake: Path, manifest: Manifest) -> Iterator[str
             if one is None or _columns(one) != _columns(record_of(row)):
                 yield f"event {row['seq']}: it is not the one of the store"
             seen[row["job"]] = seen.get(row["job"], 0) + 1
-    sql = "SELECT count(*) FROM event WHERE job = ? AND seq <= ?"
     for (key,) in fetch(db, "SELECT job FROM inactive ORDER BY job"):
-        expected = value(db, sql, (key, manifest.seq))
-        if seen.pop(key, 0) != expected and _had_finished(db, key, manifest.seq):
-            yield f"job {key}: the lake has not the {expected} events that the store has"
-    for key in seen:
-        yield f"job {key}: it is there, and has not finished"
+        yield from _lacking(db, key, seen.pop(key, 0), manifest.seq)
+    for key, count in seen.items():  # not finished now
+        seqs = [record.seq for _, records in event_log.records_of(db, [key], manifest.seq)
+                for record in records]  # fmt: skip
+        if any(is_finished(db, key, seq) for seq in seqs):
+            yield from _lacking(db, key, count, manifest.seq)
+        else:
+            yield f"job {key}: it is there, and has not finished"
+
+
+def _lacking(db: apsw.Connection, key: int, found: int, seq: int) -> Iterator[str]:
+    expected = value(
+        db, "SELECT count(*) FROM event WHERE job = ? AND seq <= ?", (key, seq)
+    )  # fmt: skip
+    if found != expected and (found or is_finished(db, key, seq)):
+        yield f"job {key}: the lake has not the {expected} events that the store has"
 
 
 def _columns(record: Record) -> tuple[Any, ...]:
@@ -89,6 +100,7 @@ def _columns(record: Record) -> tuple[Any, ...]:
             record.anchor, record.entry.data, record.jobspec, record.R)  # fmt: skip
 
 
-def _had_finished(db: apsw.Connection, key: int, seq: int) -> bool:
+def is_finished(db: apsw.Connection, key: int, seq: int) -> bool:
+    """Whether a job was a finished one where the store had ``seq`` as its last number."""
     job = refold(db, key, seq)
     return job is not None and job.state == INACTIVE

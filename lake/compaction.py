@@ -32,7 +32,7 @@ def compact(db: apsw.Connection, lake: Path, manifest: Manifest) -> None:
     jobs = _by_day([*manifest.of("events"), *manifest.of("jobs")])
     for day, files in jobs.items():
         events = [file for file in files if file.table == "events"]
-        keys = sorted(_keys(lake, events))
+        keys = sorted(keys_of(lake, events))
         needed = -(-len(keys) // JOBS_OF_A_FILE)
         if len(events) > needed or any(AMENDMENT in file.path for file in files):
             for shard, some in enumerate(parts(iter(keys), JOBS_OF_A_FILE)):
@@ -54,7 +54,8 @@ def _by_day(files: Iterable[File]) -> dict[str, list[File]]:
     return found
 
 
-def _keys(lake: Path, files: Iterable[File]) -> set[int]:
+def keys_of(lake: Path, files: Iterable[File]) -> set[int]:
+    """Return the jobs that files of events have something of."""
     tables = (pq.read_table(lake / f.path, columns=["job"], partitioning=None) for f in files)
     return set(chain.from_iterable(table["job"].to_pylist() for table in tables))
 

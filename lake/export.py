@@ -4,14 +4,16 @@
 A run takes what the store has behind the last one, from one snapshot of it. Jobs that have not
 finished wait. What comes late for a job that was exported is an amendment: files of their own,
 which readers put beside the others; of a job's rows, the one with the highest ``exported``
-counts.
+counts. So it is where a job has not finished any longer, by events that Flux does not send.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
+from heapq import merge
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import apsw
@@ -23,12 +25,11 @@ from eventstore.reading.cluster import check_name, cluster
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, statements
 from lake import manifest as manifests
+from lake.checking import is_finished
 from lake.columns import NOTICES, of_view
-from lake.compaction import compact
+from lake.compaction import compact, keys_of
 from lake.manifest import Manifest
 from lake.writing import JOBS_OF_A_FILE, Output, parts
-from projections.engine.fold_batch import refold
-from projections.job.state import INACTIVE
 
 SQL = statements(__file__)
 
@@ -68,13 +69,17 @@ class _Run:
         self._name = f"{self._after + 1:012}-{self._head:012}"
         self._output = Output(db, lake, manifest.cluster, self._head)
         self._replaced: set[str] = set()
+        self._left: set[int] = set()  # exported, and not finished any longer
         self._jobs = self._events = 0
 
     def run(self) -> None:
         batch = fetch(self._db, "SELECT batch, digest FROM batch ORDER BY batch DESC LIMIT 1")
         if not batch or self._head == self._after:
             return
-        for day, found in groupby(self._changed(), key=lambda job: _day(job[0])):
+        withdrawn = self._withdrawn()
+        self._left = {key for _, key in withdrawn}
+        changed = merge(self._changed(), withdrawn, key=itemgetter(0))
+        for day, found in groupby(changed, key=itemgetter(0)):
             for shard, some in enumerate(parts(found, JOBS_OF_A_FILE)):
                 self._write_jobs(f"day={day}/shard={shard}", [key for _, key in some])
         self._write_notices()
@@ -85,10 +90,20 @@ class _Run:
         manifest.events += self._events
         manifests.replace(self._lake, manifest, self._replaced, self._output.files)
 
-    def _changed(self) -> Iterator[tuple[float, int]]:
-        """Yield (time of the end, key) of finished jobs of which something is new."""
+    def _changed(self) -> Iterator[tuple[str, int]]:
+        """Yield (day of the end, key) of finished jobs of which something is new."""
         bounds = (self._after, self._head, self._after, self._head)
-        yield from self._db.execute(SQL["changed"], bounds)
+        for time, key in self._db.execute(SQL["changed"], bounds):
+            yield _day(time), key
+
+    def _withdrawn(self) -> list[tuple[str, int]]:
+        """Return (day, key) of exported jobs that have not finished any longer, with news."""
+        keys = {key for (key,) in fetch(self._db, SQL["withdrawn"], (self._after, self._head))}
+        files = self._manifest.of("events") if keys else []
+        found = {
+            (file.day, key) for file in files for key in keys & keys_of(self._lake, [file])
+        }
+        return sorted((day.removeprefix("day="), key) for day, key in found)
 
     def _write_jobs(self, place: str, keys: list[int]) -> None:
         """Write the events and rows of jobs that ended on one day."""
@@ -102,12 +117,13 @@ class _Run:
             self._events += self._output.write_jobs(place, name, amended, self._after)
 
     def _was_exported(self, key: int) -> bool:
-        """Whether the job had finished where the last run ended."""
+        """Whether the last run found it finished."""
+        if key in self._left:
+            return True
         first = fetch(self._db, "SELECT min(seq) FROM event WHERE job = ?", (key,))[0][0]
         if self._after == 0 or first > self._after:
             return False
-        job = refold(self._db, key, self._after)
-        return job is not None and job.state == INACTIVE
+        return is_finished(self._db, key, self._after)
 
     def _write_notices(self) -> None:
         """Write the notices, and the states of nodes anew where something is new of them."""

@@ -29,7 +29,7 @@ from eventstore.events.records import Notice, Record
 from eventstore.reading.event_log import in_order
 from lake import manifest as manifests
 from lake.columns import notice_of, records_of
-from lake.manifest import Manifest
+from lake.manifest import Manifest, place_of
 from projections.definitions.interface import Projection
 from projections.engine.fold_batch import Change
 from projections.engine.fold_whole import Boot, fold_whole
@@ -79,11 +79,11 @@ def of_manifest(lake: Path, manifest: Manifest) -> list[Unit]:
     sizes = {file.path: file.bytes for file in manifest.of("events")}
     paths = list(sizes)
     with ThreadPoolExecutor(_READERS) as readers:
-        bounds = dict(zip(paths, readers.map(lambda path: _bounds(_place(lake, path)), paths),
+        bounds = dict(zip(paths, readers.map(lambda path: _bounds(place_of(lake, path)), paths),
                           strict=True))  # fmt: skip
     amending = [path for path in paths if _amends(path)]
     heirs = [one for path in paths if bounds[path].stream[1] > 1 and not _amends(path)
-             for one in _heirs(_place(lake, path))]  # fmt: skip
+             for one in _heirs(place_of(lake, path))]  # fmt: skip
     found = [
         Unit(
             str(lake), manifest.cluster, manifest.seq, path, sizes[path],
@@ -123,13 +123,6 @@ def _bounds(path: Path) -> _Bounds:
         return min(one.min for one in found), max(one.max for one in found)
 
     return _Bounds(of("job"), of("jobid"), of("stream"))
-
-
-def _place(lake: Path, path: str) -> Path:
-    """Return where a listed file is: an export that was stopped has not named all of them."""
-    named = lake / path
-    part = manifests.part_of(named)
-    return part if not named.exists() and part.exists() else named
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -201,7 +194,7 @@ def _changes(unit: Unit, until: float) -> Iterator[dict[int, Change]]:
 
 def jobs(unit: Unit, *, until: float = inf) -> Iterator[Job]:
     """Yield the jobs of a file in the order of their keys, as they were at ``until``."""
-    path = _place(Path(unit.lake), unit.path)
+    path = place_of(Path(unit.lake), unit.path)
     known = _jobs_of(path)
     fates = _Fates(unit, known, patient=until < inf)
     late = _amendments(unit, known["job"])
@@ -231,7 +224,7 @@ def _by_job(path: Path) -> Iterator[tuple[int, list[Record]]]:
 def _amendments(unit: Unit, keys: pa.ChunkedArray) -> dict[int, list[Record]]:
     """Return what came late for these jobs."""
     found: dict[int, list[Record]] = {}
-    for path in (_place(Path(unit.lake), path) for path in unit.amendments):
+    for path in (place_of(Path(unit.lake), path) for path in unit.amendments):
         try:
             table = pq.read_table(path, partitioning=None, use_threads=False)
         except (OSError, pa.ArrowException) as error:
@@ -298,7 +291,7 @@ def notice_files(unit: Unit, first: int = 0) -> list[tuple[int, Path]]:
     """Return the files that may have notices from ``first`` up to head, with their firsts."""
     files = manifests.read(Path(unit.lake), unit.cluster).of("notices")
     return sorted(
-        (file.bounds[0], _place(Path(unit.lake), file.path)) for file in files
+        (file.bounds[0], place_of(Path(unit.lake), file.path)) for file in files
         if file.bounds[1] >= first and file.bounds[0] <= unit.head
     )  # fmt: skip
 

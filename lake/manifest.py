@@ -188,6 +188,13 @@ def part_of(path: Path) -> Path:
     return path.with_name(_PART + path.name)
 
 
+def place_of(lake: Path, path: str) -> Path:
+    """Return where a listed file is: an export that was stopped has not named all of them."""
+    named = lake / path
+    part = part_of(named)
+    return part if not named.exists() and part.exists() else named
+
+
 def settle(lake: Path, manifest: Manifest) -> None:
     """Give listed files their names, and remove what is not listed."""
     listed = {lake / file.path for file in manifest.files}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -25,7 +26,7 @@ from tests.support.nodes.recordings import node_recordings
 from tests.support.recordings import checkpoints_on_the_way, recordings
 
 Row = tuple[Any, ...]
-JOBS = 3000
+JOBS = int(os.environ.get("LAKE_JOBS", "3000"))
 """Of the cluster ``more``: a day and more."""
 OF_FINISHED = ("inactive", "span", "accounting", "ended", "purged_by_hour", "report_hour",
                "report_alone", "node", "node_history", "node_time", "node_load",

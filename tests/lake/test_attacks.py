@@ -232,3 +232,42 @@ def test_ids_that_came_again_rejects_and_jobs_that_wait(jobdb: Command, tmp_path
     assert 3 == len(newest(lake))
     export(jobdb, lake, "--verify")
     check_back(jobdb, lake, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["invalidate", "depend"])
+def test_a_job_that_has_not_finished_any_longer(
+    jobdb: Command, tmp_path: Path, name: str
+) -> None:
+    """Events that Flux does not send for a job that has ended; then more of the same job."""
+    lake = tmp_path / "lake"
+    jobdb.ingest([*field_jobs.job(1), *field_jobs.job(2), *field_jobs.job(3)[:-1]])
+    export(jobdb, lake)
+    for second, late in ((50, name), (51, "memo")):
+        event = field_jobs.event(field_jobs.EPOCH + second, late, {"late": second})
+        jobdb.ingest([field_jobs.response(1 << 24, event)])
+        export(jobdb, lake, "--verify")
+        export(jobdb, lake)
+        export(jobdb, lake, "--verify")
+        assert late in [row["name"] for row in rows(lake, "events")][-1:]
+    made, finished = Command(tmp_path, "other.sqlite"), "state = 'INACTIVE'"
+    for words in ((), ("--compact",)):
+        export(jobdb, lake, *words)
+        export(jobdb, lake, "--verify")
+        assert 22 == len(texts(lake))
+        made.db.unlink(missing_ok=True)
+        made("ingest", str(lake))
+        made("verify")
+        assert stored_jobs(jobdb.db, finished) == stored_jobs(made.db, finished)
+    ids = {row["id"] for row in rows(lake, "jobs") if row["state"] == "INACTIVE"}
+    assert ids == {2 << 24}
+
+
+def test_files_that_a_stopped_export_has_not_named_are_verified(
+    jobdb: Command, lake: Path
+) -> None:
+    for path in [*lake.rglob("*.parquet")]:
+        path.rename(path.with_name("._part." + path.name))
+    export(jobdb, lake, "--verify")
+    other = Command(lake.parent, "other.sqlite")
+    other("ingest", str(lake))
+    assert finished_texts(jobdb) == other("events", "--raw").stdout.splitlines()

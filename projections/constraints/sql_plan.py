@@ -59,7 +59,7 @@ _MOST_IN_PREDICATE = 1000
 _MOST_PROBED = 64
 
 
-_ALL_TIME = TimeRange(float("-inf"), float("inf"))
+ALL_TIME = TimeRange(float("-inf"), float("inf"))
 
 
 class Plan(NamedTuple):
@@ -74,7 +74,7 @@ class Plan(NamedTuple):
     bindings: tuple[Binding, ...] = ()
     residual_check: bool = False
     access_paths: tuple[AccessPath, ...] | None = None
-    time_range: TimeRange = _ALL_TIME
+    time_range: TimeRange = ALL_TIME
     depth: int = 1
 
 
@@ -85,7 +85,7 @@ class _Draft(NamedTuple):
     bindings: tuple[Binding, ...] = ()
     residual_check: bool = False
     access_paths: Paths | None = None
-    time_range: TimeRange = _ALL_TIME
+    time_range: TimeRange = ALL_TIME
     depth: int = 1
 
 
@@ -224,7 +224,7 @@ def _all(plans: list[_Draft], costs: Costs) -> _Draft:
         plan.access_paths for plan in plans
         if plan.access_paths is not None and plan.access_paths != (plan.time_range,)
     ][:_MOST_PROBED]  # fmt: skip
-    if common != _ALL_TIME:
+    if common != ALL_TIME:
         choices.append((common,))
     best = choices[0] if len(choices) == 1 else min(choices, key=costs.of, default=None)
     residual = any(plan.residual_check for plan in plans)

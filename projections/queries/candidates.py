@@ -24,7 +24,7 @@ import apsw
 from eventstore.storage.sql import fetch, value
 from projections.constraints import interval_index
 from projections.constraints.access_paths import AccessPath, Cost, InList, TimeRange
-from projections.constraints.sql_plan import Plan, listed
+from projections.constraints.sql_plan import ALL_TIME, Plan, listed
 from projections.constraints.tree import TIMESTAMPS
 from projections.job.state import CLEANUP, DEPEND, INACTIVE, RESULTS, RUN, Job
 
@@ -131,12 +131,26 @@ def _streams(
         ones = [path._replace(values=(value,)) for value in path.values]
         return [_stream(db, one, plan, scope) for one in ones]
     if isinstance(path, TimeRange):
-        found = disordered(db)
-        if path.before < inf:
-            found |= alive(db, path.before)
-        ends = sorted(found, reverse=True)
+        ends = sorted(_others(db, path), reverse=True)
         return [_stream(db, path, plan, scope), _gathered(db, ends, plan, scope)]
-    return [_gathered(db, _latest_overlapping(db, path.intervals), plan, scope)]
+    found = _latest_overlapping(db, path.intervals)
+    return [_gathered(db, _within(db, plan.time_range, found), plan, scope)]
+
+
+def _others(db: apsw.Connection, path: TimeRange) -> set[tuple[float, int]]:
+    """Return (t_inactive, key) of the jobs of a range of time that may not end within it."""
+    found = disordered(db)
+    return found | alive(db, path.before) if path.before < inf else found
+
+
+def _within(
+    db: apsw.Connection, wanted: TimeRange, jobs: Iterator[tuple[float, int]]
+) -> Iterator[tuple[float, int]]:
+    """Leave out jobs that were not alive in a range of time, before they are read."""
+    if wanted == ALL_TIME:
+        return jobs
+    others = _others(db, wanted)
+    return (job for job in jobs if wanted.after <= job[0] <= wanted.before or job in others)
 
 
 def _select(plan: Plan, scope: Scope) -> tuple[str, _Bindings]:

@@ -4,7 +4,7 @@
 #FLUX: --exclusive
 #FLUX: --job-name=spark-rebuild
 # Starts Spark in the nodes of this allocation, runs a program of Spark there, and ends it:
-#     flux batch rebuild.sh node_hours.py /lake/flux
+#     flux batch rebuild.sh core_hours.py /lake/flux
 # On one node Spark needs no servers: it runs in the program's own process (local[*]).
 set -euo pipefail
 program=$1

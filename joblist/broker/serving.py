@@ -3,7 +3,7 @@
 
     the database is current              Live answers, and stores the journal
     views have to be made anew           a process makes them; Preparing refuses requests, and
-                                         Holding keeps the journal's lines
+                                         UnstoredLines keeps the journal's lines
     a file beside the database has gone  it is opened again, with what was not stored
 
 None of them keeps the reactor waiting, so that the module can be removed at any moment.
@@ -21,7 +21,7 @@ from eventstore.storage.connection import HURRIED, Store, create_or_open
 from joblist.broker.heap import Heap
 from joblist.broker.instance import Instance
 from joblist.broker.settings import Settings, database
-from joblist.journal.holding import Holding
+from joblist.journal.unstored_lines import UnstoredLines
 from joblist.live.dispatcher import Live
 from joblist.live.preparing import Preparing
 from joblist.ports import Message
@@ -49,7 +49,7 @@ class Serving:
         self._rebuild: RebuildProcess | None = None
         self._is_rebuilt = False  # once is enough
         self._failure: str | None = None  # as the log has it
-        self._holding = Holding(instance)
+        self._unstored = UnstoredLines(instance)
         self._preparing = Preparing(instance, self._why, settings.read)
         self._looking = instance.timer(self._look)
         self._reopening = instance.timer(self._reopen)
@@ -77,7 +77,7 @@ class Serving:
         if self._live is not None:
             self._live.follower.take(line)
         else:
-            self._holding.take(line)
+            self._unstored.take(line)
 
     def reread(self) -> None:
         """Read the configuration again; if it is wrong, the settings stay as they are."""
@@ -156,8 +156,8 @@ class Serving:
     def _begin_rebuild(self, held: Sequence[bytes] = ()) -> None:
         """Start the process; the instance's start does not wait for it."""
         self._instance.loaded()
-        self._holding = Holding(self._instance, held)
-        self._holding.start()
+        self._unstored = UnstoredLines(self._instance, held)
+        self._unstored.start()
         self._rebuild_again()
 
     def _rebuild_again(self) -> None:
@@ -196,11 +196,11 @@ class Serving:
         live, self._live = self._live, None
         if live is not None:
             self._instance.log(syslog.LOG_NOTICE, f"{self._path}: it is opened again")
-            self._holding = Holding(self._instance, live.hand_over(EAGAIN))
-            self._holding.start()
+            self._unstored = UnstoredLines(self._instance, live.hand_over(EAGAIN))
+            self._unstored.start()
         try:
             self._close_store()
-            self._open(self._holding.end())
+            self._open(self._unstored.end())
         except (JobdbError, OSError) as error:
             self._failed(f"not opened, to be tried again: {error}")
             self._close_store()

@@ -22,7 +22,7 @@ from eventstore.ingest.writer import Writer
 from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.sql import fetch, value
 from joblist.broker import entry, serving, settings
-from joblist.journal import holding
+from joblist.journal import unstored_lines
 from joblist.journal.pending_lines import Limits
 from projections.engine import rebuild_process
 from projections.engine.rebuild_process import RebuildProcess, is_outdated
@@ -137,7 +137,7 @@ def test_what_happens_meanwhile_is_kept(path: Path, instance: Instance) -> None:
 
 
 def test_memory_is_bounded_meanwhile(instance: Instance) -> None:
-    held = holding.Holding(instance, limits=Limits(kept=1000))
+    held = unstored_lines.UnstoredLines(instance, limits=Limits(kept=1000))
     held.start()
     purge = b'{"jobs":[7]}'
     held.take(purge)

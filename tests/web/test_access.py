@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from joblist.config import Config
 from tests.joblist.sql.guests import OTHER, OWN, SECRET, history
 from tests.support import field_jobs
-from tests.support.command import Command
+from tests.support.command import Command, running
 from tests.web.site import HEADER, Answer, Shown, Site, request, site
 from web import viewers
 from web.server.app import HEADERS, HERE, application
@@ -347,3 +347,13 @@ def test_several_ask_at_once(private: Site) -> None:
         thread.join()
     assert answers == [200] * 8
     assert Shown(private.get("/jobs").text).tables
+
+
+def test_the_server_steps_back_behind_the_writer(tmp_path: Path) -> None:
+    jobdb = Command(tmp_path)
+    jobdb.ingest(field_jobs.job(1))
+    with running(jobdb.start("web", "--port=0")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"http://127.0.0.1:")
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(mine + 10, 19)

@@ -20,6 +20,8 @@ from web.server.app import application
 from web.viewers import Access
 
 _BACKLOG = 128
+_NICE = 10
+"""How far the server steps back behind others, the writer of the database among them."""
 MODE = 0o660
 """Of the unix socket: its group is the proxy's."""
 
@@ -52,6 +54,7 @@ def serve(
         server_header=False, date_header=False, proxy_headers=False,
         timeout_keep_alive=5, limit_concurrency=100, timeout_graceful_shutdown=2,
     )  # fmt: skip
+    os.nice(_NICE)
     say(address)  # the socket listens already
     try:
         uvicorn.Server(config).run(sockets=[listener])

@@ -14,7 +14,7 @@ from joblist.journal.pending_lines import LIMITS, Limits, PendingLines, stands_a
 from joblist.ports import Bus, Journal
 
 
-class Holding:
+class UnstoredLines:
     """The lines that came meanwhile, behind ``held`` ones; bounded as the pending queue is."""
 
     def __init__(self, bus: Bus, held: Sequence[bytes] = (), limits: Limits = LIMITS) -> None:

@@ -28,3 +28,13 @@ def without_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def collect_rarely() -> None:
+    """Have Python look for reference cycles when 200,000 objects were made, not 700.
+
+    For a process that answers with some ten thousand objects, which it frees then: they would
+    be looked at several times an answer.
+    """
+    gc.freeze()  # what is there already stays
+    gc.set_threshold(200_000)

@@ -194,12 +194,20 @@ def _value(digits: str) -> int:
 def concat(*lists: Iterable[HostRange]) -> Hostlist:
     """Concatenate lists as hostlist_append() does, joining ranges that continue each other."""
     joined: list[HostRange] = []
+    first = last = None  # of those that continue each other
     for part in chain.from_iterable(lists):
-        if joined and _continues(joined[-1], part):
-            joined[-1] = joined[-1]._replace(hi=part.hi)
-        else:
-            joined.append(part)
+        if last is None or not _continues(last, part):
+            if first is not None and last is not None:
+                joined.append(_run(first, last))
+            first = part
+        last = part
+    if first is not None and last is not None:
+        joined.append(_run(first, last))
     return tuple(joined)
+
+
+def _run(first: HostRange, last: HostRange) -> HostRange:
+    return first if first is last else first._replace(hi=last.hi)
 
 
 def _continues(last: HostRange, part: HostRange) -> bool:
@@ -208,7 +216,8 @@ def _continues(last: HostRange, part: HostRange) -> bool:
         and last.prefix == part.prefix
         and _numbered(last)
         and _numbered(part)
-        # The number after `last` has as many digits in both.
+        # The number after `last` has as many digits in both; the first one of a run would do
+        # as well as `last`, since padding is never less than that of those before.
         and max(last.width, len(str(part.lo))) == part.width
     )
 

@@ -310,5 +310,5 @@ def _cost(db: apsw.Connection, path: AccessPath) -> int:
     for wanted in path.intervals:
         found += len(overlapping(db, wanted, _PROBE))
         if found >= _PROBE:
-            break
+            return _PROBE  # at one of several levels the limit may be exceeded
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import ceil, floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -23,6 +23,7 @@ _COLUMNS = (
     "t_submit, t_run, coalesce(t_cleanup, t_inactive), t_inactive, coalesce(nnodes, 0),"
     " coalesce(ncores, 0), result"
 )
+_TIMES = "t_submit, t_run"
 _TOGETHER = 500  # jobs that are read at once, by their keys
 
 
@@ -58,43 +59,83 @@ class JobRow(NamedTuple):
         return run_of(self.t_run, now / SECOND if self.ended is None else self.ended)
 
 
+Times = tuple[Any, ...]
+"""t_submit, t_run (None: never), and the columns of the group: made sooner than a JobRow."""
+
+
+def times_of_active(db: apsw.Connection, group: Group) -> Iterator[Times]:
+    """Yield the times of active jobs that have begun to run."""
+    return _select(db, _TIMES, group, "active WHERE t_run IS NOT NULL")
+
+
+def times_since(db: apsw.Connection, group: Group, start: int) -> Iterator[Times]:
+    """Yield the times of what `finished_since` yields."""
+    return _since(db, _TIMES, group, start)
+
+
+def times_within(db: apsw.Connection, group: Group, start: int, end: int) -> Iterator[Times]:
+    """Yield the times of what `finished_within` yields."""
+    return _within(db, _TIMES, group, start, end)
+
+
 def started(db: apsw.Connection, group: Group) -> Iterator[JobRow]:
     """Yield the active jobs that have begun to run."""
-    return _read(db, group, "active WHERE t_run IS NOT NULL")
+    return map(_job, _select(db, _COLUMNS, group, "active WHERE t_run IS NOT NULL"))
 
 
 def finished_since(db: apsw.Connection, group: Group, start: int) -> Iterator[JobRow]:
     """Yield the finished jobs, but for those that ended before ``start`` (microseconds)."""
-    after = start // SECOND
-    yield from _read(db, group, "inactive WHERE t_inactive >= ?", (after,))
-    odd = [key for time, key in disordered(db) if time < after]
-    yield from _of_keys(db, group, odd)
+    return map(_job, _since(db, _COLUMNS, group, start))
 
 
 def ended_between(db: apsw.Connection, group: Group, start: int, end: int) -> Iterator[JobRow]:
     """Yield the jobs that ended between two times (microseconds), and some just beside them."""
     between = floor(start / SECOND), ceil(end / SECOND)
-    return _read(db, group, "inactive WHERE t_inactive BETWEEN ? AND ?", between)
+    source = "inactive WHERE t_inactive BETWEEN ? AND ?"
+    return map(_job, _select(db, _COLUMNS, group, source, between))
 
 
 def finished_within(
     db: apsw.Connection, group: Group, start: int, end: int
 ) -> Iterator[JobRow]:
     """Yield the finished jobs that lived between two times (microseconds), and some others."""
+    return map(_job, _within(db, _COLUMNS, group, start, end))
+
+
+def _within(
+    db: apsw.Connection, columns: str, group: Group, start: int, end: int
+) -> Iterator[Times]:
     wanted = interval_of(LIFETIME, floor(start / SECOND), ceil(end / SECOND))
     keys = {key for _, key in overlapping(db, wanted) | disordered(db)}
-    return _of_keys(db, group, sorted(keys))
+    return _of_keys(db, columns, group, sorted(keys))
 
 
-def _of_keys(db: apsw.Connection, group: Group, keys: list[int]) -> Iterator[JobRow]:
+def _since(db: apsw.Connection, columns: str, group: Group, start: int) -> Iterator[Times]:
+    after = start // SECOND
+    yield from _select(db, columns, group, "inactive WHERE t_inactive >= ?", (after,))
+    odd = [key for time, key in disordered(db) if time < after]
+    yield from _of_keys(db, columns, group, odd)
+
+
+def _of_keys(
+    db: apsw.Connection, columns: str, group: Group, keys: list[int]
+) -> Iterator[Times]:
     for first in range(0, len(keys), _TOGETHER):
         among, bindings = listed("job", keys[first : first + _TOGETHER])
-        yield from _read(db, group, f"inactive NOT INDEXED WHERE {among}", bindings)
+        source = f"inactive NOT INDEXED WHERE {among}"
+        yield from _select(db, columns, group, source, bindings)
 
 
-def _read(
-    db: apsw.Connection, group: Group, source: str, bindings: Iterable[object] = ()
-) -> Iterator[JobRow]:
-    columns = ", ".join((_COLUMNS, *group.columns))
-    for row in db.execute(f"SELECT {columns} FROM {source}", tuple(bindings)):
-        yield JobRow._make((*row[:7], row[7:]))
+def _select(
+    db: apsw.Connection,
+    columns: str,
+    group: Group,
+    source: str,
+    bindings: Iterable[object] = (),
+) -> Iterator[Times]:
+    names = ", ".join((columns, *group.columns))
+    yield from db.execute(f"SELECT {names} FROM {source}", tuple(bindings))
+
+
+def _job(row: Times) -> JobRow:
+    return JobRow._make((*row[:7], row[7:]))

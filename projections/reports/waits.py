@@ -27,28 +27,28 @@ _FEW = 3  # a job that is looked up takes so many times as long as the next one 
 
 def _rows(db: apsw.Connection, question: Question) -> Iterator[Row]:
     waits: dict[tuple[int, Values], array[int]] = {}
-    starts = [period.start for period in question.periods]
-    for job in chain(
-        single_jobs.started(db, question.group),
-        _finished(db, question),
-    ):
-        if job.t_run is None:
+    starts, end = [period.start for period in question.periods], question.end
+    active = single_jobs.times_of_active(db, question.group)
+    for t_submit, t_run, *values in chain(active, _finished(db, question)):
+        began = -1 if t_run is None else microseconds(t_run)
+        if not question.start <= began < end or (wait := wait_of(t_submit, t_run)) is None:
             continue
-        began, wait = microseconds(job.t_run), wait_of(job.t_submit, job.t_run)
-        if wait is not None and question.start <= began < question.end:
-            key = bisect_right(starts, began) - 1, job.group
-            waits.setdefault(key, array("q")).append(wait)
-    for period, group, found in ordered(question, waits):
-        yield Row(period, group, _figures(found))
+        key = bisect_right(starts, began) - 1, tuple(values)
+        found = waits.get(key)
+        if found is None:
+            found = waits[key] = array("q")
+        found.append(wait)
+    for period, group, some in ordered(question, waits):
+        yield Row(period, group, _figures(some))
 
 
-def _finished(db: apsw.Connection, question: Question) -> Iterator[single_jobs.JobRow]:
+def _finished(db: apsw.Connection, question: Question) -> Iterator[single_jobs.Times]:
     """Yield those that may have begun in the range: by their lifetimes, where these are few."""
     start, end = question.start, question.end
     last = microseconds(value(db, "SELECT max(t_inactive) FROM inactive") or 0.0)
     if end - start < (last - start) // _FEW:
-        return single_jobs.finished_within(db, question.group, start, end)
-    return single_jobs.finished_since(db, question.group, start)
+        return single_jobs.times_within(db, question.group, start, end)
+    return single_jobs.times_since(db, question.group, start)
 
 
 def _figures(waits: array[int] | None) -> tuple[int | None, ...]:

@@ -10,7 +10,9 @@ for each.
 from __future__ import annotations
 
 import pwd
+import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from cli.flux_jobs.filters import Filters, constraint
@@ -72,7 +74,12 @@ def cell(job: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def user_name(userid: int) -> str:
-    """Return a user's name, the number as text where there is none."""
+    """Return a user's name, the number as text where there is none; a minute old at most."""
+    return _name_of(userid, time.monotonic() // 60)
+
+
+@lru_cache(4096)
+def _name_of(userid: int, _minute: float) -> str:
     try:
         return pwd.getpwuid(userid).pw_name
     except (KeyError, OverflowError):

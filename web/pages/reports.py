@@ -36,7 +36,12 @@ def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     kind, by, keys = _choices(given)
     found = table(askings, given)
-    cells = [[_shown(cell, kind) for cell in row] for row in found.rows]
+    columns = [heading.is_figure if heading.is_shown else None for heading in found.headings]
+    cells = [
+        [Shown(is_figure, *_shown(cell, kind))
+         for is_figure, cell in zip(columns, row, strict=True) if is_figure is not None]
+        for row in found.rows
+    ]  # fmt: skip
     report = KINDS[kind]
     notes = [
         f"{asking.cluster}: {note}" if asking.cluster else note
@@ -51,18 +56,19 @@ def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Time(NamedTuple):
-    """A time: the exact seconds, and how people read it."""
+class Shown(NamedTuple):
+    """A cell as people read it; ``exact``: of a time, its exact seconds."""
 
-    exact: str
-    shown: str
+    is_figure: bool
+    text: str
+    exact: str | None
 
 
-def _shown(cell: Cell, kind: str) -> str | Time | None:
+def _shown(cell: Cell, kind: str) -> tuple[str, str | None]:
     if not isinstance(cell, Seconds):
-        return None if cell is None else str(cell)
+        return "–" if cell is None else str(cell), None
     time = cell / SECOND
-    return Time(str(cell), format_duration(time) if kind == "waits" else f"{time:,.0f}")
+    return format_duration(time) if kind == "waits" else f"{time:,.0f}", str(cell)
 
 
 def _notes(asking: Asking, report: Report, asked: Question) -> Iterator[str]:

@@ -16,6 +16,7 @@ from bench.histories import Bench
 from bench.node_histories import YEAR, node_history
 from bench.report import Row
 from bench.timing import clocked
+from eventstore.bulk_work import collect_rarely
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from joblist.config import Config
@@ -67,6 +68,7 @@ def pages(moment: float, job: str, host: str, user: int) -> dict[str, str]:
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Ask for each page, by turns."""
+    collect_rarely()  # as the server does
     for jobs in filter(None, (bench.jobs, bench.large)):
         history = node_history(bench.folder, jobs)
         clusters = Clusters({"": history.path})

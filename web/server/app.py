@@ -93,7 +93,10 @@ def application(databases: str | Mapping[str, str] | Clusters, access: Access) -
     return Starlette(
         routes=routes,
         exception_handlers={404: site.nothing_there, 405: site.only_get},
-        middleware=[Middleware(_Headers), Middleware(GZipMiddleware, minimum_size=1000)],
+        middleware=[
+            Middleware(_Headers),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        ],
     )
 
 

@@ -8,6 +8,7 @@ parts of hours at the ends of periods, are measured; with many such parts, all i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import add
 
 import apsw
 
@@ -41,7 +42,7 @@ def times_of(db: apsw.Connection, periods: Sequence[Period]) -> list[Times]:
     for parts in ranges:
         cuts = [*(part.start for part in parts), parts[-1].end]
         for part, times in zip(parts, measured(db, cuts), strict=True):
-            _add(found[part.number], times)
+            found[part.number] = _sum(found[part.number], times)
     _add_stored(db, found, periods, until)
     return found
 
@@ -49,18 +50,17 @@ def times_of(db: apsw.Connection, periods: Sequence[Period]) -> list[Times]:
 def _add_stored(
     db: apsw.Connection, found: list[Times], periods: Sequence[Period], until: int
 ) -> None:
-    number = 0
+    number, (first, end) = 0, periods[0].hours
     for hour, times in by_hour(db, periods[0].hours[0], min(periods[-1].hours[1], until)):
         while periods[number].end <= hour * HOUR:
             number += 1
-        first, end = periods[number].hours
+            first, end = periods[number].hours
         if first <= hour < end:
-            _add(found[number], times)
+            found[number] = _sum(found[number], times)
 
 
-def _add(total: Times, times: Sequence[int]) -> None:
-    for index, time in enumerate(times):
-        total[index] += time
+def _sum(total: Times, times: Sequence[int]) -> Times:
+    return list(map(add, total, times))
 
 
 def _rest(number: int, period: Period, until: int) -> Iterator[Part]:

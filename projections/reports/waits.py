@@ -16,7 +16,8 @@ from itertools import chain
 import apsw
 
 from eventstore.storage.sql import value
-from projections.job.run_time import microseconds, wait_of
+from projections.job.clock import comparable
+from projections.job.run_time import microseconds
 from projections.reports import single_jobs
 from projections.reports.quantiles import mean, quantile
 from projections.reports.report import Column, Question, Report, Row, Values, ordered
@@ -27,17 +28,18 @@ _FEW = 3  # a job that is looked up takes so many times as long as the next one 
 
 def _rows(db: apsw.Connection, question: Question) -> Iterator[Row]:
     waits: dict[tuple[int, Values], array[int]] = {}
-    starts, end = [period.start for period in question.periods], question.end
+    starts = [period.start for period in question.periods]
+    begin, end = question.start, question.end
     active = single_jobs.times_of_active(db, question.group)
     for t_submit, t_run, *values in chain(active, _finished(db, question)):
         began = -1 if t_run is None else microseconds(t_run)
-        if not question.start <= began < end or (wait := wait_of(t_submit, t_run)) is None:
+        if not begin <= began < end or not comparable(t_submit, t_run):
             continue
         key = bisect_right(starts, began) - 1, tuple(values)
         found = waits.get(key)
         if found is None:
             found = waits[key] = array("q")
-        found.append(wait)
+        found.append(began - microseconds(t_submit))
     for period, group, some in ordered(question, waits):
         yield Row(period, group, _figures(some))
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from cli.reports.figures import Cell, Heading, Seconds, Sheet, sheet
 from joblist.visibility import own_users
 from projections.job.run_time import SECOND
@@ -65,10 +67,13 @@ class Shown(NamedTuple):
 
 
 def _shown(cell: Cell, kind: str) -> tuple[str, str | None]:
-    if not isinstance(cell, Seconds):
-        return "–" if cell is None else str(cell), None
-    time = cell / SECOND
-    return format_duration(time) if kind == "waits" else f"{time:,.0f}", str(cell)
+    if isinstance(cell, Seconds):
+        time = cell / SECOND
+        text = format_duration(time) if kind == "waits" else f"{time:,.0f}"
+        return Markup(text), Markup(cell)  # noqa: S704 - of a number: nothing to escape
+    if isinstance(cell, int):
+        return Markup(cell), None  # noqa: S704
+    return "–" if cell is None else str(cell), None
 
 
 def _notes(asking: Asking, report: Report, asked: Question) -> Iterator[str]:

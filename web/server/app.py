@@ -271,13 +271,14 @@ class _Site:
 
 def _drawn(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return what a picture is drawn from, with texts as they are shown in pages."""
+    kind = type(value)
+    if kind is list or kind is tuple:  # there are thousands of numbers and short lists
+        return [one if type(one) in _NUMBERS else _drawn(one) for one in value]
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, dict):
         return {name: _drawn(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [one if type(one) in _NUMBERS else _drawn(one) for one in value]
-    return value
+    return _drawn(list(value)) if isinstance(value, list | tuple) else value
 
 
 _NUMBERS = frozenset((int, float))  # of which a picture has thousands

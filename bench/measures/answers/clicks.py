@@ -36,7 +36,7 @@ _BATCHES = 12
 _LINES = 900  # a batch, which is a tenth of a second
 _ADDRESSES = (
     "/", "/jobs", "/jobs?states=failed", "/jobs?user=1001", "/nodes", "/about",
-    "/reports?kind=jobs&by=hour", "/reports?kind=usage&group=queue", "/metrics",
+    "/reports?kind=jobs&by=day", "/reports?kind=usage&group=queue", "/metrics",
 )  # fmt: skip
 
 

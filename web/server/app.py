@@ -272,8 +272,11 @@ class _Site:
 def _drawn(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return what a picture is drawn from, with texts as they are shown in pages."""
     kind = type(value)
-    if kind is list or kind is tuple:  # there are thousands of numbers and short lists
-        return [one if type(one) in _NUMBERS else _drawn(one) for one in value]
+    if kind is list or kind is tuple:  # of thousands of numbers and plain words
+        return [
+            one if type(one) in _NUMBERS or (type(one) is str and one.isprintable())
+            else _drawn(one) for one in value
+        ]  # fmt: skip
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, dict):

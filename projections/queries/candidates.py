@@ -232,7 +232,7 @@ def overlapping(
 ) -> set[tuple[float, int]]:
     """Return (t_inactive, key) of jobs with an interval that overlaps this one."""
     found: set[tuple[float, int]] = set()
-    for level in _levels(db, wanted.kind):
+    for level in levels(db, wanted.kind):
         if 0 <= limit <= len(found):
             break
         first, last = interval_index.buckets(level, wanted.lo, wanted.hi)
@@ -247,7 +247,8 @@ _OVERLAPPING = (
 )
 
 
-def _levels(db: apsw.Connection, kind: int) -> Iterator[int]:
+def levels(db: apsw.Connection, kind: int) -> Iterator[int]:
+    """Yield the levels at which there are intervals of a kind."""
     level = -1
     while True:
         sql = "SELECT min(level) FROM span WHERE kind = ? AND level > ?"
@@ -265,11 +266,11 @@ def _latest_overlapping(
     Latest first, which is the order within each bucket: a reader that wants the newest jobs
     does not wait for all. Where there are more than 200 buckets, all are read and sorted.
     """
-    levels = {kind: list(_levels(db, kind)) for kind in {one.kind for one in wanted}}
+    known = {kind: list(levels(db, kind)) for kind in {one.kind for one in wanted}}
     buckets = [
         (one.kind, level, one.hi, one.lo, bucket)
         for one in wanted
-        for level in levels[one.kind]
+        for level in known[one.kind]
         for bucket in _few(*interval_index.buckets(level, one.lo, one.hi))
     ]
     if len(buckets) > _MOST_STREAMS:

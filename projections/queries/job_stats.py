@@ -106,7 +106,7 @@ def stats_at(db: apsw.Connection, time: float, *, follow: bool) -> JobStats:
             found.queue(queue)
     # Queues that jobs had left by then: of jobs that were active, the loop above listed them.
     # CROSS JOIN: SQLite would begin with all jobs that have ended, and few have left a queue.
-    sql = "SELECT DISTINCT l.queue FROM left_queue l CROSS JOIN inactive USING (job)"
+    sql = "SELECT DISTINCT left_queue.queue FROM left_queue CROSS JOIN inactive USING (job)"
     for (queue,) in fetch(db, f"{sql} WHERE t_inactive <= ?", (time,)):
         found.queue(queue)
     _add_past(db, found, time, ("ended", "t_inactive"), StateCounts.add_ended)

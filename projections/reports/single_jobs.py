@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from projections.constraints.interval_index import LIFETIME, interval_of
+from projections.constraints.interval_index import LIFETIME, buckets
 from projections.constraints.sql_plan import listed
 from projections.job.run_time import SECOND, Span, microseconds, run_of, units
-from projections.queries.candidates import disordered, overlapping
+from projections.queries.candidates import disordered, levels
 from projections.reports.report import Group, Values
 
 _COLUMNS = (
@@ -105,9 +105,15 @@ def finished_within(
 def _within(
     db: apsw.Connection, columns: str, group: Group, start: int, end: int
 ) -> Iterator[Times]:
-    wanted = interval_of(LIFETIME, floor(start / SECOND), ceil(end / SECOND))
-    keys = {key for _, key in overlapping(db, wanted) | disordered(db)}
-    return _of_keys(db, columns, group, sorted(keys))
+    lo, hi = floor(start / SECOND), ceil(end / SECOND)
+    source = (
+        "span CROSS JOIN inactive USING (job, t_inactive)"
+        " WHERE kind = ? AND level = ? AND bucket BETWEEN ? AND ? AND lo <= ? AND hi >= ?"
+    )
+    for level in levels(db, LIFETIME):
+        bounds = LIFETIME, level, *buckets(level, lo, hi), hi, lo
+        yield from _select(db, columns, group, source, bounds)
+    yield from _of_keys(db, columns, group, sorted(key for _, key in disordered(db)))
 
 
 def _since(db: apsw.Connection, columns: str, group: Group, start: int) -> Iterator[Times]:

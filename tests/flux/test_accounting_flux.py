@@ -7,7 +7,6 @@ Skipped where Flux or flux-accounting is not installed.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,14 +139,11 @@ for name in sys.argv[2:]:
 
 
 @pytest.fixture
-def flux() -> str:
-    found = shutil.which("flux")
-    if found is None:
-        pytest.skip("no flux on the PATH")
-    known = subprocess.run([found, "account", "--help"], capture_output=True, check=False)
-    if known.returncode:
+def flux(flux_program: str) -> str:
+    words = [flux_program, "account", "--help"]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
         pytest.skip("flux-accounting is not installed")
-    return found
+    return flux_program
 
 
 def run(flux: str, folder: Path, script: str, *words: str) -> str:
@@ -164,8 +160,8 @@ def run(flux: str, folder: Path, script: str, *words: str) -> str:
     return done.stdout
 
 
-def test_both_feeds_leave_the_same_records_and_usage(flux_program: str, tmp_path: Path) -> None:
-    printed = run(flux_program, tmp_path, SETUP + JOBS + FEEDS, "-s", "2")
+def test_both_feeds_leave_the_same_records_and_usage(flux: str, tmp_path: Path) -> None:
+    printed = run(flux, tmp_path, SETUP + JOBS + FEEDS, "-s", "2")
     script, feed = tmp_path / "script.db", tmp_path / "feed.db"
     assert f"6 jobs added to {feed}\n0 jobs added to {script}, 6 were there" in printed
     assert "not in the feed: it never ran" in printed
@@ -185,9 +181,9 @@ def test_both_feeds_leave_the_same_records_and_usage(flux_program: str, tmp_path
     assert [column.split()[0] for column in COLUMNS] == list(rows(feed)[0])
 
 
-def test_users_updates_half_life_periods_and_purges(flux_program: str, tmp_path: Path) -> None:
+def test_users_updates_half_life_periods_and_purges(flux: str, tmp_path: Path) -> None:
     (tmp_path / "flux.toml").write_text("[exec.testexec]\nallow-guests = true\n")
-    printed = run(flux_program, tmp_path, GUESTS, f"--config-path={tmp_path / 'flux.toml'}")
+    printed = run(flux, tmp_path, GUESTS, f"--config-path={tmp_path / 'flux.toml'}")
     usages = {
         name: [line.partition(" ")[2] for line in printed.splitlines() if line.startswith(name)]
         for name in ("script.db", "feed.db")

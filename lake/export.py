@@ -4,7 +4,8 @@
 A run takes what the store has behind the last one, from one snapshot of it. Jobs that have not
 finished wait. What comes late for a job that was exported is an amendment: files of their own,
 which readers put beside the others; of a job's rows, the one with the highest ``exported``
-counts. So it is where a job has not finished any longer, by events that Flux does not send.
+counts. A job that later events turn back into an unfinished one (Flux sends no such events) has
+amendments, too.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class _Run:
 
     def _withdrawn(self) -> list[tuple[str, int]]:
         """Return (day, key) of exported jobs that have not finished any longer, with news."""
+        if not self._after:
+            return []
         keys = {key for (key,) in fetch(self._db, SQL["withdrawn"], (self._after, self._head))}
         files = self._manifest.of("events") if keys else []
         found = {

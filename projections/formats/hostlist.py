@@ -216,8 +216,8 @@ def _continues(last: HostRange, part: HostRange) -> bool:
         and last.prefix == part.prefix
         and _numbered(last)
         and _numbered(part)
-        # The number after `last` has as many digits in both; the first one of a run would do
-        # as well as `last`, since padding is never less than that of those before.
+        # The number after `last` has as many digits in both. (`last` may be any of a run: the
+        # later ones are as wide as the first one, or as their numbers.)
         and max(last.width, len(str(part.lo))) == part.width
     )
 

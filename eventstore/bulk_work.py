@@ -30,11 +30,18 @@ def without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def collect_rarely() -> None:
+@contextmanager
+def rare_collections() -> Iterator[None]:
     """Have Python look for reference cycles when 200,000 objects were made, not 700.
 
     For a process that answers with some ten thousand objects, which it frees then: they would
     be looked at several times an answer.
     """
+    before = gc.get_threshold()
     gc.freeze()  # what is there already stays
     gc.set_threshold(200_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -193,17 +193,14 @@ def _value(digits: str) -> int:
 
 def concat(*lists: Iterable[HostRange]) -> Hostlist:
     """Concatenate lists as hostlist_append() does, joining ranges that continue each other."""
-    joined: list[HostRange] = []
-    first = last = None  # of those that continue each other
+    firsts, lasts = list[HostRange](), list[HostRange]()  # of those that continue each other
     for part in chain.from_iterable(lists):
-        if last is None or not _continues(last, part):
-            if first is not None and last is not None:
-                joined.append(_run(first, last))
-            first = part
-        last = part
-    if first is not None and last is not None:
-        joined.append(_run(first, last))
-    return tuple(joined)
+        if lasts and _continues(lasts[-1], part):
+            lasts[-1] = part
+        else:
+            firsts.append(part)
+            lasts.append(part)
+    return tuple(map(_run, firsts, lasts))
 
 
 def _run(first: HostRange, last: HostRange) -> HostRange:

@@ -23,7 +23,10 @@ _COLUMNS = (
     "t_submit, t_run, coalesce(t_cleanup, t_inactive), t_inactive, coalesce(nnodes, 0),"
     " coalesce(ncores, 0), result"
 )
-_TIMES = "t_submit, t_run"
+TIMES = "t_submit, t_run"
+"""Columns for who needs no more of a job: read sooner than a JobRow is made."""
+Found = tuple[Any, ...]
+"""The columns that were asked for, and those of the group."""
 _TOGETHER = 500  # jobs that are read at once, by their keys
 
 
@@ -59,33 +62,14 @@ class JobRow(NamedTuple):
         return run_of(self.t_run, now / SECOND if self.ended is None else self.ended)
 
 
-Times = tuple[Any, ...]
-"""t_submit, t_run (None: never), and the columns of the group: made sooner than a JobRow."""
-
-
-def times_of_active(db: apsw.Connection, group: Group) -> Iterator[Times]:
-    """Yield the times of active jobs that have begun to run."""
-    return _select(db, _TIMES, group, "active WHERE t_run IS NOT NULL")
-
-
-def times_since(db: apsw.Connection, group: Group, start: int) -> Iterator[Times]:
-    """Yield the times of what `finished_since` yields."""
-    return _since(db, _TIMES, group, start)
-
-
-def times_within(db: apsw.Connection, group: Group, start: int, end: int) -> Iterator[Times]:
-    """Yield the times of what `finished_within` yields."""
-    return _within(db, _TIMES, group, start, end)
-
-
 def started(db: apsw.Connection, group: Group) -> Iterator[JobRow]:
     """Yield the active jobs that have begun to run."""
-    return map(_job, _select(db, _COLUMNS, group, "active WHERE t_run IS NOT NULL"))
+    return map(_job, active(db, _COLUMNS, group))
 
 
 def finished_since(db: apsw.Connection, group: Group, start: int) -> Iterator[JobRow]:
     """Yield the finished jobs, but for those that ended before ``start`` (microseconds)."""
-    return map(_job, _since(db, _COLUMNS, group, start))
+    return map(_job, since(db, _COLUMNS, group, start))
 
 
 def ended_between(db: apsw.Connection, group: Group, start: int, end: int) -> Iterator[JobRow]:
@@ -99,12 +83,18 @@ def finished_within(
     db: apsw.Connection, group: Group, start: int, end: int
 ) -> Iterator[JobRow]:
     """Yield the finished jobs that lived between two times (microseconds), and some others."""
-    return map(_job, _within(db, _COLUMNS, group, start, end))
+    return map(_job, within(db, _COLUMNS, group, start, end))
 
 
-def _within(
+def active(db: apsw.Connection, columns: str, group: Group) -> Iterator[Found]:
+    """Yield what `started` does, as rows of some columns."""
+    return _select(db, columns, group, "active WHERE t_run IS NOT NULL")
+
+
+def within(
     db: apsw.Connection, columns: str, group: Group, start: int, end: int
-) -> Iterator[Times]:
+) -> Iterator[Found]:
+    """Yield what `finished_within` does, as rows."""
     lo, hi = floor(start / SECOND), ceil(end / SECOND)
     source = (
         "span CROSS JOIN inactive USING (job, t_inactive)"
@@ -116,7 +106,8 @@ def _within(
     yield from _of_keys(db, columns, group, sorted(key for _, key in disordered(db)))
 
 
-def _since(db: apsw.Connection, columns: str, group: Group, start: int) -> Iterator[Times]:
+def since(db: apsw.Connection, columns: str, group: Group, start: int) -> Iterator[Found]:
+    """Yield what `finished_since` does, as rows."""
     after = start // SECOND
     yield from _select(db, columns, group, "inactive WHERE t_inactive >= ?", (after,))
     odd = [key for time, key in disordered(db) if time < after]
@@ -125,7 +116,7 @@ def _since(db: apsw.Connection, columns: str, group: Group, start: int) -> Itera
 
 def _of_keys(
     db: apsw.Connection, columns: str, group: Group, keys: list[int]
-) -> Iterator[Times]:
+) -> Iterator[Found]:
     for first in range(0, len(keys), _TOGETHER):
         among, bindings = listed("job", keys[first : first + _TOGETHER])
         source = f"inactive NOT INDEXED WHERE {among}"
@@ -138,10 +129,10 @@ def _select(
     group: Group,
     source: str,
     bindings: Iterable[object] = (),
-) -> Iterator[Times]:
+) -> Iterator[Found]:
     names = ", ".join((columns, *group.columns))
     yield from db.execute(f"SELECT {names} FROM {source}", tuple(bindings))
 
 
-def _job(row: Times) -> JobRow:
+def _job(row: Found) -> JobRow:
     return JobRow._make((*row[:7], row[7:]))

@@ -16,8 +16,7 @@ from itertools import chain
 import apsw
 
 from eventstore.storage.sql import value
-from projections.job.clock import comparable
-from projections.job.run_time import microseconds
+from projections.job.run_time import microseconds, wait_of
 from projections.reports import single_jobs
 from projections.reports.quantiles import mean, quantile
 from projections.reports.report import Column, Question, Report, Row, Values, ordered
@@ -30,27 +29,27 @@ def _rows(db: apsw.Connection, question: Question) -> Iterator[Row]:
     waits: dict[tuple[int, Values], array[int]] = {}
     starts = [period.start for period in question.periods]
     begin, end = question.start, question.end
-    active = single_jobs.times_of_active(db, question.group)
+    active = single_jobs.active(db, single_jobs.TIMES, question.group)
     for t_submit, t_run, *values in chain(active, _finished(db, question)):
         began = -1 if t_run is None else microseconds(t_run)
-        if not begin <= began < end or not comparable(t_submit, t_run):
+        if not begin <= began < end or (wait := wait_of(t_submit, t_run)) is None:
             continue
         key = bisect_right(starts, began) - 1, tuple(values)
         found = waits.get(key)
         if found is None:
             found = waits[key] = array("q")
-        found.append(began - microseconds(t_submit))
+        found.append(wait)
     for period, group, some in ordered(question, waits):
         yield Row(period, group, _figures(some))
 
 
-def _finished(db: apsw.Connection, question: Question) -> Iterator[single_jobs.Times]:
+def _finished(db: apsw.Connection, question: Question) -> Iterator[single_jobs.Found]:
     """Yield those that may have begun in the range: by their lifetimes, where these are few."""
     start, end = question.start, question.end
     last = microseconds(value(db, "SELECT max(t_inactive) FROM inactive") or 0.0)
     if end - start < (last - start) // _FEW:
-        return single_jobs.times_within(db, question.group, start, end)
-    return single_jobs.times_since(db, question.group, start)
+        return single_jobs.within(db, single_jobs.TIMES, question.group, start, end)
+    return single_jobs.since(db, single_jobs.TIMES, question.group, start)
 
 
 def _figures(waits: array[int] | None) -> tuple[int | None, ...]:

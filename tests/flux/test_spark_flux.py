@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,8 @@ import pytest
 from tests.support.command import Command
 from tests.support.flux.instance import ROOT, program
 from tests.support.journal_generator import journal
+from tests.support.needs import spark_is_there
 
-pytest.importorskip("pyspark", reason="pyspark is not installed")
 pytestmark = [pytest.mark.flux, pytest.mark.spark]
 
 SCRIPT = """
@@ -26,8 +25,7 @@ flux job status $id
 
 
 def test_the_example_gives_the_core_hours_of_the_report(tmp_path: Path) -> None:
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        pytest.skip("there is no Java")
+    spark_is_there()
     flux, jobdb = program(), Command(tmp_path)
     jobdb.ingest(list(journal(500, rate=0.0005)))
     jobdb("export", "--cluster=tuolumne", str(tmp_path / "lake"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sqlite3
 import sys
 import warnings
@@ -24,6 +23,7 @@ from projections.engine.views import Views
 from tests.support import command
 from tests.support.command import ROOT, Command
 from tests.support.journal_generator import journal
+from tests.support.needs import spark_is_there
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 fill = pytest.importorskip("lake.filling").fill
@@ -34,16 +34,9 @@ replay = pytest.importorskip("flux_jobdb.replay")
 pytestmark = pytest.mark.xdist_group("lakes")
 
 
-def needed() -> None:
-    """Skip where there is no Spark."""
-    pytest.importorskip("pyspark", reason="pyspark is not installed")
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        pytest.skip("there is no Java")
-
-
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    needed()
+    spark_is_there()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of Spark itself

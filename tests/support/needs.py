@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import pytest
 
-__all__ = ["NEEDS", "counted"]
+__all__ = ["NEEDS", "counted", "spark_is_there"]
 
 NEEDS = {"flux": "Flux", "browser": "a browser", "spark": "Spark"}
 """Marks of tests, and what they need."""
@@ -49,3 +51,10 @@ def _reason(report: pytest.TestReport) -> str:
     place = report.longrepr
     text = place[2] if isinstance(place, tuple) else str(place)
     return text.removeprefix("Skipped: ")
+
+
+def spark_is_there() -> None:
+    """Skip where there is no Spark, or no Java."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("there is no Java")

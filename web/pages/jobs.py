@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import pwd
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from cli.flux_jobs.fields import user_names
 from cli.flux_jobs.filters import Filters, constraint
 from projections.constraints import query_text
 from projections.job.state import RESULTS, STATES
@@ -75,15 +76,12 @@ def cell(job: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
 
 def user_name(userid: int) -> str:
     """Return a user's name, the number as text where there is none; a minute old at most."""
-    return _name_of(userid, time.monotonic() // 60)
+    return _names(time.monotonic() // 60)(userid)
 
 
-@lru_cache(4096)
-def _name_of(userid: int, _minute: float) -> str:
-    try:
-        return pwd.getpwuid(userid).pw_name
-    except (KeyError, OverflowError):
-        return str(userid)
+@lru_cache(1)
+def _names(_minute: float) -> Callable[[int], str]:
+    return user_names()
 
 
 def matching(

@@ -38,10 +38,9 @@ def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     kind, by, keys = _choices(given)
     found = table(askings, given)
-    columns = [heading.is_figure if heading.is_shown else None for heading in found.headings]
     cells = [
-        [Shown(is_figure, *_shown(cell, kind))
-         for is_figure, cell in zip(columns, row, strict=True) if is_figure is not None]
+        [_shown(cell, kind, is_figure=heading.is_figure)
+         for heading, cell in zip(found.headings, row, strict=True) if heading.is_shown]
         for row in found.rows
     ]  # fmt: skip
     report = KINDS[kind]
@@ -63,17 +62,18 @@ class Shown(NamedTuple):
 
     is_figure: bool
     text: str
-    exact: str | None
+    exact: str | None = None
 
 
-def _shown(cell: Cell, kind: str) -> tuple[str, str | None]:
+def _shown(cell: Cell, kind: str, *, is_figure: bool) -> Shown:
     if isinstance(cell, Seconds):
         time = cell / SECOND
         text = format_duration(time) if kind == "waits" else f"{time:,.0f}"
-        return Markup(text), Markup(cell)  # noqa: S704 - of a number: nothing to escape
+        # A number's text has nothing to escape.
+        return Shown(is_figure, Markup(text), Markup(cell))  # noqa: S704
     if isinstance(cell, int):
-        return Markup(cell), None  # noqa: S704
-    return "–" if cell is None else str(cell), None
+        return Shown(is_figure, Markup(cell))  # noqa: S704
+    return Shown(is_figure, "–" if cell is None else str(cell))
 
 
 def _notes(asking: Asking, report: Report, asked: Question) -> Iterator[str]:

@@ -271,17 +271,16 @@ class _Site:
 
 def _drawn(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return what a picture is drawn from, with texts as they are shown in pages."""
-    kind = type(value)
-    if kind is list or kind is tuple:  # of thousands of numbers and plain words
-        return [
-            one if type(one) in _NUMBERS or (type(one) is str and one.isprintable())
-            else _drawn(one) for one in value
-        ]  # fmt: skip
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, dict):
         return {name: _drawn(one) for name, one in value.items()}
-    return _drawn(list(value)) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [
+            one if type(one) in _NUMBERS else shown(one) if type(one) is str else _drawn(one)
+            for one in value
+        ]
+    return value
 
 
 _NUMBERS = frozenset((int, float))  # of which a picture has thousands

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from eventstore.bulk_work import collect_rarely
+from eventstore.bulk_work import rare_collections
 from eventstore.errors import JobdbError, StoreError
 from web.clusters import Clusters
 from web.server.app import application
@@ -56,10 +56,10 @@ def serve(
         timeout_keep_alive=5, limit_concurrency=100, timeout_graceful_shutdown=2,
     )  # fmt: skip
     os.nice(_NICE)
-    collect_rarely()
     say(address)  # the socket listens already
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        with rare_collections():
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         listener.close()
         if uds is not None:

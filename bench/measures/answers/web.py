@@ -16,7 +16,7 @@ from bench.histories import Bench
 from bench.node_histories import YEAR, node_history
 from bench.report import Row
 from bench.timing import clocked
-from eventstore.bulk_work import collect_rarely
+from eventstore.bulk_work import rare_collections
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch
 from joblist.config import Config
@@ -68,7 +68,6 @@ def pages(moment: float, job: str, host: str, user: int) -> dict[str, str]:
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Ask for each page, by turns."""
-    collect_rarely()  # as the server does
     for jobs in filter(None, (bench.jobs, bench.large)):
         history = node_history(bench.folder, jobs)
         clusters = Clusters({"": history.path})
@@ -78,12 +77,13 @@ def measure(bench: Bench) -> Iterator[Row]:
             some = fetch(store.db, "SELECT id, userid FROM jobs LIMIT ?", (_ROUNDS,))
         times: dict[str, list[float]] = {}
         sizes: dict[str, float] = {}
-        for number in range(len(some)):
-            jobid, user = some[number]
-            moment = EPOCH + YEAR * (number + 1) / (_ROUNDS + 2)
-            for what, address in pages(
-                moment, encode(jobid), f"node{77 * number}", user
-            ).items():
+        asked = [
+            asked for number, (jobid, user) in enumerate(some)
+            for asked in pages(EPOCH + YEAR * (number + 1) / (_ROUNDS + 2), encode(jobid),
+                               f"node{77 * number}", user).items()
+        ]  # fmt: skip
+        with rare_collections():  # as the server does
+            for what, address in asked:
                 taken, status, size = _asked(app, address)
                 assert status == 200, (status, address)
                 times.setdefault(what, []).append(1000 * taken)

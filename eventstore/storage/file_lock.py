@@ -131,7 +131,8 @@ def _holders(file: os.stat_result) -> Iterator[tuple[str, str]]:
     """
     device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
     try:
-        lines = _LOCKS.read_text("ascii").splitlines()
+        # Of UTF-8, Python needs no file, which who asks may not be allowed to read.
+        lines = _LOCKS.read_text("utf-8").splitlines()
     except OSError:
         return
     for line in lines:

@@ -51,7 +51,7 @@ class Memory:
 
 def _virtual() -> int:
     """Return the bytes of this process's address space, which RLIMIT_AS bounds."""
-    with open("/proc/self/statm", encoding="ascii") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 

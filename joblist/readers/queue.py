@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from joblist.protocol.budgets import Budgets
-from joblist.readers.shares import MUCH, Shares
+from joblist.readers.shares import LITTLE, MUCH, Shares
 
 FEW, SMALL = 8, 2**16
 """So many requests, of so many bytes in all, each user may have, however many others have."""
@@ -89,7 +89,9 @@ class FairQueue(Generic[_Item]):
         readers, one is always left for other users, and for those who have had little.
         """
         most = max(1, readers - 1)
-        greedy = {u for u in self._users if self._shares.of(u) > MUCH}
+        shares = {userid: self._shares.of(userid) for userid in self._users}
+        much = max(MUCH, LITTLE * max(shares.values(), default=0.0))
+        greedy = {userid for userid, had in shares.items() if had > much}
         left = sum(self._users[u].busy for u in greedy) < most
         may = [
             userid
@@ -99,7 +101,7 @@ class FairQueue(Generic[_Item]):
         if not may:
             return None
         # Rounded, so that those who have had little take turns.
-        userid = min(may, key=lambda one: round(self._shares.of(one), 1))
+        userid = min(may, key=lambda one: round(shares[one], 1))
         user = self._users.pop(userid)
         self._users[userid] = user  # the last one now
         user.busy += 1

@@ -9,6 +9,8 @@ HALF_LIFE = 30.0
 """Seconds after which half of what a user has had is forgotten."""
 MUCH = 0.5
 """Seconds; users who have had more leave a reader to the others."""
+LITTLE = 0.25
+"""The part of what another user has had that is not much beside it, be it seconds."""
 _FORGOTTEN = 0.01  # seconds
 _MOST_USERS = 256  # that are remembered
 

@@ -81,6 +81,27 @@ def test_users_who_have_had_much_leave_a_reader_to_others() -> None:
     assert queue.next(3) == Item(2)
 
 
+def test_who_asks_often_for_little_does_not_wait_for_who_has_had_far_more() -> None:
+    clock = Clock()
+    queue: FairQueue[Item] = FairQueue(clock)
+    asked = 0.0
+    while asked < 2 * MUCH:  # short requests, one after the other
+        queue.add(Item(1), MANY)
+        short = queue.next(3)
+        assert short == Item(1)
+        clock.now += 0.01
+        asked += 0.01
+        queue.closed(short)
+    for _ in range(2):
+        queue.add(Item(2), MANY)
+        assert queue.next(3) == Item(2)
+    clock.now += 5  # both go on: far longer than 1 has had in all
+    queue.add(Item(2), MANY)
+    queue.add(Item(1), MANY)
+    assert queue.next(3) == Item(1)
+    assert queue.next(3) is None
+
+
 def test_a_users_first_few_small_requests_are_not_refused_for_what_others_have() -> None:
     queue: FairQueue[Item] = FairQueue(Clock())
     full = Budgets(max_open=2, max_open_bytes=1)

@@ -6,7 +6,8 @@
 starts an instance and lets a search run in it: of the requests that were tried, those that
 took the module most processor time are changed a little and tried again. While each is being
 answered, an owner's list of five jobs is asked for, over and over, and a ping of another
-module, which shows what the machine does. ``--gene JSON`` tries one request alone.
+module, which shows what the machine does. ``--gene JSON`` tries one request alone. Each
+fault is printed to the standard error as it is found, and how far the search is.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ _SERVICE = "job-list"
 _FIVE = {"max_entries": 5, "attrs": ["state"]}
 _ELITE = 40  # requests that are gone on with
 _FRESH = 0.3  # the part of requests that owe nothing to these
-_PATIENCE = 30.0  # seconds that an answer is waited for
+_PATIENCE = 60.0  # seconds without a response, after which none is waited for
+_LONGEST = 600.0  # seconds that responses to one request are read
+_TELL = 50  # requests between two lines of the standard error
 _AGAIN = 2  # times that a request must hold others once more, before it is said to
 _ENOUGH = 10  # faults, after which no more are looked for
+_LONG = "answered, but not to its end"
 _ENODATA = 61
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -54,6 +58,7 @@ class Tried:
     def __init__(self, gene: Gene, size: int) -> None:
         self.gene, self.size = gene, size
         self.used = self.held = self.machine = self.took = 0.0
+        self.responses = 0
         self.outcome = "never answered"
 
     @property
@@ -62,7 +67,8 @@ class Tried:
 
     def figures(self) -> dict[str, object]:
         numbers = {k: round(getattr(self, k), 3) for k in ("used", "held", "machine", "took")}
-        return {**numbers, "bytes": self.size, "outcome": self.outcome, "gene": self.gene}
+        rest = {"bytes": self.size, "responses": self.responses, "outcome": self.outcome}
+        return {**numbers, **rest, "gene": self.gene}
 
 
 class Guest:
@@ -72,9 +78,10 @@ class Guest:
         import flux  # type: ignore[import-not-found]  # noqa: PLC0415
 
         self._module = module
-        self._owner = flux.Flux()
+        self._connect = flux.Flux
+        self._owner = self._connect()
         os.environ.update(FLUX_HANDLE_USERID="4201", FLUX_HANDLE_ROLEMASK="0x2")
-        self._guest = flux.Flux()
+        self._guest = self._connect()
 
     def attempt(self, gene: Gene) -> Tried:
         """Try a request, until it is answered to its end."""
@@ -84,12 +91,20 @@ class Guest:
         rpc = self._guest.rpc(
             f"{_SERVICE}.{asked.method}", asked.text, flags=2 if asked.streaming else 0
         )
-        while time.monotonic() < begin + _PATIENCE:
+        last = begin
+        while time.monotonic() < min(last + _PATIENCE, begin + _LONGEST):
             self._look(tried)
-            outcome = self._outcome(rpc, streaming=asked.streaming)
+            before_it = tried.responses
+            outcome = self._outcome(rpc, tried, streaming=asked.streaming)
             if outcome is not None:
                 tried.outcome = outcome
                 break
+            if tried.responses > before_it:
+                last = time.monotonic()
+        else:  # what goes on ends with the connection, and is in nobody's way afterwards
+            if time.monotonic() < last + _PATIENCE:
+                tried.outcome = _LONG
+            self._guest = self._connect()
         tried.took = time.monotonic() - begin
         tried.used = used(self._module) - before
         return tried
@@ -104,21 +119,24 @@ class Guest:
             took = time.monotonic() - begin
             setattr(tried, name, max(getattr(tried, name), took))
 
-    def _outcome(self, rpc: Any, *, streaming: bool) -> str | None:
-        """Return what was said, None if that is not all yet."""
+    def _outcome(self, rpc: Any, tried: Tried, *, streaming: bool) -> str | None:
+        """Take responses for a moment; returns what was said, None if that is not all yet."""
+        end = time.monotonic() + 0.05
         try:
-            while True:
+            while time.monotonic() < end:
                 rpc.wait_for(0.005)
                 rpc.get_str()
+                tried.responses += 1
                 if not streaming:
                     return "answered"
                 rpc.reset()
         except TimeoutError:
-            return None
+            pass
         except OSError as error:
             if error.errno == _ENODATA:
                 return "answered"
             return f"{error.errno}: {rpc.error_string()}"
+        return None
 
 
 def search(guest: Guest, requests: int, seed: int) -> dict[str, object]:
@@ -142,8 +160,15 @@ def search(guest: Guest, requests: int, seed: int) -> dict[str, object]:
         unclear = not _clear(tried.outcome)
         if unclear or (tried.too_long and _again(guest, gene)):
             faults.append(tried.figures())
+            print("fault:", json.dumps(faults[-1]), file=sys.stderr, flush=True)
             if len(faults) == _ENOUGH:
                 break
+        if (number + 1) % _TELL == 0:
+            print(
+                f"{number + 1} requests, held {worst.held:.3f} s at most, {len(faults)} faults",
+                file=sys.stderr,
+                flush=True,
+            )
     return {
         "requests": sum(outcomes.values()),
         "seed": seed,
@@ -160,7 +185,7 @@ def _again(guest: Guest, gene: Gene) -> bool:
 
 
 def _clear(outcome: str) -> bool:
-    if outcome == "answered":
+    if outcome in {"answered", _LONG}:
         return True
     _, _, text = outcome.partition(": ")
     return bool(text.strip()) and "internal error" not in text

@@ -42,6 +42,8 @@ COMPARED = 25
 """Finished jobs whose answers are compared each time."""
 ALONE = 60.0
 """Seconds for which jobs run on when the guests have gone."""
+SLOWEST = 50
+"""Jobs a second that run then at least: for those that are left, the time is longer."""
 MOST = 12 * 2**30
 """Bytes at which the soak is broken off, before it takes the machine with it: Flux's KVS and
 its content cache grow with the jobs."""
@@ -115,7 +117,7 @@ class Soak:
             period = now, end
             self.periods.append((witness.waits("list", period), witness.waits("ping", period)))
             self._judge(*self.periods[-1])
-            print(self.looks[-1], self.periods[-1][0], file=sys.stderr, flush=True)
+            print(self.looks[-1], *self.periods[-1], file=sys.stderr, flush=True)
             self._compare(rng, comparer)
             if sampler.over_limit.is_set():
                 self.faults.append("broken off: the memory of the machine is in danger")
@@ -169,7 +171,8 @@ class Soak:
             return finished.read_text("ascii").count("\n")
 
         begin, before = time.monotonic(), count()
-        until(lambda: not self.flux.alive or (bool(jobs) and count() >= jobs), ALONE)
+        enough = max(ALONE, (jobs - before) / SLOWEST)
+        until(lambda: not self.flux.alive or (bool(jobs) and count() >= jobs), enough)
         self.rate_alone = (count() - before) / (time.monotonic() - begin)
         worker.kill()
         if count() < jobs:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Which jobs the sender of a request may see.
+"""Which jobs, and which jobs' events, the sender of a request may see.
 
 In private mode (`access.private-mode`), a guest sees no jobs but the guest's own. The owner of
 the instance and administrators see all jobs; so does everybody without private mode (flux-core
@@ -49,6 +49,15 @@ class Visibility:
         """Raise RpcError unless all jobs are visible: statistics count all of them."""
         if self._restricted:
             raise RpcError(EPERM)
+
+
+def users_with_events(sender: Credential) -> tuple[int, ...] | None:
+    """Return whose jobs' events, jobspecs and R are visible; None: everybody's.
+
+    With or without private mode, they are for the job's owner, the owner of the instance and
+    administrators (flux-core 0.88, job-info's allow.c).
+    """
+    return None if sender.privileged else own_users(sender)
 
 
 def own_users(sender: Credential) -> tuple[int, ...]:

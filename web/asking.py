@@ -22,7 +22,7 @@ from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.requests import Credential
 from joblist.service import Request, Service
-from joblist.visibility import Visibility, own_users
+from joblist.visibility import Visibility, users_with_events
 from projections.notation.timespec import parse_time
 from projections.queries import store_counts
 
@@ -79,8 +79,9 @@ class Asking:
         return self._visible.users is None
 
     def may_open(self, userid: int) -> bool:
-        """Whether a job's events, jobspec and R are shown: to its owner, and to the owner."""
-        return self.viewer.privileged or userid in own_users(self.viewer)
+        """Whether the events, jobspec and R of a user's jobs are shown."""
+        users = users_with_events(self.viewer)
+        return users is None or userid in users
 
     def jobs(
         self,

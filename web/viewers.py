@@ -28,7 +28,7 @@ LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 class Refused(Exception):  # noqa: N818 - it says what happened
-    """Nobody that may ask; the message is for them."""
+    """The sender is nobody who may see pages; the text is shown to them."""
 
 
 class Access(NamedTuple):

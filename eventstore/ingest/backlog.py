@@ -41,7 +41,8 @@ class Backlog:
     def __init__(self, db: apsw.Connection, boot: str | None, awaited: set[int] | None) -> None:
         self._boot = boot
         self._awaited = awaited  # those that were not shown yet; None: no longer looked for
-        # Memos shown, by job: they are stored in the KVS. None: the backlog is over.
+        # seqs of the memos shown, by job key: those in the KVS, which a restart does not take
+        # away. None: the backlog is over.
         self._memos: dict[int, list[int]] | None = {}
         self._has_history = head(db) > 0  # whether other sources came before
         self._joined = latest(db)  # the time that events had reached before this source
@@ -77,7 +78,7 @@ class Backlog:
             self._add_gone(rows, absent)
         if rebooted:
             data = {"boot": self._boot, "memos": {str(k): seqs for k, seqs in memos.items()}}
-            # It started again after all that was read before this source.
+            # The restart was later than all that was read before this source.
             rows.add_notice("boot", msgspec.json.encode(data), self._joined)
 
     def committed(self) -> None:
@@ -110,8 +111,8 @@ class Backlog:
 
     def _add_gone(self, rows: BatchRows, absent: list[int]) -> None:
         db = rows.flushed()
-        # When they went is not known: after all that was read before this source, and before
-        # the backlog was seen.
+        # When they were purged is not known exactly: after all that was read before this
+        # source, and before the backlog was seen, whose time is taken.
         data = msgspec.json.encode({"jobs": absent})
         seq = rows.add_notice("gone", data, self._joined, rows.seen)
         sql = "INSERT INTO gone (job, seq) VALUES (?, ?)"

@@ -47,7 +47,8 @@ class BatchRows:
     def add_payloads(self, response: Response, first: int) -> None:
         """Add jobspec and R of a response, whose events are ``records[first:]``.
 
-        Each goes with the new event that carries it (RFC 21): submit and alloc, else the first.
+        The jobspec is stored with the new ``submit``, R with the new ``alloc`` (RFC 21); where
+        that event is not new, with the first new event of the response.
         """
         new = [record for record in self.records[first:] if isinstance(record, Record)]
 
@@ -78,7 +79,11 @@ class BatchRows:
         return notice.seq
 
     def add_placed(self, kind: str, time: float, data: bytes, digest: bytes | None) -> None:
-        """Write a notice that has its own time, and a digest that no other one has."""
+        """Write a notice of a given time, with the digest by which it is recognised.
+
+        The caller has made sure that no stored notice has this digest. None: it is not
+        recognised, and stored each time.
+        """
         notice = Notice(self.next_seq, time, kind, data)
         self.records.append(notice)
         inserts.append_recognised(self.db, notice, digest)

@@ -98,8 +98,9 @@ def append_recognised(db: apsw.Connection, notice: Notice, digest: bytes | None)
 def notice_digests(notice: Notice) -> tuple[bytes, ...]:
     """Return what the column ``digest`` may hold; of some kinds it is NULL.
 
-    Of a purge, it is the digest of the purge as Flux writes it, so that the same ids in other
-    text are the same purge; earlier versions stored that of the bytes.
+    Of a purge, it is the digest of its ids as Flux writes them, so that white space in the text
+    does not matter. Databases of earlier versions have the digest of the text as it came: the
+    second one.
     """
     _, time, kind, data = notice
     if kind in resource_notices.KINDS:

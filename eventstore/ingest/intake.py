@@ -83,8 +83,8 @@ class Intake:
     def take_all(self, lines: Iterable[bytes]) -> None:
         """Take lines: responses of the journals, and payloads of purge events and of status.
 
-        Most lines bring the next event of a job that this batch has met. They are taken in a
-        loop without a call, which says the same as `_take_next`.
+        Most lines bring the next event of a job that this batch has met. For speed, the loop
+        does for these what `_take_next` does, without calling it: the two must stay the same.
         """
         met = self._places.working.get
         rows, new = self._rows, 0
@@ -213,7 +213,8 @@ class Intake:
     def _job_of(self, jobid: int, entries: list[Entry]) -> JobPlace:
         job = self._places.find(self._rows, jobid, entries)
         if self._backlog.awaits_jobs:
-            # A live event that was held back until now shows nothing of what was before it.
+            # Only a response that begins with submit shows the whole job. Any other one is a
+            # live event that was held back, and cannot show that the KVS was rolled back.
             whole = entries[0].name == "submit"
             if job.count and whole and taken_back(self._known(job), entries):
                 # The KVS was rolled back: what is stored stays as it is, and what happens from

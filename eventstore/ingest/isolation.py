@@ -52,5 +52,8 @@ def _set_aside(writer: Writer, line: bytes, error: Exception) -> bool:
 
 
 def _store_failed(error: Exception) -> bool:
-    """Whether to try again later helps: not for what SQLite never takes, nor for a fault."""
+    """Whether the store failed, so that another attempt may work.
+
+    False for data that SQLite never takes, and for faults of this program.
+    """
     return isinstance(error, StoreError) and not isinstance(error, Unfit)

@@ -34,7 +34,7 @@ class JobPlaces:
         self._kept: dict[int, list[JobPlace]] = {}
         self._loaded: list[JobPlace] = []  # those whose stored events were read in this batch
         self._next_key = 1
-        self._highest = -1  # job id; higher ones are new without a look
+        self._highest = -1  # stored job id; a higher one is new, without a query
 
     def begin(self, db: apsw.Connection) -> None:
         """Begin a batch."""
@@ -69,7 +69,7 @@ class JobPlaces:
         return jobid <= self._highest and not (jobid in self.working or jobid in self._kept)
 
     def find(self, rows: BatchRows, jobid: int, entries: list[Entry]) -> JobPlace:
-        """Return the job of this id that the events belong to; a new one where it is none."""
+        """Return the job of an id that the events belong to: a known one, or a new one."""
         jobs = self.remembered(jobid)
         if jobs is None:
             unread = self.is_unread(jobid)

@@ -27,7 +27,7 @@ from eventstore.storage.sql import value
 class _Place(Struct):
     """How far a source was read.
 
-    ``time``: the highest timestamp read. ``first``: nothing of its backlog has a lower seq.
+    ``time``: the highest timestamp read. ``first``: no event of its backlog has a lower seq.
     ``load`` is the timestamp of the last restart event.
     The other members are as in `BacklogForm`; ``define`` is the last resource-define of the
     backlog, with its R.
@@ -56,7 +56,8 @@ class ResourceIntake:
 
     def __init__(self, boot: str | None, *, live: bool) -> None:
         self._boot = boot
-        # A live source may begin in the middle of a stream; a backlog shows itself.
+        # A live source may go on with a stream, so none is taken for a backlog before `take`
+        # recognises one by its events.
         self._kept = _Place(in_backlog=not live)
         self._place = self._kept
         self._highest: float | None = None  # timestamp that is stored; None: to be read
@@ -82,7 +83,8 @@ class ResourceIntake:
         if response.is_sentinel:
             self._end_backlog()
             return
-        # Only a backlog has several events in a response, or one of these.
+        # Several events in one response, or a restart or truncate, are in backlogs only: a new
+        # backlog has begun.
         names = {entry.name for entry in response.entries}
         if not place.in_backlog and (
             len(response.entries) > 1 or names & {"restart", "truncate"}
@@ -134,7 +136,10 @@ class ResourceIntake:
         return self._highest
 
     def _take_resources(self, define: float, R: bytes) -> None:  # noqa: N803 - Flux's name
-        """Store the R of a live event; in a backlog, R is that of its last resource-define."""
+        """Store the R of a live event; keep that of a backlog until the backlog is over.
+
+        Of a backlog, only the R of the last resource-define is stored: it is R as it is now.
+        """
         if self._place.in_backlog:
             self._place.define = define, R
         else:
@@ -166,7 +171,7 @@ class ResourceIntake:
             ))  # fmt: skip
             digest = kinds.backlog_digest(place.restart, place.truncated)
             if not _has(self._rows.db, digest):
-                # That the KVS had these events shows at the restart.
+                # From the restart on, it is known that the KVS has these events.
                 time = place.restart if place.restart is not None else place.truncated
                 self._rows.add_placed(kinds.BACKLOG, time or 0.0, data, digest)
         self._place = _Place(in_backlog=False, time=place.time, load=place.load)
@@ -174,8 +179,8 @@ class ResourceIntake:
     def take_status(self, status: ResourceStatus) -> None:
         """Take a payload of resource.status: it belongs just behind the events before it.
 
-        Where its source had none, these are the last ones that are stored; it is recognised by
-        itself then.
+        Where its source had no events, it is put behind the last ones that are stored, and is
+        recognised by its content alone.
         """
         after, attached = self._place.time, True
         if after is None:
@@ -199,7 +204,10 @@ def _has(db: apsw.Connection, digest: bytes) -> bool:
 
 
 def _has_overwrite(entry: Entry) -> bool:
-    """Whether a drain or undrain was asked for: others are the module's own."""
+    """Whether an administrator asked for a drain or undrain.
+
+    Only then the context has ``overwrite``: others are posted by the resource module itself.
+    """
     try:
         return entry.context is not None and bool(
             _decode_drain(entry.context).overwrite is not msgspec.UNSET

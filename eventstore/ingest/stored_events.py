@@ -61,8 +61,8 @@ def all_known(db: apsw.Connection, seen: Glimpse) -> int | None:
 
     None does not say that one of them is missing. It is also returned where the times and
     names of events do not decide: where there are several jobs of this id, where events were
-    read late, where memos have to be remembered, or where an event is stored that the job
-    manager would have named.
+    read late, where there are memos (`Backlog` has to note which of them the backlog shows), or
+    where a stored event that is not live-only is missing from this backlog.
     """
     keys = fetch(db, "SELECT key FROM job WHERE jobid = ?", (seen.id,))
     if len(keys) != 1:

@@ -77,8 +77,8 @@ class Writer:
     def close(self, outcome: str = "done") -> None:
         """Record how the source ended.
 
-        The boot of a source is that of its job manager: one that had the resource journal
-        alone names none, so that the job journal of that boot is still news.
+        The boot of a source is that of its job manager. A source that had the resource journal
+        alone loses it: the first job journal of that boot still has to show a restart.
         """
         alone = 0 < self.counts.responses == self.counts.of_resources
         no_boot = ", boot = NULL" if alone else ""

@@ -84,7 +84,8 @@ class Store:
         """Raise Gone if the database is not at its path any more, LogGone if its log is not.
 
         What is committed is copied from the log into the database's file then: whoever finds
-        that file finds it complete, and no log is left for another one to be taken for its.
+        that file finds it complete, and no log is left beside another file that is put at the
+        path, for SQLite to take it for that one's.
         """
         if self._place is None:
             return

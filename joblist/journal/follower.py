@@ -12,7 +12,7 @@ called, so that the answer shows every event that arrived before the request.
 If the store fails (a full disk), lines stay in the pending queue and are tried again. Beyond a
 bound, responses are dropped, and the journal is requested again when the store works: its
 backlog has them. Until all of them are stored, ``behind`` says so. The store does not wait for
-locks of other processes: that is such a failure, too, of which the log speaks if it lasts.
+locks of other processes: a lock counts as such a failure, which is logged only if it lasts.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between attempts to store, or to request the journal; the last one is repeated."""
 
 SOON = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""Seconds between attempts to store where it costs nothing to see whether it works."""
+"""Seconds between attempts to store after Busy or Gone, where an attempt costs little."""
 LEAVE = 0.5
 """Seconds for storing a backlog when the module is removed; the next one has the rest."""
 
@@ -300,7 +300,7 @@ class Follower:
             self._fail(failure)
         if complete:
             self._pending.dropped = False
-            # Only now: the requests that waited for this have more lines stored.
+            # Only now: the requests that waited for this are answered, which calls `flush`.
             self._place.fire(Event.COMPLETE)
         self._catch_up()
         return failure is None

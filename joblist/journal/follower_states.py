@@ -154,7 +154,8 @@ STORING: Table[Storing] = {
         Event.UNPAUSE: Step(Storing.WORKING, (Do.STORE_ALL, Do.ASK_IF_DUE)),
         Event.CLOSE: Step(Storing.CLOSING),
     },
-    # The retry that stores the backlog lets deferred requests through: one may be a pause.
+    # A retry that completes the backlog lets the requests go on that waited for it. One of them
+    # may be a pause, so that the STORED of this retry comes when the state is HELD.
     Storing.HELD: {
         Event.STORED: Step(Storing.PAUSED),
         Event.PAUSE: Step(Storing.HELD),

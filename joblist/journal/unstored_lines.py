@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Keeps what the journal brings while there is no database to store it in.
 
-A Follower stores it later, before the journal that it requests itself. So what is in no later
-backlog is not lost: purges, live-only events, and all of the jobs that are purged meanwhile.
+A Follower stores it later, before the journal that it requests itself. So nothing is lost that
+a later backlog has not: purges, live-only events, and the events of jobs that are purged
+meanwhile.
 """
 
 from __future__ import annotations

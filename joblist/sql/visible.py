@@ -2,8 +2,7 @@
 """The tables that are given to a guest, and which of their rows.
 
 ``jobs``    of the public schema: the guest's own jobs in private mode, else all
-``events``  of the guest's own jobs: Flux shows a job's events to its owner, and to the
-            instance's
+``events``  of the guest's own jobs (`joblist.visibility.users_with_events`)
 ``nodes``, ``node_states``  all rows, also in private mode: `resource.status` tells every user
             of Flux which nodes are up, drained and why. They do not say which jobs ran there
 
@@ -23,7 +22,7 @@ from eventstore.storage.sql import fetch
 from joblist.config import Config
 from joblist.protocol.requests import Credential
 from joblist.sql.messages import Batch, Condition, Open, Table
-from joblist.visibility import Visibility, own_users
+from joblist.visibility import Visibility, users_with_events
 
 FEW = 2000
 """Rows of a table that are given at once, as a copy."""
@@ -50,7 +49,7 @@ class _Source(NamedTuple):
 class Visible:
     """What a guest may see of a database: ``users``, whose jobs; None: everybody's.
 
-    ``own`` are the user ids whose events are visible, in the same way. ``purged``: whether jobs
+    ``own``: whose jobs' events; None: everybody's. ``purged``: whether jobs
     that Flux has purged are visible, as in lists.
     """
 
@@ -133,8 +132,7 @@ class Visible:
 def of(db: apsw.Connection, config: Config, sender: Credential) -> Visible:
     """Return what the sender of a request may see, as lists show it."""
     users = Visibility(config, sender).users
-    own = None if sender.privileged else own_users(sender)
-    return Visible(db, users, own, purged=not config.follow_purges)
+    return Visible(db, users, users_with_events(sender), purged=not config.follow_purges)
 
 
 def _jobs_of(users: Sequence[int] | None, *, purged: bool) -> str:

@@ -59,8 +59,8 @@ Paths: TypeAlias = "tuple[AccessPath | Nested, ...]"
 def either(several: list[Paths]) -> Paths:
     """Return access paths that lead to all that any of these lead to.
 
-    Those of single leaves are united. Each of these is passed on once, so that no value is
-    copied once a level.
+    Those of single leaves are united; those of nested terms are passed on in `Nested`, so that
+    no value is copied at each level.
     """
     leaves: list[AccessPath] = []
     nested: list[Nested] = []
@@ -70,7 +70,7 @@ def either(several: list[Paths]) -> Paths:
         else:
             nested.append(Nested(paths))
     few = _united(leaves)
-    # Were a single one returned, it would be taken for a leaf's at the next level.
+    # In `Nested`, the next level does not take a single one for a leaf's and copy it again.
     return (*few, *nested) if nested or len(few) != 1 or len(leaves) == 1 else (Nested(few),)
 
 
@@ -126,7 +126,7 @@ class Costs:
 
     def __init__(self, cost: Cost) -> None:
         self._cost = cost
-        # The paths are kept, so that none of another identity gets the same address.
+        # By id(). The paths are kept as well, so that Python gives their ids to no others.
         self._known: dict[int, tuple[Paths, int]] = {}
 
     def of(self, paths: Paths) -> int:

@@ -175,7 +175,7 @@ def _one_of(column: str, values: tuple[Binding, ...]) -> _PlanPair:
     if not values:
         return _constant(False)
     paths = (InList(column, tuple(dict.fromkeys(values))),)
-    if len(values) > _MOST_IN_PREDICATE:  # SQLite would read the list for each stream
+    if len(values) > _MOST_IN_PREDICATE:  # each index scan would read the list
         return _PlanPair(_NOT_IN_SQL._replace(access_paths=paths), _NOT_IN_SQL)
     among, bindings = listed(column, values)
     return _PlanPair(

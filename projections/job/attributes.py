@@ -52,7 +52,10 @@ def _exception(name: str) -> _Value:
 
 
 def t_depend(job: Job) -> float | None:
-    """Return when DEPEND was entered: at the submission, before flux-core 0.41.1."""
+    """Return when DEPEND was entered.
+
+    A job of flux-core before 0.41.1 (version of ``submit`` below 1) entered it at t_submit.
+    """
     if job.submit_version < 1:
         return job.t_submit
     return job.t_depend if job.states_mask & DEPEND else None
@@ -62,6 +65,8 @@ def _expiration(job: Job) -> float | None:
     return job.expiration if job.states_mask & RUN and job.expiration >= 0 else None
 
 
+# One more is also written in `_values_of_finished` and packing.py's `packed_usual`, in the same
+# order. Its values go into stored rows, so the versions of `active` and `inactive` change, too.
 ATTRIBUTES: dict[str, _Value] = {
     "userid": _member("userid"),
     "urgency": _member("urgency"),
@@ -113,7 +118,7 @@ def answer(job: Job, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> dict[str,
 
 _GETTERS = tuple(ATTRIBUTES.values())
 _LIFE = DEPEND | SCHED | RUN | CLEANUP | INACTIVE
-"""The states that a job passed through that ran and finished."""
+"""The states of which every job that ran and finished has the bits."""
 
 
 def values_of(job: Job) -> list[Any]:

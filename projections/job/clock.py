@@ -19,8 +19,8 @@ not set yet, as that of a node that boots without a battery or a time server."""
 class Step(NamedTuple):
     """The clock was set between two events of a job.
 
-    By so many ``seconds``: negative if it went back. Going forward is recognised from before
-    2001 only: any other pause may be a real one.
+    By so many ``seconds``: negative if it went back. A step forward is recognised only where
+    the clock told a time before 2001: any other gap may be one in which nothing happened.
     """
 
     seconds: float

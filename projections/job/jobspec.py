@@ -127,12 +127,12 @@ def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _ResourceCounts:
     while waiting:
         vertex, factor = waiting.pop()
         kind, count = _string(vertex, "type"), _integer(vertex, "count")
-        shared = vertex.get("exclusive", False)
-        if not isinstance(shared, bool) or count <= 0:
+        alone = vertex.get("exclusive", False)
+        if not isinstance(alone, bool) or count <= 0:
             raise _NotReadable
         if kind == "node":
             nodes = factor * count
-            exclusive = exclusive or shared
+            exclusive = exclusive or alone
         elif kind == "slot":
             slots = count
         elif kind == "core":

@@ -2,8 +2,8 @@
 """All attributes of a job *packed* into one text.
 
 An answer with any attributes is joined from it without encoding a value again
-(projections/queries/render.py). It is made of each finished job, and stored: of those that ran,
-and have nothing unusual, in one pass (`packed_usual`).
+(projections/queries/render.py). It is made of each finished job, and stored. `packed_usual` is
+the fast way for jobs that ran and have nothing unusual.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _is_plain(text: str) -> bool:
 
 
 _LIFE = DEPEND | SCHED | RUN | CLEANUP | INACTIVE
-"""The states that a job passed through that ran and finished."""
+"""The states of which every job that ran and finished has the bits."""
 _BITS = {name: 1 << bit for bit, name in enumerate(ATTRIBUTES)}
 _OPTIONAL = (
     "queue", "project", "bank", "exception_type", "exception_severity", "exception_note",
@@ -82,7 +82,7 @@ _REALS = "%.17g\x1f" * 6 + "%.17g"
 
 
 def packed_usual(job: Job) -> str | None:
-    """Pack a job that ran and finished; None if it has something unusual, as an exception.
+    """Pack a job that ran and finished; None if it is unusual: it had an exception, say.
 
     The order is that of ATTRIBUTES: tests compare it with `pack`.
     """

@@ -9,8 +9,8 @@ The rules are those of flux-core's job_state.c, in two parts. An event *requests
 the states that the job is or was in, from which ``urgency``, ``jobspec-update`` and
 ``flux-restart`` take SCHED back.
 
-Where flux-core's module fails for good, on a context of another form than its event has, the
-event changes nothing here. An event with an unknown name changes nothing either (RFC 21).
+An event whose context has not the form that its name asks for changes nothing here, where
+flux-core's module would fail for good. Nor does an event of an unknown name (RFC 21).
 """
 
 from __future__ import annotations
@@ -330,6 +330,7 @@ def _annotations(job: Job, record: Record) -> None:
 
 
 def _memo(job: Job, record: Record) -> None:
+    """Merge a memo into the member ``user`` of the annotations (RFC 21)."""
     context: dict[str, Any] = _context(record, dict)
     old = {} if job.annotations is None else job.annotations
     if not isinstance(old, dict):

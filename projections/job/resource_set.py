@@ -94,7 +94,8 @@ def general(execution: _Execution) -> Listed | None:
         return None
     text = idset.encode(ranks)
     # The inactive list indexes the ranges, mostly in the same fold: it gets them from the cache
-    # and decodes no text. (Hosts are cached already: R has the nodelist as it is encoded here.)
+    # and decodes no text. (Hosts are in their cache already: R's own text of them, which was
+    # decoded, is as a rule the one that is encoded here.)
     idset.decode.keep(text, ranks)
     nodelist = None if hosts is None else hostlist.encode(hosts)
     return Listed(idset.count(ranks), text, nodelist, cores)

@@ -138,7 +138,10 @@ def _streams(
 
 
 def _others(db: apsw.Connection, path: TimeRange) -> set[tuple[float, int]]:
-    """Return (t_inactive, key) of the jobs of a range of time that may not end within it."""
+    """Return (t_inactive, key) of jobs alive in a range of time that may have ended later.
+
+    Those whose t_inactive says nothing, since the clock was set, are among them.
+    """
     found = disordered(db)
     return found | alive(db, path.before) if path.before < inf else found
 

@@ -40,7 +40,7 @@ def being_rebuilt(path: str) -> str:
 
 @cache
 def tell_once(message: str) -> None:
-    """Print a message on standard error, once: who follows meets the same again and again."""
+    """Print a message on standard error, once: with --follow, it would come each second."""
     say(f"flux-jobdb: {message}", err=True)
 
 

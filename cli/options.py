@@ -55,7 +55,7 @@ def db_option(command: _F) -> _F:
         metavar="PATH",
         expose_value=False,
         callback=_set_db,
-        help="The database [$FLUX_JOBDB, else ./jobdb.sqlite].",
+        help="The database [$FLUX_JOBDB, the instance's, ./jobdb.sqlite].",
     )(command)
 
 

@@ -70,7 +70,7 @@ def command_of(given: Asked) -> str:
 def run(given: Asked) -> int:
     """Ask all databases, and print what they say; returns the highest exit status.
 
-    Of statistics alone, where a status says whether a job is active, the lowest one.
+    With --stats-only the lowest one: it is 0 if a job is active in one of them.
     """
     command = command_of(given)
     if command not in COMMANDS:

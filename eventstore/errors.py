@@ -5,11 +5,11 @@ JobdbError
 ├── StoreError        the database cannot be used as asked
 │   ├── NotOurs       another program's database, or no database at all
 │   ├── TooNew        written by a newer flux-jobdb
-│   ├── Locked        another process writes, or reads under the same name
+│   ├── Locked        another process writes it, or is the same consumer
 │   ├── Busy          another process holds a lock of SQLite's: it may pass in a moment
 │   ├── Gone          the file was moved, deleted or replaced while it was open
-│   │   └── LogGone   a file beside it was: the database can be opened anew
-│   ├── BeingRebuilt  a view is not current yet: another process is making it
+│   │   └── LogGone   its -wal, -shm or -lock was: it can be opened anew
+│   ├── BeingRebuilt  a view is another version's, and is not rebuilt yet
 │   └── Unfit         what is to be stored does not fit a table: repeating it is in vain
 └── InputError        what was given to read cannot be read (to its end)
 """
@@ -39,7 +39,7 @@ class TooNew(StoreError):  # noqa: N818
 
 
 class Locked(StoreError):  # noqa: N818
-    """Another process has the database open for writing, or reads it under the same name."""
+    """Another process has the database open for writing, or is the same consumer of it."""
 
 
 class Busy(StoreError):  # noqa: N818
@@ -51,7 +51,7 @@ class Gone(StoreError):  # noqa: N818
 
 
 class LogGone(Gone):
-    """A file beside the database is not the one that is open; the database itself is."""
+    """The database's -wal, -shm or -lock file was replaced or deleted; it itself was not."""
 
 
 class BeingRebuilt(StoreError):  # noqa: N818
@@ -89,7 +89,10 @@ def reachable(path: str) -> Iterator[None]:
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Turn SQLite's errors about the file ``path`` into a StoreError that says what to do."""
+    """Turn SQLite's errors about the file ``path`` into a StoreError that says what to do.
+
+    NotOurs: it is no SQLite file. Busy: it is locked. Unfit: SQLite never takes this row.
+    """
     try:
         yield
     except apsw.NotADBError as error:

@@ -98,4 +98,4 @@ class Bus(Log, Protocol):
         """Whether more messages have come than were taken."""
 
     def stop(self, *, failed: bool = False) -> None:
-        """Leave the reactor."""
+        """Leave the reactor; ``failed``: its run then ends with OSError."""

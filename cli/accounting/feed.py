@@ -66,8 +66,8 @@ def feed(
 
     Reads what was stored since the last run; everything, where the target or the events are
     not those of the last run, or where ``since`` is earlier than then. ``dry``: only count.
-    ``on_steps`` is called for each job that was read and while whose life the clock was set.
-    Raises StoreError, Locked.
+    ``on_steps`` is called with each job that was read and during whose life the clock was set.
+    Raises StoreError, of which Locked and BeingRebuilt may pass: try again.
     """
     with store.snapshot() as db:
         window = consumer.unread(db, ACCOUNTING)

@@ -91,7 +91,7 @@ def with_ids(jobs: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def statistics(service: Service, queues: list[str]) -> Statistics:
-    """Count the jobs of these queues; of all, where none is named. Raises KeyError."""
+    """Count the jobs of these queues, or of all; raises KeyError for a queue without stats."""
     answer = json.loads(_ask(service, "job-list.job-stats", {}))
     by_name = {stats["name"]: stats for stats in answer["queues"]}
     chosen = [by_name[name] for name in queues] if queues else [answer]

@@ -35,10 +35,10 @@ class AnotherClusterError(InputError):
 
 
 class JournalFile(LineFile):
-    """A recorded journal. Unless ``force`` is given, one that is none is refused.
+    """A recorded journal; a file that is none is refused, unless ``force`` is given.
 
-    Refused is what has lines, but no response of the journal and no purge among the first 20
-    (of at most 1 MiB): all of it would become rejects.
+    It is none if it has lines, but neither a response of a journal nor a purge among the first
+    20 (of at most 1 MiB): all of it would become rejects. Reading it raises NoJournalError.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Reports on paper: what `report` prints.
+"""Reports as text: what `report` prints.
 
 figures.py  rows as texts: times in seconds, names of users
 tables.py   a table for people

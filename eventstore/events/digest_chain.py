@@ -31,7 +31,10 @@ _ABSENT = -(2**62)
 
 
 class Contents(NamedTuple):
-    """All rows that one batch appended, each sequence in the order of seq."""
+    """All rows that one batch appended, in the order of seq; rejects as they came.
+
+    ``jobspecs`` and ``Rs``: (seq, bytes); ``rejects``: (job id, reason, bytes).
+    """
 
     events: Sequence[Record]
     jobspecs: Sequence[tuple[int, bytes]]
@@ -61,7 +64,8 @@ class Proof(NamedTuple):
 def prove(previous: bytes, header: tuple[int, int, float], rows: Contents) -> Proof:
     """Return the proof of a batch; ``header`` is (batch, source, committed).
 
-    Checks are those of each event, of each jobspec, of each R: 4 bytes each, little-endian.
+    ``committed`` is in seconds since the epoch. Checks are those of each event, of each
+    jobspec, of each R: 4 bytes each, little-endian.
     """
     events = rows.events
     columns = EventColumns(

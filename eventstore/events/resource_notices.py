@@ -49,8 +49,8 @@ class StatusNotice(Struct):
 class ResourcesNotice(Struct):
     """The R of the resource-define event with the timestamp ``define``.
 
-    ``replayed``: it came in a backlog, where it is the R of then, not that of the event. At
-    the byte ``at`` of ``R`` stands null in place of the member with this digest.
+    ``replayed``: it came in a backlog, whose R is that of the request's time, not the event's.
+    At the byte ``at`` of ``R``, null replaces the member with the digest ``scheduling`` (hex).
     """
 
     define: float

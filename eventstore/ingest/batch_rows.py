@@ -95,7 +95,7 @@ class BatchRows:
 
     @staticmethod
     def just_after(time: float) -> float:
-        """Return the next time after another."""
+        """Return the next larger double: the earliest time after ``time``."""
         return min(nextafter(time, inf), _LARGEST_TIME)
 
     def add_reject(self, reject: Reject) -> None:
@@ -112,7 +112,10 @@ class BatchRows:
         return self.db
 
     def finish(self, payloads: inserts.Payloads, source: int, committed: float) -> int:
-        """Write all that is left, and the batch's own row; returns the batch's number."""
+        """Write all that is left, and the batch's own row; returns the batch's number.
+
+        ``committed`` is in seconds since the epoch.
+        """
         db = self.flushed()
         for table, rows in self.payloads.items():
             payloads.append(db, table, rows)

@@ -145,6 +145,7 @@ def append_batch(
 ) -> None:
     """Append a batch's row.
 
-    ``header`` is (batch, source, committed), ``extent`` (first seq, last seq, rejects).
+    ``header`` is (batch, source, committed in seconds since the epoch), ``extent`` (first seq,
+    last seq, number of rejects).
     """
     db.execute(SQL["append_batch"], (*header, *extent, *proof))

@@ -36,10 +36,10 @@ class Writer:
 
     ``boot`` names the broker's boot that the source comes from, where that is known: a
     broker that starts again has lost what its job manager kept in memory (annotations), and
-    the notice of it lets views follow.
+    a notice makes views drop it, too.
 
     ``expected`` is given where the source begins with a complete backlog: it returns the keys
-    of the jobs that the backlog ought to have. Those that it has not are noticed as gone.
+    of the jobs that the backlog ought to have. A notice says that those it lacks are gone.
 
     ``live``: lines are given as they come, so that a purge, or the absence of a job, has the
     time at which it was seen. Otherwise, it has a time of the journal.
@@ -89,7 +89,8 @@ class Writer:
     def append(self, lines: Iterable[bytes]) -> Counts:
         """Append what ``lines`` bring, in one transaction; returns what they brought.
 
-        Where it fails, nothing of them is stored, and they can be given again.
+        Where it raises (StoreError, or what a participant raised), nothing of them is stored,
+        and they can be given again.
         """
         with self._unit.batch() as db:
             rows = self._intake.begin(db)

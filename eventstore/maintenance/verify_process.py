@@ -40,7 +40,10 @@ class ChainProcess:
         self._pipe.close()
 
     def heed(self) -> None:
-        """Take what it has said until now; does not wait. To be called from time to time."""
+        """Read what it has sent, without waiting, so that its pipe never fills up.
+
+        To be called from time to time. Raises StoreError where it failed.
+        """
         while self._found is None and self._pipe.poll():
             self._take(lambda done, total: None)
 

@@ -115,7 +115,7 @@ class Counting:
     """Counts gaps again and again: how a job began is looked at once, and then remembered.
 
     To be used by one thread at a time. A submit may come late, so that jobs without one are
-    looked at each time, with all jobs where these are very many.
+    looked at each time; where these are more than 10,000, all jobs are.
     """
 
     def __init__(self) -> None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Whether jobs can be of one cluster: what their ids tell of the instance that made them.
 
-An id counts milliseconds by a clock that is never set (flux-core, libutil/fluid.c): those since
-the instance began, without the times when it was down. A submission's time less these is
-therefore the same for all jobs of a boot, and later for each boot that follows, also of an
-instance that was made anew. Two such beginnings whose jobs were submitted in the same time are
-two instances: no restart and no order of files makes that. A clock that was set back does, but
-then one's ids are all above the other's, and by how much it was set lies between them.
+A job id counts milliseconds by a clock that is never set (flux-core, libutil/fluid.c): those
+for which the instance has run. The time of a submission minus these, its *beginning*, is the
+same for all jobs of a boot, and later for each boot that follows, also of an instance that was
+made anew. If jobs of two beginnings were submitted during the same time, there were two
+instances. One other thing causes that: the machine's clock was set back. Then all ids of one
+boot are higher than those of the other, and its beginning is earlier by that much.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _SAMPLES = 2000
 
 
 class Boot(NamedTuple):
-    """Jobs of one clock: when it began, and the times of their first and last submission.
+    """Jobs of one boot: its beginning, and the times of their first and last submission.
 
-    ``lowest`` and ``highest`` are milliseconds that ids count.
+    These are in seconds since the epoch; ``lowest`` and ``highest`` are the milliseconds that
+    ids count.
     """
 
     begun: int
@@ -78,7 +79,7 @@ def stored_boots(db: apsw.Connection) -> list[Boot]:
 
 
 def contradiction(stored: Iterable[Boot], new: Iterable[Boot]) -> tuple[Boot, Boot] | None:
-    """Return a stored boot and a new one that went on at the same time, or None."""
+    """Return a stored boot and a new one that are of two instances; None: there are none."""
     new = list(new)
     for one in stored:
         for other in new:

@@ -35,8 +35,8 @@ LOG_PATIENCE = 250
 LOG_PAUSE = 2.5
 """Seconds until the next attempt, if a reader held its snapshot for longer."""
 HURRIED = 5
-"""Milliseconds that a writer waits for a lock who has to go on answering. Only a log that is
-made anew, or somebody who means harm, holds locks against it; see `create_or_open`."""
+"""Milliseconds that a writer waits for a lock if it has requests to answer. Only while a log
+is made anew, or by an attacker, are such locks held for longer; see `create_or_open`."""
 
 
 class Store:
@@ -100,7 +100,7 @@ class Store:
         """Commit what is done inside, or roll it back; errors of SQLite become StoreError.
 
         Raises Gone where the database is no longer at its path, Busy where it cannot be
-        locked. No error is raised behind the commit.
+        locked. No error is raised after the commit.
         """
         self.check_place()
         if self._give_up:
@@ -153,7 +153,10 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
-        """Read from one snapshot: all queries inside see the same state."""
+        """Read from one snapshot: all queries inside see the same state.
+
+        Inside a transaction or another snapshot, that one is used. Raises StoreError.
+        """
         if self.db.in_transaction:
             yield self.db
             return

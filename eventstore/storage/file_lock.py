@@ -28,7 +28,7 @@ _LOCKS = Path("/proc/locks")
 class Held(Exception):  # noqa: N818 - the name is clearer without Error
     """Another process holds the lock: its number, or "unknown".
 
-    ``shared``: it is no lock of ours, but one of somebody who has the file open.
+    ``shared``: it is a shared lock, which this program does not keep: another program's.
     """
 
     def __init__(self, holder: str, *, shared: bool) -> None:
@@ -60,7 +60,7 @@ def acquire_writer(path: str) -> int:
 
 
 def acquire(path: str, like: str) -> int:
-    """Lock the file ``path``, for those to open who can write ``like``; returns a descriptor.
+    """Lock the file ``path``, open to those who may write ``like``; returns a descriptor.
 
     Closing that gives the lock up. Raises Held where another process holds it, OSError where
     there cannot be such a file.
@@ -131,7 +131,7 @@ def _holders(file: os.stat_result) -> Iterator[tuple[str, str]]:
     """
     device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
     try:
-        # Of UTF-8, Python needs no file, which who asks may not be allowed to read.
+        # UTF-8 is built in: for others, Python reads a file, which this user may not open.
         lines = _LOCKS.read_text("utf-8").splitlines()
     except OSError:
         return
@@ -144,8 +144,8 @@ def _holders(file: os.stat_result) -> Iterator[tuple[str, str]]:
 def is_being_written(path: str) -> bool:
     """Whether a process has the database open for writing.
 
-    The lock tells; the number in its file may be that of another process by now. Who may read
-    the database only is told by the system's list of locks.
+    The lock decides: the process number in its file may be outdated. Users who may only read
+    the database cannot open that file: for them, /proc/locks decides.
     """
     name = _writer_path(path)
     try:

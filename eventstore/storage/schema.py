@@ -42,7 +42,7 @@ def migrate(db: apsw.Connection, upto: int = SCHEMA_VERSION) -> None:
 
 
 def check(path: str, db: apsw.Connection) -> None:
-    """Refuse a database of another program (NotOurs) or of a newer version (TooNew)."""
+    """Refuse a database of another program (NotOurs), a newer one (TooNew), or damage."""
     application = db.pragma("application_id")
     version = db.pragma("user_version")
     if application != APPLICATION_ID:

@@ -34,7 +34,8 @@ CREATE TABLE R       (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, base INTEGER)
 
 -- Messages that concern several jobs and are not events of them, by kind: 'purge' (the payload
 -- of a job-purge-inactive event), 'boot' (another broker: {"boot":ID,"memos":{KEY:[SEQ,…]}}),
--- 'gone' (jobs that a complete backlog did not have: {"jobs":[KEY,…]}). Those that begin with
+-- 'gone' (jobs that a complete backlog did not have: {"jobs":[KEY,…]}), 'cluster' (the name of
+-- the cluster that all events are of: {"cluster":NAME}). Those that begin with
 -- 'resource' are the resource module's events, and what else it sent
 -- (events/resource_notices.py).
 CREATE TABLE notice (

@@ -58,7 +58,7 @@ class Serving:
     def start(self) -> None:
         """Begin to serve; raises StoreError if the database cannot be used.
 
-        So is one that is of another cluster than the configuration names.
+        Nor can one of another cluster than the configuration names. Raises ConfigError, too.
         """
         self._open()
 

@@ -18,7 +18,7 @@ _SOON = 2.0
 
 
 class NodeHours:
-    """Settles sums by hour, from ``start`` to ``stop``."""
+    """Stores sums by hour (settle.py), from ``start`` to ``stop``."""
 
     def __init__(self, bus: Bus, store: Store) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class NodeHours:
 
     def _settle(self) -> None:
         done = 0
-        # Answers measure what is not stored. That the store fails is the Follower's to tell.
+        # A sum that is not stored is computed when asked for; the Follower logs the failure.
         with suppress(StoreError), self._store.transaction() as db:
             done = settle(db, MOST)
         self._timer.start(_SOON if done == MOST else _PAUSE)

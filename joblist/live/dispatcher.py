@@ -141,7 +141,7 @@ class Live:
             if route is not UNKNOWN and not message.request.credential.rolemask & route.roles:
                 raise RpcError(EPERM, NOT_ALLOWED)
             if route.reads:
-                # By turns, answers would come from what is open and what is there now.
+                # Else, this thread would read a replaced file, and readers its replacement.
                 self._handlers.store.check_place()
             follow = self._service.config.follow_purges
             if not gate.lets_pass(message, route.early, follow_purges=follow):

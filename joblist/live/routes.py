@@ -48,7 +48,7 @@ ROUTES = {
 """By the method, the part of a topic behind the service's name (job-list.c, htab)."""
 
 AT_ONCE = frozenset(("disconnect",))
-"""What is handled when it comes, whoever has had how much of the thread's time."""
+"""What never waits for its turn, however much time its user has taken (turns.py)."""
 
 UNKNOWN = Route(~0, Early.ALL, Handlers.answer)
 """The route of every other topic: the answer is ENOSYS, whoever asks."""

@@ -67,7 +67,7 @@ class Watching:
         self._changed = False
 
     def _tell(self) -> None:
-        """Tell all of them; who may not know any longer, or cannot be told, is told once."""
+        """Answer all streams once more; one that gets an error instead ends with it."""
         self._due = False
         self._keep(self._answers.send)
 

@@ -8,8 +8,8 @@ answered at once, whatever others do.
 
 The clock is that of the thread's own processor time: on a machine that is busy with other
 things, an answer takes longer, but no more of the thread. Where a slow disk must not hold up
-others either, a slice has an end by the wall, too. A slice that was in vain counts by the wall
-as well: for as long as it lasted nobody else was answered, however little it computed.
+others either, wall time bounds a slice, too. A slice that ended without an answer also counts
+in wall time: while it lasted nobody else was answered, however little it computed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import apsw
 BURST, SHARE = 0.03, 0.05
 """Seconds of the thread's time that a user may take at once, and a second after that."""
 BURST_HELD = 0.12
-"""Seconds by the wall for which a user's slices may be in vain at once; SHARE is for more."""
+"""Seconds of wall time for a user's slices without an answer; SHARE is added each second."""
 _STEPS = 500  # of SQLite's virtual machine between two looks at the clock
 _MOST_USERS = 256  # that are remembered
 
@@ -39,8 +39,8 @@ def slice_of(
 ) -> Iterator[Callable[[], bool]]:
     """Bound what is done inside: SQLite raises OverSlice when the time is over.
 
-    ``seconds`` is of the thread's processor time, ``wall`` by the wall. What is given raises
-    it as well, and is to be called now and then by other work.
+    ``seconds`` are of the thread's processor time, ``wall`` of wall time. Yields a function
+    that raises it as well: for work outside of SQLite to call now and then.
     """
     end = time.thread_time() + seconds
     end_by_wall = time.monotonic() + wall
@@ -79,7 +79,7 @@ class _Balances:
 class ThreadTime:
     """Who has had how much of the thread's time lately.
 
-    ``clock`` is that of days, ``work`` that of the thread's processor time.
+    ``clock`` returns monotonic seconds, ``work`` the thread's processor time in seconds.
     """
 
     def __init__(

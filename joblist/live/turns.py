@@ -2,9 +2,9 @@
 """Requests of users who have had much of the thread's time lately: they wait for their turn.
 
 Requests come in the order in which they were sent, so that thousands of one user's would be
-answered before the next one of another's. Whoever has had much lately is only taken note of
-when a request comes, which takes little. The request is handled when nobody else's has come,
-users by turns; and a little of that is done however much comes.
+answered before the next one of another's. One of a user who has had much lately is queued,
+which takes little time. Queued ones are handled, users by turns, while no new ones come, and
+for a short time every 50 ms however many come.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from joblist.ports import Bus, Message
 from joblist.protocol.budgets import Budgets
 
 TURN, WALL = 0.002, 0.01
-"""Seconds of the thread's time, and by the wall, after which others' requests are looked at."""
+"""Seconds of processor time, and of wall time, after which new requests are looked at."""
 PAUSE = 0.05
 """Seconds until the next turn while more and more comes."""
 
@@ -71,8 +71,8 @@ class Turns:
                 if time.thread_time() >= end or time.monotonic() >= end_by_wall:
                     break
         finally:
-            # Also where nobody waits any more: the next one would be handled at once, and each
-            # message of those who ask and go away would be followed by a turn.
+            # Also where none is queued: else the next one would start a turn at once, and so
+            # would each message of clients that ask and disconnect.
             if self._bus.pressed():
                 self._rests = True
                 self._timer.start(PAUSE)

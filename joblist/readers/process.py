@@ -14,7 +14,10 @@ _dying: list[subprocess.Popen[bytes]] = []  # those to be waited for when they h
 
 
 class ReaderProcess:
-    """A reader that was started; raises OSError if it cannot be."""
+    """A reader that was started; raises OSError if it cannot be.
+
+    ``path`` is the database's; ``memory``: MiB that it may take beyond its start.
+    """
 
     def __init__(self, path: str, memory: int) -> None:
         _dying[:] = [one for one in _dying if one.poll() is None]

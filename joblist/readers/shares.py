@@ -10,7 +10,7 @@ HALF_LIFE = 30.0
 MUCH = 0.5
 """Seconds; users who have had more leave a reader to the others."""
 LITTLE = 0.25
-"""The part of what another user has had that is not much beside it, be it seconds."""
+"""Up to this part of what the greediest user has had is not much, however many seconds."""
 _FORGOTTEN = 0.01  # seconds
 _MOST_USERS = 256  # that are remembered
 

@@ -89,7 +89,7 @@ class Statement:
                 yield from self._conversation(line)
         except (Closed, Refused, msgspec.MsgspecError):
             # Killed by its limits, or by a fault of SQLite's.
-            raise SqlError("it was ended: it took more than it may, or failed") from None
+            raise SqlError("the statement exceeded its limits, or failed") from None
 
     def _conversation(self, line: Line) -> Iterator[Any]:
         names: Names | None = None

@@ -20,7 +20,7 @@ class Limits(Struct, frozen=True):
 
 def too_long(seconds: float) -> str:
     """Return the words for a statement that takes too long."""
-    return f"it takes longer than {seconds:g} s: ask for less"
+    return f"the statement takes longer than {seconds:g} s: ask for less"
 
 
 HEAP = 64 * 2**20

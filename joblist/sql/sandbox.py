@@ -68,7 +68,7 @@ def main() -> None:
         except SqlError as error:
             line.send(Done(str(error)[:_LONGEST]))
         except (MemoryError, apsw.NoMemError):
-            line.send(Done("it takes more memory than it may have"))
+            line.send(Done("the statement takes more memory than it may have"))
     except Closed:
         pass
     os._exit(0)

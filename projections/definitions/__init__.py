@@ -12,7 +12,7 @@ accounting.sql  its table
 stats.py        job stats
 stats.sql       its tables: sums by queue, and by hour
 reports.py      what reports are made of
-reports.sql     its tables: sums by hour, and jobs that are in none
+reports.sql     its tables: sums by hour, and runs that are in none
 waits.py        waits as a histogram
 waits.sql       its table
 nodes.py        the views of nodes, which are made of notices

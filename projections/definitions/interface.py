@@ -79,10 +79,10 @@ class Keeper(Protocol):
     """Takes part in batches, for a projection whose rows do not follow from jobs."""
 
     def apply(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        """Write the rows that follow from a batch, inside its transaction."""
+        """Write the rows that follow from the notices of a batch, inside its transaction."""
 
     def saw(self, db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        """Take note of a batch, whose rows of jobs are written, inside its transaction."""
+        """Take note of any batch, after its jobs' rows are written, inside its transaction."""
 
     def forget(self) -> None:
         """Drop what is remembered of the tables: they were changed, or rolled back."""
@@ -99,7 +99,7 @@ class Kept(Protocol):
         """Return nothing."""
 
     def keeper(self) -> Keeper:
-        """Return what takes part in each batch that has notices."""
+        """Return what takes part in each batch."""
 
     def fill(self, db: apsw.Connection, prefix: str) -> None:
         """Fill the tables with this prefix from all that is stored."""

@@ -111,11 +111,11 @@ def _days(hours: list[_Share]) -> list[_Share]:
 
 
 def run(job: Job) -> Span:
-    """Return when an inactive job ran, which has been in the state RUN."""
+    """Return when an inactive job that was in the state RUN ran, in microseconds."""
     return run_of(job.t_run, job.t_cleanup if job.states_mask & CLEANUP else job.t_inactive)
 
 
 def is_alone(span: Span, nodes: int, cores: int) -> bool:
-    """Whether a job that ran so is in none of the sums by hour."""
+    """Whether a run is too long, or on too much, to be in the sums; the job's result is."""
     hours = span.last_hour - span.start // HOUR
     return hours >= MOST_HOURS or nodes > MOST_UNITS or cores > MOST_UNITS

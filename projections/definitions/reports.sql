@@ -39,7 +39,7 @@ CREATE TABLE report_day (
     PRIMARY KEY (day, queue, userid, bank, project)
 ) WITHOUT ROWID;
 
--- Finished jobs that ran for too long, or on too much, to be in these sums.
+-- Finished jobs that ran for too long, or on too much, for these sums (their results are in).
 CREATE TABLE report_alone (
     job     INTEGER PRIMARY KEY,
     start   INTEGER NOT NULL, -- when it ran, in microseconds since the epoch

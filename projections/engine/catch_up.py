@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 def behind(db: apsw.Connection, projections: Sequence[Projection]) -> list[Projection]:
     """Return the projections whose views can go on from the checkpoint of the states of jobs.
 
-    None where that is the head, and where those states are of another version.
+    An empty list if that is the head already, or if those states are of another version.
     """
     views, head = stored_views(db), event_log.head(db)
     states = views.get(FOLD)
@@ -67,7 +67,7 @@ def catch_up(views: Views, progress: Progress = lambda done, total: None) -> boo
 
 
 class CatchUp:
-    """Has the views of a store follow: by as many processes, or by this one alone.
+    """Has the views of a store follow, by so many ``processes``, of which this one writes.
 
     Nobody else may write the views meanwhile. Use as a context manager; ``views`` is loaded
     anew when it ends. Each ``chunk`` of events is a transaction.

@@ -91,7 +91,8 @@ def _seq_of(db: apsw.Connection, position: Position) -> int:
 class Consumer:
     """A reader of the database at ``path`` that resumes where it stopped.
 
-    Without a name it starts from the beginning, and its cursor is not saved.
+    Without a name it starts from the beginning, and its cursor is not saved. Raises
+    StoreError, here and by `done`: NotOurs if the file of cursors is damaged.
     """
 
     def __init__(self, path: str, name: str | None) -> None:

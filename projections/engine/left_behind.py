@@ -100,7 +100,7 @@ NOT_LOADED = ""
 
 
 def news_of(db: apsw.Connection, broken: Iterable[Broken]) -> list[Broken]:
-    """Return those projections that cannot be loaded of which that is not stored yet."""
+    """Return those of these projections whose failure to load is not stored yet."""
     found = list(broken)
     known = failed(db, {one.name: NOT_LOADED for one in found})
     return [one for one in found if known.get(one.name) != one.reason]

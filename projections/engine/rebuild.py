@@ -83,9 +83,9 @@ def wanted_among(views: Views, names: Iterable[str] | None = None) -> list[Proje
 
 
 def refresh(views: Views, progress: Progress = lambda done, total: None) -> list[str]:
-    """Have views follow that are behind, and rebuild those that are stale; returns their names.
+    """Bring views up to date; returns the names of those that had to be rebuilt.
 
-    What followed without a rebuild is not among them.
+    Views that are behind follow (catch_up.py), stale ones are rebuilt.
     """
     catch_up(views, progress)
     names = [p.name for p in views.projections if p.name in views.stale]

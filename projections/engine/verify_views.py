@@ -154,12 +154,12 @@ def _compare(db: apsw.Connection, table: str) -> str | None:
     """Return how a table's rows differ from those made a second time; None: they are equal."""
     try:
         for one, other, how in (
-            (_PREFIX + table, f"main.{table}", "lacks"),
-            (f"main.{table}", _PREFIX + table, "has"),
+            (_PREFIX + table, f"main.{table}", "lacks a row that its events lead to"),
+            (f"main.{table}", _PREFIX + table, "has a row that its events do not lead to"),
         ):
             sql = f"SELECT * FROM {one} EXCEPT SELECT * FROM {other} LIMIT 1"
             for row in fetch(db, sql):
-                return f"table {table} {how} what its events say otherwise: {_brief(row)}"
+                return f"table {table} {how}: {_brief(row)}"
         counts = [
             value(db, f"SELECT count(*) FROM {name}")
             for name in (_PREFIX + table, f"main.{table}")

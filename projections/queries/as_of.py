@@ -30,7 +30,8 @@ def jobs_at(db: apsw.Connection, time: float) -> list[Job]:
 def job_at(db: apsw.Connection, jobid: int, time: float) -> Job | None:
     """Return the job of this id as it was at ``time``; None if there was none yet.
 
-    Of several jobs of this id, the last one that had been submitted by then is meant.
+    ``time`` is in seconds since the epoch. Of several jobs of this id, the last one that had
+    been submitted by then is meant.
     """
     head = event_log.head(db)
     for key in event_log.keys(db, jobid):

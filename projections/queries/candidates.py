@@ -219,7 +219,7 @@ def _rows(db: apsw.Connection, sql: str, bindings: _Bindings) -> Iterator[Row]:
 def alive(db: apsw.Connection, time: float) -> set[tuple[float, int]]:
     """Return (t_inactive, key) of finished jobs that were alive in the second around ``time``.
 
-    Those of `disordered` are not among them.
+    ``time`` is in seconds since the epoch. Those of `disordered` are not among them.
     """
     second = interval_index.interval_of(interval_index.LIFETIME, floor(time), ceil(time))
     return overlapping(db, second)
@@ -233,7 +233,10 @@ def disordered(db: apsw.Connection) -> set[tuple[float, int]]:
 def overlapping(
     db: apsw.Connection, wanted: interval_index.Interval, limit: int = -1
 ) -> set[tuple[float, int]]:
-    """Return (t_inactive, key) of jobs with an interval that overlaps this one."""
+    """Return (t_inactive, key) of jobs with an interval that overlaps this one.
+
+    ``limit``: about so many at most; -1: all.
+    """
     found: set[tuple[float, int]] = set()
     for level in levels(db, wanted.kind):
         if 0 <= limit <= len(found):

@@ -80,7 +80,7 @@ class _one_line:  # noqa: N801 - used like a function
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, apsw.NoMemError | MemoryError):
-            raise SqlError("it takes more memory than it may have") from error
+            raise SqlError("the statement takes more memory than it may have") from error
         if isinstance(error, apsw.TooBigError):
             raise SqlError("a text is longer than it may be") from error
         if isinstance(error, apsw.Error | ValueError | TypeError | OverflowError):

@@ -20,7 +20,7 @@ __all__ = ["command"]
     epilog="Example: flux-jobdb metrics --textfile /var/lib/node_exporter/jobdb.prom"
 )
 @db_option
-@click.option("--textfile", metavar="FILE", help="Into FILE, which is replaced at once.")
+@click.option("--textfile", metavar="FILE", help="Write to FILE, replacing it atomically.")
 @click.option("--users", type=click.IntRange(min=0), default=0, metavar="N",
               help="Name N users, those who have most nodes now.")  # fmt: skip
 def command(textfile: str | None, users: int) -> None:

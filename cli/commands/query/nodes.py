@@ -29,7 +29,7 @@ _MOST_JOBS = 3  # that a line of the table names
 @db_option
 @click.option("--as-of", type=Time(), metavar="TIME", help="The nodes as of TIME.")
 @click.option("--history", is_flag=True, help="What became of them: an interval a line.")
-@click.option("--since", type=Time(), metavar="TIME", help="Intervals that last until TIME.")
+@click.option("--since", type=Time(), metavar="TIME", help="Intervals not ended by TIME.")
 @click.option("--until", type=Time(), metavar="TIME", help="Intervals that began by TIME.")
 @click.option("--local", is_flag=True, help="Local times, with their zone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

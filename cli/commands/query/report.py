@@ -53,7 +53,7 @@ class _Keys(click.ParamType["tuple[str, ...]"]):
 @click.option("--since", type=Time(), metavar="TIME", help="From TIME on [the beginning].")
 @click.option("--until", type=Time(), metavar="TIME", help="Before TIME [now].")
 @click.option("--tz", "zone", metavar="ZONE",
-              help="Whose hours, days, weeks and months, as Europe/Berlin [UTC].")  # fmt: skip
+              help="Time zone of the periods, as Europe/Berlin [UTC].")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="One JSON object a line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
 @click.option("--chart", "form", flag_value="chart",

@@ -26,7 +26,7 @@ GUEST = 2  # the role USER of RFC 12, without that of the owner
 @db_option
 @click.option("--json", "form", flag_value="json", help="One JSON object a line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a heading (RFC 4180).")
-@click.option("--userid", type=int, help="As this user may ask, if no owner of the instance.")
+@click.option("--userid", type=int, help="Answer as to this user, not the instance's owner.")
 @click.option("--config", metavar="FILE", help="The instance's configuration (TOML).")
 @click.option("--instance", is_flag=True, help="Ask the job-list of the Flux instance.")
 @click.argument("query", required=False)
@@ -40,7 +40,7 @@ def command(
     if userid is None and config is not None:
         raise click.UsageError("--config counts with --userid only")
     if userid is not None and query is None:
-        raise click.UsageError("--userid needs a QUERY: the shell is for who may read the file")
+        raise click.UsageError("--userid needs a QUERY: the shell shows all of the database")
     if instance:
         if query is None or userid is not None:
             raise click.UsageError("--instance needs a QUERY, and asks as who you are")

@@ -24,7 +24,7 @@ _PAUSE = 1.0
 @click.option("--topic", required=True, metavar="TOPIC", help="Where messages go.")
 @click.option("--view", type=click.Choice(("events", "jobs", "nodes")), default="events",
               show_default=True, help="What is published.")  # fmt: skip
-@click.option("--cluster", metavar="NAME", help="The cluster's, where the database has none.")
+@click.option("--cluster", metavar="NAME", help="The cluster's name, if none is stored.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="A setting of librdkafka; may be repeated.")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Go on as events come, until interrupted.")

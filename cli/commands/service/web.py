@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option("--admin", "admins", multiple=True, metavar="USER",
               help="Sees everybody's jobs in private mode; may be repeated.")  # fmt: skip
 @click.option("--admin-group", "groups", multiple=True, metavar="GROUP",
-              help="So does who is in this group.")  # fmt: skip
+              help="So do members of this group; may be repeated.")  # fmt: skip
 @click.option("--config", metavar="FILE", help="The instance's configuration (TOML).")
 def command(
     port: int,

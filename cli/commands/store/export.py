@@ -18,15 +18,15 @@ __all__ = ["command", "lake_extra"]
 
 @click.command(epilog="Example: flux-jobdb export --cluster tuolumne /lake/flux")
 @db_option
-@click.option("--cluster", metavar="NAME", help="The cluster's, where the database has none.")
+@click.option("--cluster", metavar="NAME", help="The cluster's name, if none is stored.")
 @click.option("--verify", is_flag=True, help="Prove that what was exported is what is stored.")
 @click.option("--compact", is_flag=True, help="Then join what came late, and small files.")
 @click.argument("lake", metavar="DIR")
 def command(lake: str, cluster: str | None, verify: bool, compact: bool) -> int:
     """Export finished jobs and their events as Parquet files (extra `lake`).
 
-    Again: what is new since, each row once, whatever stopped in between. DIR may have the
-    files of several clusters.
+    Repeated, it adds what is new: each row is there once, also after an interruption. DIR may
+    have the files of several clusters.
     """
     if verify:
         return _verify(lake, cluster)

@@ -52,14 +52,14 @@ def command(
     bzip2, xz; zstd with Python 3.14) or a pipe, whose lines are stored as they come; - is
     standard input. Ingest is idempotent: events that are stored already are skipped, so files
     may be given again, and in any order. Lines that cannot be read are kept as rejects, and
-    the exit status is 3. A FILE of which no line is a journal's is refused.
+    the exit status is 3. A FILE that does not begin as a journal is refused.
 
     SIGINT, SIGTERM and SIGHUP end it: what came is stored.
 
     A FILE that is a folder is a lake that `export` made: a new database is made of it.
 
-    With --jobs, events are stored first and views follow: who reads meanwhile sees those of
-    some seconds before. What is stored is the same with any N.
+    With --jobs, events are stored first and views follow: readers see views that are some
+    seconds old meanwhile. What is stored is the same with any N.
     """
     if not files:
         return _record(boot, cluster)

@@ -42,7 +42,7 @@ def command(to: str) -> int:
     for loss in found.losses[:_MOST_LINES]:
         say(f"lost: {loss}", err=True)
     if len(found.losses) > _MOST_LINES:
-        say(f"lost: {len(found.losses) - _MOST_LINES} more of this kind", err=True)
+        say(f"lost: {len(found.losses) - _MOST_LINES} more", err=True)
     say(f"{to}: {found.events} events saved, {len(found.losses)} losses")
     say(f"head {found.head.hex()}")
     return REJECTED if found.losses else 0

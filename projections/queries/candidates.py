@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Reading candidates from the inactive list by the access paths of a plan, in the list's order.
 
-Each access path becomes one or more *streams*: generators over an index that is in the order of
+Each access path becomes one or more *scans*: generators over an index that is in the order of
 the list (latest ``t_inactive`` first), or over keys that were found in the interval index and
-are read some at a time. The streams are merged, so that a reader who wants the newest jobs only
+are read some at a time. The scans are merged, so that a reader who wants the newest jobs only
 stops early, and little more than these is read.
 
 A row is (t_inactive, jobid, key, packed values), followed by the columns that a constraint
@@ -29,7 +29,7 @@ from projections.constraints.tree import TIMESTAMPS
 from projections.job.state import CLEANUP, DEPEND, INACTIVE, RESULTS, RUN, Job
 
 _PROBE = 500  # candidates beyond which access paths count as equally expensive
-_MOST_STREAMS = 200
+_MOST_SCANS = 200
 _GATHERED = 100  # jobs that are read at a time
 _ORDER = "ORDER BY t_inactive DESC, jobid DESC"
 _PLACE_AND_ANSWER = "t_inactive, jobid, job, answer"
@@ -99,16 +99,14 @@ def compared(row: Row) -> Job:
 def candidates(db: apsw.Connection, plan: Plan, scope: Scope) -> Iterator[Row]:
     """Yield the rows that the predicate is true for, in the list's order, each job once."""
     if plan.access_paths is None:
-        yield from _stream(db, None, plan, scope)
+        yield from _scan(db, None, plan, scope)
         return
-    streams = [
-        stream for path in plan.access_paths for stream in _streams(db, path, plan, scope)
-    ]
-    if len(streams) == 1:
-        yield from streams[0]
+    scans = [scan for path in plan.access_paths for scan in _scans(db, path, plan, scope)]
+    if len(scans) == 1:
+        yield from scans[0]
         return
     last = None  # several access paths may lead to one job; its rows are neighbours then
-    for row in heapq.merge(*streams, key=_place, reverse=True):
+    for row in heapq.merge(*scans, key=_place, reverse=True):
         _, _, key, *_ = row
         if key != last:
             yield row
@@ -121,18 +119,18 @@ def _place(row: Row) -> tuple[float, int, int]:
     return place
 
 
-def _streams(
+def _scans(
     db: apsw.Connection, path: AccessPath, plan: Plan, scope: Scope
 ) -> list[Iterator[Row]]:
     if isinstance(path, InList):
-        if len(path.values) > _MOST_STREAMS:
+        if len(path.values) > _MOST_SCANS:
             ends = sorted(_in_list(db, path), reverse=True)
             return [_gathered(db, ends, plan, scope)]
         ones = [path._replace(values=(value,)) for value in path.values]
-        return [_stream(db, one, plan, scope) for one in ones]
+        return [_scan(db, one, plan, scope) for one in ones]
     if isinstance(path, TimeRange):
         ends = sorted(_others(db, path), reverse=True)
-        return [_stream(db, path, plan, scope), _gathered(db, ends, plan, scope)]
+        return [_scan(db, path, plan, scope), _gathered(db, ends, plan, scope)]
     found = _latest_overlapping(db, path.intervals)
     return [_gathered(db, _within(db, plan.time_range, found), plan, scope)]
 
@@ -150,14 +148,19 @@ def _within(
     db: apsw.Connection, wanted: TimeRange, jobs: Iterator[tuple[float, int]]
 ) -> Iterator[tuple[float, int]]:
     """Leave out jobs that were not alive in a range of time, before they are read."""
-    if wanted == ALL_TIME:
-        return jobs
-    others = _others(db, wanted)
-    return (job for job in jobs if wanted.after <= job[0] <= wanted.before or job in others)
+    others: set[tuple[float, int]] | None = None  # not read while no job ended outside
+    for job in jobs:
+        if wanted == ALL_TIME or wanted.after <= job[0] <= wanted.before:
+            yield job
+            continue
+        if others is None:
+            others = _others(db, wanted)
+        if job in others:
+            yield job
 
 
 def _select(plan: Plan, scope: Scope) -> tuple[str, _Bindings]:
-    """Return the predicate of a stream, with its bindings."""
+    """Return the predicate of a scan, with its bindings."""
     within, bounds = scope.predicate()
     # The sign keeps SQLite from looking for indexes in the predicate: the access path is
     # chosen, and for thousands of terms that takes it time in the square of their number.
@@ -168,7 +171,7 @@ def _columns(plan: Plan) -> str:
     return _PLACE_AND_ANSWER + (_COMPARED if plan.residual_check else "")
 
 
-def _stream(
+def _scan(
     db: apsw.Connection, path: InList | TimeRange | None, plan: Plan, scope: Scope
 ) -> Iterator[Row]:
     """Read an index in the order of the list: all of it, a range of time, or one value."""
@@ -279,19 +282,19 @@ def _latest_overlapping(
         for level in known[one.kind]
         for bucket in _few(*interval_index.buckets(level, one.lo, one.hi))
     ]
-    if len(buckets) > _MOST_STREAMS:
+    if len(buckets) > _MOST_SCANS:
         found = {pair for one in wanted for pair in overlapping(db, one)}
         yield from sorted(found, reverse=True)
         return
     sql = f"{_OVERLAPPING} AND bucket = ? ORDER BY t_inactive DESC, job DESC"
-    streams = [_rows(db, sql, bindings) for bindings in buckets]
-    for pair, _ in groupby(heapq.merge(*streams, reverse=True)):
+    scans = [_rows(db, sql, bindings) for bindings in buckets]
+    for pair, _ in groupby(heapq.merge(*scans, reverse=True)):
         yield pair
 
 
 def _few(first: int, last: int) -> range:
     """Return the buckets: all, or one more than may be read one by one."""
-    return range(first, min(last, first + _MOST_STREAMS) + 1)
+    return range(first, min(last, first + _MOST_SCANS) + 1)
 
 
 def _in_list(db: apsw.Connection, path: InList, limit: int = -1) -> set[tuple[float, int]]:

@@ -123,6 +123,20 @@ class Asking:
         """Return how much is stored (projections/queries/store_counts.py)."""
         return self._counted.stored(self.db)
 
+    def time(self, given: Mapping[str, str], name: str) -> float | None:
+        """Return a member of the address that is a time; None where it is not there.
+
+        Raises ValueError for what is no time, or is one of which nothing can be known yet.
+        """
+        text = given.get(name)
+        return self.past(parse_time(text, now=self.now), text) if text else None
+
+    def past(self, time_: float, text: str) -> float:
+        """Return a time; raises ValueError where it is in the future, also of the events."""
+        if time_ > time.time() and time_ > self.reach()[1]:
+            raise ValueError(f"{text!a:.100} is in the future: nothing is known of it")
+        return time_
+
     def reach(self) -> tuple[float, float]:
         """Return the times of the first and the last stored event; 0 where there is none."""
         sql = "SELECT (SELECT min(timestamp) FROM event WHERE seq < 1000), max(timestamp)" \
@@ -157,4 +171,7 @@ def asked(
     with open_readonly(path) as store, store.snapshot() as db:
         db.set_progress_handler(look, _STEPS)
         service = Service(store, config, as_of=moment, instance_size=_ANY_SIZE)
-        yield Asking(path, db, service, viewer, moment, counted)
+        asking = Asking(path, db, service, viewer, moment, counted)
+        if moment is not None:
+            asking.past(moment, at)
+        yield asking

@@ -13,7 +13,6 @@ import os
 import pwd
 import secrets
 from collections.abc import Callable, Collection
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -61,9 +60,9 @@ class Access(NamedTuple):
             raise Refused("this address is not the one that was printed at the start")
 
     def _check_token(self, request: Request) -> None:
-        cookies = SimpleCookie(request.headers.get("cookie", ""))
-        morsel = cookies.get(f"{COOKIE}-{request.url.port}")
-        given = request.query_params.get("token") or (morsel.value if morsel else "")
+        # Browsers send the cookies of all ports of a host: others' may have any form.
+        kept = request.cookies.get(f"{COOKIE}-{request.url.port}", "")
+        given = request.query_params.get("token") or kept
         if not secrets.compare_digest(given.encode(), (self.token or "").encode()):
             raise Refused("open the address that was printed at the start: it has a token")
 

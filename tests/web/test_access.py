@@ -22,6 +22,7 @@ from joblist.config import Config
 from tests.joblist.sql.guests import OTHER, OWN, SECRET, history
 from tests.support import field_jobs
 from tests.support.command import Command, running
+from tests.support.field_jobs import EPOCH
 from tests.web.site import HEADER, Answer, Shown, Site, request, site
 from web import viewers
 from web.server.app import HEADERS, HERE, application
@@ -90,6 +91,32 @@ def test_events_are_for_the_owner_of_a_job_also_without_private_mode(path: str) 
         assert open_.of(str(OTHER)).page(f"/job/{others_ids()[0]}").column("events", "Event")
 
 
+def test_of_jobs_of_one_id_the_events_are_those_of_the_one_that_is_shown(
+    tmp_path: Path,
+) -> None:
+    jobdb = Command(tmp_path)
+    users = {"submit": {"userid": OTHER, "urgency": 16, "flags": 0, "version": 1}}
+    jobdb.ingest(field_jobs.job(1, contexts={"submit": users["submit"] | {"userid": OWN}}))
+    jobdb.ingest(field_jobs.job(1, start=EPOCH + 9000, name="theirs", contexts=users))
+    then = EPOCH + 60
+    with site(str(jobdb.db)) as found:
+        mine = found.of(str(OWN)).page(f"/job/{1 << 24}?at={then!r}")
+        assert mine.column("events", "Event") == list(field_jobs.STEPS)
+        assert "theirs" not in mine.text
+        assert "jobspec" in mine.text
+        others = found.of(str(OTHER))
+        assert "events" not in others.page(f"/job/{1 << 24}?at={then!r}").tables
+        assert "theirs" in others.page(f"/job/{1 << 24}").text
+
+
+def test_counts_of_all_jobs_are_not_for_guests_of_a_private_instance(private: Site) -> None:
+    assert 'id="count-events"' in private.of("77").get("/about").text
+    shown = private.of(str(OWN)).get("/about").text
+    assert "Head digest" in shown
+    assert "count-" not in shown
+    assert "gaps" not in shown.lower()
+
+
 words = st.one_of(
     st.sampled_from([
         "", "1002", "all", "failed", "inactive", SECRET, f"name:{SECRET}-1", "user:1002",
@@ -155,6 +182,16 @@ def test_a_port_wants_its_token_and_keeps_it_in_a_cookie(path: str) -> None:
     assert request(app, "/jobs", {"cookie": name}).status_code == 200
     assert request(app, "/metrics", {"cookie": name}).status_code == 200
     assert request(app, "/metrics", {}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "others", ["a@b=1", 'p={"a":1}', "x=a b", "flag", 'q="abc', "=", "ä=ö", "a=b=c"]
+)
+def test_cookies_of_other_ports_lock_nobody_out(path: str, others: str) -> None:
+    cookie = f"{others}; {COOKIE}-80=right; {others}"
+    assert request(tokened(path), "/jobs", {"cookie": cookie}).status_code == 200
+    assert request(tokened(path), "/metrics", {"cookie": cookie}).status_code == 200
+    assert request(tokened(path), "/metrics", {"cookie": others}).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])

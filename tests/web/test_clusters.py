@@ -70,6 +70,15 @@ def walk(pages: Site, query: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_forms_keep_the_cluster_and_the_moment(both: Site) -> None:
+    for address in ("/jobs", "/nodes", "/reports"):
+        page = both.page(f"{address}?cluster=elcap&at={MOMENT}")
+        hidden = {a["name"]: a["value"] for tag, a in page.tags if a.get("type") == "hidden"}
+        assert {"cluster": "elcap", "at": MOMENT}.items() <= hidden.items()
+        for form in both.get(f"{address}?cluster=elcap&at={MOMENT}").text.split("<form")[1:]:
+            assert 'value="elcap"' in form.split("</form>")[0]
+
+
 @pytest.mark.parametrize(
     "query",
     ["states=failed", "user=1001", "queue=debug", "states=active", "include=node3",

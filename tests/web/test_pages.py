@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from click.testing import CliRunner
 
 from cli.main import cli
 from projections.node_queries.history import NodeInterval
+from projections.notation.jobid import encode
 from projections.notation.timespec import format_duration, parse_time
 from tests.web.mixed import NODES, moments_of_jobs, store_mixed
 from tests.web.site import Site, site
 from web.pages.job import together
+from web.pages.jobs import PAGE
 from web.pages.now import why_it_waits
 
 
@@ -208,6 +212,69 @@ def test_reports_are_those_of_the_command(
     picture = pages.data(f"/data/report?{query}")
     assert sum(len(one["values"]) for one in picture["series"]) <= 3000
     assert picture["series"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["states=failed", "q=failed queue:batch", "at={at}&since=-20s&states=inactive",
+     "q=queue:batch&at={at}&since=-20s", "user=1001&until={at}"],
+)  # fmt: skip
+def test_the_command_line_that_is_shown_gives_the_same_jobs(
+    path: str, pages: Site, asked: str
+) -> None:
+    query = asked.format(at=repr(moments()[1]))
+    words = shown_command(pages, f"/jobs?{query}")
+    if words[0] == "rpc":
+        answer = json.loads(command(path, *words))
+        found = [encode(job["id"]) for job in answer["jobs"]]
+    else:
+        found = command(path, *words, "-n", "-o", "{id.f58}").split()
+    shown = pages.page(f"/jobs?{query}").column("jobs", "Job")
+    assert found[: len(shown)] == shown
+    assert len(shown) in {len(found), PAGE}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["kind=usage&group=user", "kind=jobs&by=hour&since=-30s", "kind=nodes", "kind=waits"],
+)
+def test_the_command_line_that_is_shown_gives_the_same_report(
+    path: str, pages: Site, asked: str
+) -> None:
+    query = f"{asked}&at={moments()[1]!r}"
+    words = shown_command(pages, f"/reports?{query}")
+    assert command(path, *words, "--csv") == pages.get(f"/report.csv?{query}").text.replace(
+        "\r\n", "\n"
+    )
+
+
+def shown_command(pages: Site, address: str) -> list[str]:
+    text = re.search(r'<code class="command">(.*?)</code>', pages.get(address).text)
+    assert text is not None
+    program, *words = shlex.split(html.unescape(text[1]))
+    assert program == "flux-jobdb"
+    return words
+
+
+@pytest.mark.parametrize(
+    "query", ["/?at=2999-01-01", "/jobs?since=2999-01-01", "/reports?until=2999-01-01",
+              "/nodes?until=%2B1d"],
+)  # fmt: skip
+def test_the_future_is_refused(pages: Site, query: str) -> None:
+    assert "is in the future" in pages.get(query, 400).text
+
+
+def test_the_beginning_of_time_is_a_moment(pages: Site) -> None:
+    assert "As of" in pages.get("/?at=0").text
+
+
+def test_that_active_jobs_are_left_out_is_said(
+    pages: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = pages.get("/jobs?states=active")
+    assert "active jobs are shown" not in active.text
+    monkeypatch.setattr("web.pages.jobs.MOST_ACTIVE", 3)
+    assert "active jobs are shown" in pages.get("/jobs?states=active").text
 
 
 def test_about_says_what_stats_and_verify_say(path: str, pages: Site) -> None:

@@ -16,11 +16,18 @@ _MOST_GAPS = 200
 
 
 def page(asking: Asking, _: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the page shows. Gaps name jobs, and are for those who see all."""
-    found = asking.stored()
+    """Return what the page shows.
+
+    Counts tell what others do, and gaps name their jobs: they are for those who see all jobs.
+    """
+    found = (
+        asking.stored()
+        if asking.sees_all
+        else dict(zip(("first_event", "last_event"), asking.reach(), strict=True))
+    )
     head = value(asking.db, "SELECT digest FROM batch ORDER BY batch DESC LIMIT 1")
-    gap_counts = asking.gap_counts()
-    kinds = [kind for kind, count in gap_counts.items() if count and asking.sees_all]
+    gap_counts = asking.gap_counts() if asking.sees_all else {}
+    kinds = [kind for kind, count in gap_counts.items() if count]
     missing = gaps(asking.db, asking.path, kinds)
     return {
         "counts": found,
@@ -28,7 +35,7 @@ def page(asking: Asking, _: Mapping[str, str]) -> dict[str, Any]:
         "head": head.hex() if head else None,
         "gap_counts": gap_counts,
         "gaps": list(islice(missing, _MOST_GAPS)),
-        "bytes": sum(
+        "bytes": asking.sees_all and sum(
             Path(asking.path + tail).stat().st_size
             for tail in ("", "-wal") if Path(asking.path + tail).exists()
         ),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 from cli.accounting.explain import explain
@@ -15,6 +16,7 @@ from projections.node_queries.around_job import around
 from projections.node_queries.history import NodeInterval
 from projections.notation.jobid import parse
 from projections.queries import job_info
+from projections.queries.as_of import job_at
 from web.asking import Asking
 from web.pages.now import why_it_waits
 
@@ -60,11 +62,9 @@ def page(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
         "why": why_it_waits(job) if "t_run" not in job and "t_inactive" not in job else None,
         "neighbours": neighbours(asking, job),
         "records": [],
-        "may_open": asking.may_open(job["userid"]),
+        "may_open": False,
     }
-    if found["may_open"]:
-        found |= _inside(asking, jobid)
-    return found
+    return found | _inside(asking, jobid)
 
 
 def life(job: Mapping[str, Any], now: float) -> list[Part]:
@@ -101,14 +101,21 @@ def neighbours(asking: Asking, job: Mapping[str, Any]) -> dict[str, list[dict[st
 
 
 def _inside(asking: Asking, jobid: int) -> dict[str, Any]:
-    """Return the job's events and what follows from them."""
+    """Return the job's events and what follows from them, if they are for the viewer.
+
+    Of several jobs of this id, those of the one that is shown.
+    """
     db = asking.db
-    keys = event_log.keys(db, jobid)
-    records = _until(event_log.job_records(db, keys[0]), asking.at) if keys else []
-    job = refold(db, keys[0], event_log.head(db)) if keys else None
-    lookup = job_info.find(db, jobid)
-    texts = {} if lookup is None else {key: lookup.text(key) for key in ("jobspec", "R")}
+    shown = job_at(db, jobid, inf if asking.at is None else asking.at)
+    if shown is None or not asking.may_open(shown.userid):
+        return {}
+    everything = event_log.job_records(db, shown.key)
+    records = _until(everything, asking.at)
+    job = refold(db, shown.key, event_log.head(db))
+    lookup = job_info.Lookup(everything, job)
+    texts = {key: lookup.text(key) for key in ("jobspec", "R")}
     return {
+        "may_open": True,
         "records": records[:MOST_EVENTS],
         "cut": len(records) > MOST_EVENTS,
         "nodes": [] if job is None else together(around(db, job))[:MOST_EVENTS],

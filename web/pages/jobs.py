@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from cli.flux_jobs.fields import user_names
 from cli.flux_jobs.filters import Filters, constraint
 from projections.constraints import query_text
 from projections.job.state import RESULTS, STATES
 from projections.notation.jobid import encode
-from projections.notation.timespec import parse_time
 from web.asking import Asking
 
 PAGE = 100
@@ -41,7 +42,9 @@ _NAMES = sorted({one.key for one in (*STATES, *RESULTS)} | {"active", "pending",
 def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     found, key = matching(askings, given)
+    active = sum("t_inactive" not in job for job in found)
     return {
+        "cut": active >= MOST_ACTIVE,
         "jobs": found,
         "next": key,
         "given": {name: given.get(name, "") for name in FIELDS},
@@ -117,7 +120,7 @@ def _key_of(job: Mapping[str, Any]) -> str:
 def _of_one(asking: Asking, given: Mapping[str, str]) -> tuple[list[dict[str, Any]], bool]:
     """Return a cluster's jobs of a page, and whether more follow."""
     asked = _constraint(asking, given)
-    since = _time(asking, given, "since") or 0.0
+    since = asking.time(given, "since") or 0.0
 
     def jobs(*terms: dict[str, Any], most: int) -> list[dict[str, Any]]:
         return asking.jobs({"and": [asked, *terms]}, most=most, since=since)
@@ -145,15 +148,35 @@ def command(askings: Sequence[Asking], given: Mapping[str, str]) -> str:
     """Return the command line that gives the same jobs."""
     options = {"user": "-u", "states": "-f", "queue": "-q", "name": "--name", "include": "-i",
                "since": "--since", "until": "--until"}  # fmt: skip
-    words = ["flux-jobdb list", *databases(askings)]
+    asking = askings[0]
+    given = {**given, **exact(asking, given)}
+    moment = [f"--as-of {quoted(given['at'])}"] if given.get("at") else []
+    if given.get("q"):  # which `list` has no option for
+        members = {
+            "max_entries": 0, "since": asking.time(given, "since") or 0.0, "attrs": ["all"],
+            "constraint": _constraint(asking, given),
+        }  # fmt: skip
+        text = msgspec.json.encode(members).decode()
+        places = [f"--db {quoted(one.path)}" for one in askings[:1] if one.cluster]
+        return " ".join(["flux-jobdb", *places, "rpc", *moment, "job-list.list", quoted(text)])
+    words = ["flux-jobdb list", *databases(askings), "--count 0"]
     words += [] if given.get("user") else ["-A"]
     words += [] if given.get("states") else ["-a"]
     for name, option in options.items():
         if given.get(name):
             words.append(f"{option} {quoted(given[name])}")
-    if given.get("at"):
-        words.append(f"--as-of {quoted(given['at'])}")
-    return " ".join(words)
+    return " ".join([*words, *moment])
+
+
+def exact(asking: Asking, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the times of an address as the command line is to have them.
+
+    At a past moment, others are relative to that one, which a command does not know.
+    """
+    if asking.at is None:
+        return {}
+    times = {name: asking.time(given, name) for name in ("since", "until")} | {"at": asking.at}
+    return {name: repr(time) for name, time in times.items() if time is not None}
 
 
 def databases(askings: Sequence[Asking]) -> list[str]:
@@ -178,7 +201,7 @@ def _constraint(asking: Asking, given: Mapping[str, str]) -> dict[str, Any]:
             queues=[word for word in given.get("queue", "").split(",") if word],
             include=given.get("include") or None,
             since=None,
-            until=_time(asking, given, "until"),
+            until=asking.time(given, "until"),
         )
     )
     if not given.get("q"):
@@ -191,11 +214,6 @@ def _number_of(name: str) -> int:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
         raise ValueError(f"{name!r}: there is no such user") from None
-
-
-def _time(asking: Asking, given: Mapping[str, str], name: str) -> float | None:
-    text = given.get(name, "")
-    return parse_time(text, now=asking.now) if text else None
 
 
 def _key(text: str) -> tuple[float, int]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from projections.formats import hostlist
@@ -11,13 +12,14 @@ from projections.node_queries import present
 from projections.node_queries.history import intervals, natural
 from projections.node_queries.present import NodeState, nodes
 from projections.notation.jobid import encode
-from projections.notation.timespec import parse_time
 from web.asking import Asking
 
 ROWS = 40
 """Nodes of a page."""
 MOST_JOBS, MOST_STATES = 2000, 3000
 """Bars of a picture."""
+MOST_NAMED = 10_000
+"""Nodes that may be named where none of them is known."""
 _DAY = 86400.0
 _DIGITS = 9
 _DRAWN = ("name", "nodelist", "t_run", "t_cleanup", "t_inactive")
@@ -112,7 +114,7 @@ def _jobs(asking: Asking, hosts: list[str], since: float, until: float) -> list[
 
 def _literal(host: str) -> str:
     """Refuse a host that is more than one, or none."""
-    if len(list(hostlist.hosts(hostlist.decode(host)))) != 1:
+    if len(list(islice(hostlist.hosts(hostlist.decode(host)), 2))) != 1:
         raise ValueError(f"{host!a:.100} is not one host")
     return host
 
@@ -122,8 +124,11 @@ def _rows(known: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], in
     if given.get("host"):
         return [given["host"]], 0, False
     if given.get("hosts"):
-        named = set(hostlist.hosts(hostlist.decode(given["hosts"])))
-        known = [host for host in known if host in named] or sorted(named, key=natural)
+        named = hostlist.decode(given["hosts"])
+        found = [host for host in known if hostlist.find(named, host) >= 0]
+        if not found and hostlist.count(named) > MOST_NAMED:
+            raise LookupError("none of these nodes is known here")
+        known = found or sorted(set(hostlist.hosts(named)), key=natural)
     first = _number(given.get("first") or "0")
     return list(known[first : first + ROWS]), first, len(known) > first + ROWS
 
@@ -136,15 +141,11 @@ def _number(text: str) -> int:
 
 def _range(asking: Asking, given: Mapping[str, str]) -> tuple[float, float]:
     """Return since and until: the day before the moment, or before the last event."""
-    until = _time(asking, given, "until")
+    until = asking.time(given, "until")
     if until is None:
         until = asking.at if asking.at is not None else asking.reach()[1] or asking.now
-    since = _time(asking, given, "since")
+    since = asking.time(given, "since")
     since = until - _DAY if since is None else since
     if since >= until:
         raise ValueError("the range of time ends before it begins")
     return since, until
-
-
-def _time(asking: Asking, given: Mapping[str, str], name: str) -> float | None:
-    return parse_time(given[name], now=asking.now) if given.get(name) else None

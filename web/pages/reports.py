@@ -15,14 +15,14 @@ from markupsafe import Markup
 from cli.reports.figures import Cell, Heading, Seconds, Sheet, sheet
 from joblist.visibility import own_users
 from projections.job.run_time import SECOND
-from projections.notation.timespec import format_duration, parse_time
+from projections.notation.timespec import format_duration
 from projections.reports.completeness import missing
 from projections.reports.kinds import KINDS
 from projections.reports.periods import BY, zone
 from projections.reports.questions import question
 from projections.reports.report import KEYS, Group, Question, Report, Row
 from web.asking import Asking
-from web.pages.jobs import databases, quoted
+from web.pages.jobs import databases, exact, quoted
 
 MOST_ROWS = 3000
 """Rows that are shown; the command line has all."""
@@ -148,8 +148,8 @@ def _of_one(asking: Asking, given: Mapping[str, str]) -> Sheet:
 
 def _question(asking: Asking, given: Mapping[str, str]) -> Question:
     kind, by, keys = _choices(given)
-    until = parse_time(given["until"], now=asking.now) if given.get("until") else asking.now
-    since = parse_time(given["since"], now=asking.now) if given.get("since") else None
+    until, since = asking.time(given, "until"), asking.time(given, "since")
+    until = asking.now if until is None else until
     if by is not None and since is not None:
         _check((until - since) / _SHORTEST[by], by)
     found = question(
@@ -207,6 +207,8 @@ def _command(askings: Sequence[Asking], given: Mapping[str, str]) -> str:
     words = [f"flux-jobdb report {kind}", *databases(askings)]
     words += [f"--by {by}"] if by else []
     words += [f"--group {','.join(keys)}"] if keys else []
+    given = {**given, **exact(askings[0], given)}
+    given.setdefault("until", given.get("at", ""))
     for name in ("since", "until", "tz"):
         if given.get(name):
             words.append(f"--{name} {quoted(given[name])}")

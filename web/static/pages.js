@@ -101,14 +101,17 @@ async function timeline(place) {
     series: [{ type: "custom", renderItem: bar, encode: { x: [1, 2], y: 0 }, data: found.bars.map(([row, from, to, ...rest]) => [row, from * 1000, to * 1000, ...rest]) }],
   });
   chart.on("click", (one) => {
-    if (one.data && one.data[5]) location.href = `/job/${encodeURIComponent(one.data[5])}${at()}`;
+    if (one.data && one.data[5]) location.href = `/job/${encodeURIComponent(one.data[5])}${same()}`;
   });
   if (found.cut) place.insertAdjacentText("afterend", "Not all jobs are drawn: choose a shorter time.");
 }
 
-const at = () => {
+// The query of an address at the same moment, of the same cluster.
+const same = () => {
   const moment = document.querySelector(".moment")?.dataset.at;
-  return moment ? `?at=${moment}` : "";
+  const cluster = new URLSearchParams(location.search).get("cluster");
+  const kept = new URLSearchParams(Object.entries({ at: moment, cluster }).filter(([, value]) => value));
+  return kept.size ? `?${kept}` : "";
 };
 
 // -- the map of the nodes
@@ -154,7 +157,7 @@ async function nodemap(place) {
   canvas.addEventListener("mouseleave", () => { tip.hidden = true; });
   canvas.addEventListener("click", (event) => {
     const number = under(event);
-    if (number >= 0) location.href = `/node/${encodeURIComponent(found.hosts[number])}${at()}`;
+    if (number >= 0) location.href = `/node/${encodeURIComponent(found.hosts[number])}${same()}`;
   });
   new ResizeObserver(draw).observe(place);
 }

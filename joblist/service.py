@@ -171,7 +171,9 @@ class Service:
         given = read_constraint(wanted.constraint, self.max_hosts, self.config.budgets)
         found = listing(
             db,
-            Visibility(self.config, request.credential).within(given),
+            Visibility(self.config, request.credential).within(
+                None if wanted.constraint is msgspec.UNSET else given
+            ),
             renderer(wanted.attrs),
             active=lambda: self._active_jobs(db),
             scope=Scope(wanted.since, self._until, self.config.follow_purges),

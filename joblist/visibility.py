@@ -13,7 +13,7 @@ from errno import ENOENT, EPERM
 from joblist.config import Config
 from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential
-from projections.constraints.tree import And, Constraint, Userid
+from projections.constraints.tree import And, Constraint, Everything, Userid
 from projections.job.state import USERID_UNKNOWN
 
 
@@ -33,11 +33,16 @@ class Visibility:
         """Whether the jobs of a user are visible."""
         return not self._restricted or userid in self._own
 
-    def within(self, constraint: Constraint) -> Constraint:
-        """Return the constraint that selects the visible jobs among those of ``constraint``."""
+    def within(self, constraint: Constraint | None) -> Constraint:
+        """Return the constraint that selects the visible jobs among those of ``constraint``.
+
+        None: the request has none. That is not the same as an empty one, for comparisons are
+        counted (``max_comparisons``).
+        """
         if not self._restricted:
-            return constraint
-        return And((constraint, Userid(self._own)))
+            return Everything() if constraint is None else constraint
+        own = Userid(self._own)
+        return own if constraint is None else And((constraint, own))
 
     def check_user(self, userid: int) -> None:
         """Raise RpcError if the jobs of a user are not visible."""

@@ -8,13 +8,12 @@ some errors of `unpack` have longer texts.
 """
 
 from collections.abc import Callable, Mapping
-from sys import getrecursionlimit, setrecursionlimit
 from typing import Final, TypeVar, overload
 
 import msgspec
 
 from joblist.protocol import jansson
-from joblist.protocol.caution import MAX_DEPTH, needs_care
+from joblist.protocol.caution import needs_care
 from joblist.protocol.jansson import PayloadError
 
 __all__ = [
@@ -36,7 +35,6 @@ D = TypeVar("D")
 
 _decoder: Final = msgspec.json.Decoder(dict[str, object])
 
-_FRAMES: Final = 2 * MAX_DEPTH  # more than msgspec takes for the deepest text
 _TYPE_NAMES: Final[dict[type, str]] = {
     dict: "object",
     list: "array",
@@ -73,26 +71,13 @@ def loads(payload: bytes | None) -> dict[str, object]:
     text = payload.partition(b"\0")[0]
     if not needs_care(text):
         try:
-            return _decoded(text)
+            return _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # the slow way finds out what is wrong, or that nothing is
     value = jansson.parse(text)
     if not isinstance(value, dict):
         raise PayloadError("payload is not a JSON object")
     return value
-
-
-def _decoded(text: bytes) -> dict[str, object]:
-    try:
-        return _decoder.decode(text)
-    except RecursionError:
-        pass
-    usual = getrecursionlimit()
-    setrecursionlimit(usual + _FRAMES)
-    try:
-        return _decoder.decode(text)
-    finally:
-        setrecursionlimit(usual)
 
 
 def is_plain(text: bytes) -> bool:

@@ -203,6 +203,39 @@ def concat(*lists: Iterable[HostRange]) -> Hostlist:
     return tuple(map(_run, firsts, lasts))
 
 
+def reread(hostlist: Hostlist) -> Hostlist:
+    """Return a list as it is when its names are parsed one by one.
+
+    So librlist does with the nodelist of an R (rlist_nodelist()): ``f00[1-2]`` becomes
+    ``f[001-002]``, for the digits at the end of a name are its number. Raises HostlistError
+    where a name does not parse, as those of ``a]b[1-2]``.
+    """
+    if not any(map(_is_read_otherwise, hostlist)):
+        return hostlist
+    return concat(*map(_reread, hostlist))
+
+
+def _is_read_otherwise(part: HostRange) -> bool:
+    """Whether the names of a range may be parsed in another way than the range was."""
+    return bool(part.suffix or part.prefix[-1:] in set(DIGITS) or MARK.search(part.prefix))
+
+
+def _reread(part: HostRange) -> list[HostRange]:
+    if part.suffix or MARK.search(part.prefix) or not part.width:
+        return [one for name in names_of([part]) for one in _decode(name, _OF_INPUT)]
+    found: list[HostRange] = []
+    lo = part.lo
+    while lo <= part.hi:  # numbers of as many digits at a time, however many they are
+        digits = max(part.width, len(str(lo)))
+        hi = min(part.hi, 10**digits - 1)
+        for first, last in zip(
+            _decode_name(name_of(part, lo)), _decode_name(name_of(part, hi)), strict=False
+        ):
+            found.append(first._replace(hi=last.hi))
+        lo = hi + 1
+    return found
+
+
 def _run(first: HostRange, last: HostRange) -> HostRange:
     return first if first is last else first._replace(hi=last.hi)
 

@@ -97,7 +97,10 @@ def general(execution: _Execution) -> Listed | None:
     # and decodes no text. (Hosts are in their cache already: R's own text of them, which was
     # decoded, is as a rule the one that is encoded here.)
     idset.decode.keep(text, ranks)
-    nodelist = None if hosts is None else hostlist.encode(hosts)
+    try:
+        nodelist = None if hosts is None else hostlist.encode(hostlist.reread(hosts))
+    except hostlist.HostlistError:
+        nodelist = None
     return Listed(idset.count(ranks), text, nodelist, cores)
 
 
@@ -129,7 +132,7 @@ def _decoded(text: bytes) -> _Execution | None:
         form = _decode_r(text)
     except _MALFORMED:
         return None
-    return form.execution if form.version == 1 else None
+    return form.execution if form.version % 2**32 == 1 else None
 
 
 def gpus(text: bytes) -> int:

@@ -35,6 +35,7 @@ def test_all_jobs_are_visible(case: str) -> None:
 
 def test_a_guest_sees_own_jobs_only_in_private_mode() -> None:
     visible = Visibility(PRIVATE, GUEST)
+    assert Userid((1001,)) == visible.within(None)
     assert visible.of_user(1001)
     assert not visible.of_user(1002)
     assert And((GIVEN, Userid((1001,)))) == visible.within(GIVEN)

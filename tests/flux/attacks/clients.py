@@ -245,6 +245,10 @@ SPECIAL: dict[str, Callable[[Attack, float], Figures]] = {
     "waited-states": waited_states,
     "disconnects": disconnects,
 }
+TOGETHER = SPECIAL | {
+    "unread-lists": held(10, listing(most="5000", attrs='["all"]'), read=False),
+}
+"""Of ten guests at once: what nobody reads is kept by the broker, which has no bound for it."""
 
 
 def attack(service: str, kind: str, inflight: str, rate: str = "inf") -> None:
@@ -268,10 +272,10 @@ def guest(service: str, seconds: str, seed: str) -> None:
     rng = random.Random(int(seed))
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
-        kind = rng.choice([*PLANS, *SPECIAL])
+        kind = rng.choice([*PLANS, *TOGETHER])
         attacker = Attack(service, PLANS[kind]() if kind in PLANS else [], rng.randrange(1, 4))
         for_ = min(5.0, max(0.1, end - time.monotonic()))
-        found = SPECIAL[kind](attacker, for_) if kind in SPECIAL else attacker.run(for_)
+        found = TOGETHER[kind](attacker, for_) if kind in TOGETHER else attacker.run(for_)
         print(json.dumps({"kind": kind, **found}), flush=True)
         del attacker  # its connection, too
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
 from eventstore.events.journal_line import Response, decode_line
 from eventstore.events.records import Record
+from projections.formats.json_text import dumps
 from projections.job.attributes import answer
 from projections.job.reducers import fold
 
@@ -102,3 +104,55 @@ def test_a_rank_has_each_of_its_children_once(kind: str) -> None:
     assert twice("0") == UNREAD
     assert twice("1")["ranks"] == "[0-1]"
     assert twice("1")["ncores"] == (3 if kind == "core" else 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "nodelist"),
+    [
+        (["f00[1-2]"], "f[001-002]"),
+        (["f0[9-10]"], "f[09,010]"),
+        (["f0[8-9,10]"], "f[08-09,010]"),
+        (["9[1-2]"], "[91-92]"),
+        (["n[1]-ib0", "n[1]-ib1"], "n1-ib[0-1]"),
+        (["n[1]a[10],n[1]a[11]"], "n1a[10-11]"),
+        (["n[9-10]"], "n[9-10]"),
+        (["n[1,3]"], "n[1,3]"),
+    ],
+)
+def test_the_names_of_a_nodelist_are_read_one_by_one(names: list[str], nodelist: str) -> None:
+    """As rlist_nodelist() does (flux-core, librlist/rlist.c)."""
+    two = [{"rank": "0-1", "children": {"core": "0"}}]
+    three = [{"rank": "0-2", "children": {"core": "0"}}]
+    lite = three if "8-9" in names[0] else two
+    assert allocated(lite, nodelist=names)["nodelist"] == nodelist
+
+
+def test_names_that_do_not_parse_alone_leave_nodelist_and_cores_as_they_were() -> None:
+    two = [{"rank": "0-1", "children": {"core": "0"}}]
+    found = allocated(two, nodelist=["a]b[1-2]"])
+    assert (2, "[0-1]", None) == (found["nnodes"], found["ranks"], found["nodelist"])
+    assert found["ncores"] == UNREAD["ncores"]
+
+
+def test_a_version_is_taken_as_a_c_integer() -> None:
+    r = {"version": 2**32 + 1, "execution": {"R_lite": ONE, "nodelist": ["n0"]}}
+    assert after(("alloc", None), R=r)["ranks"] == "0"
+
+
+def nested(levels: int, value: Any, name: str | None = None) -> Any:
+    for _ in range(levels):
+        value = [value] if name is None else {name: value}
+    return value
+
+
+@pytest.mark.skipif(
+    (3, 12) <= sys.version_info < (3, 13), reason="Python 3.12 reads no more than 1,500 levels"
+)
+@pytest.mark.parametrize("name", [None, "a"])
+def test_what_is_nested_as_deeply_as_flux_reads(name: str | None) -> None:
+    deep = nested(2040, 1, name)  # jansson reads 2048 levels, those of the message included
+    found = after(("memo", {"x": deep}), ("memo", {"y": 2}))["annotations"]["user"]
+    assert found["y"] == 2
+    assert dumps(found["x"]) == dumps(deep)
+    spec = JOBSPEC | {"tasks": [{"command": ["deep"], "slot": "task", "x": deep}]}
+    assert after(jobspec=spec)["name"] == "deep"

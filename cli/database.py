@@ -29,6 +29,8 @@ def database_path() -> str:
 
     invocation = click.get_current_context().find_object(Invocation)
     given = invocation.db if invocation is not None else None
+    if given == "":
+        raise click.UsageError("--db is empty: name a database")
     named = given or os.environ.get("FLUX_JOBDB")
     return named or database_of_instance() or "jobdb.sqlite"
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -22,8 +23,10 @@ import click
 
 from cli.output.csv_cells import harmless
 from cli.output.shown import shown
+from cli.output.streams import read_input, say
+from eventstore.own_process import command as own_process
 
-__all__ = ["BY_ITSELF", "COMMANDS", "Asked", "asked", "by_cluster", "command_of", "run"]
+__all__ = ["BY_ITSELF", "COMMANDS", "Asked", "asked", "by_cluster", "command_of", "main", "run"]
 
 COMMANDS = ("list", "nodes", "report", "sql")
 """What can be asked of several databases."""
@@ -34,8 +37,10 @@ BY_ITSELF = "web"
 _DB = "--db"
 _STATS = "--stats-only"
 _HELP = ("-h", "--help")
-_BARE = ("--no-header", "--suppress-header", _STATS)
-"""Options with which a table has no heading; -n is one too, also among others (-Aan)."""
+_BARE = {"list": ("no_header", "stats_only"), "nodes": ("history",)}
+"""Options with which the lines of a command have no heading, by their names in the code."""
+_FIELD = 2**31 - 1
+"""Characters of the longest cell: csv's own limit is 131,072."""
 
 
 class Asked(NamedTuple):
@@ -70,29 +75,24 @@ def command_of(given: Asked) -> str:
 def run(given: Asked) -> int:
     """Ask all databases, and print what they say; returns the highest exit status.
 
-    With --stats-only the lowest one: it is 0 if a job is active in one of them.
+    With --stats-only the lowest one: it is 0 if a job is active in one of them, unless one of
+    them cannot be asked.
     """
     command = command_of(given)
     if command not in COMMANDS:
         known = ", ".join((*COMMANDS, BY_ITSELF))
         raise click.UsageError(f"--db is given several times: {known} take that, {command} not")
     clusters = list(by_cluster(given.paths))
-    program = [sys.executable, "-m", "flux_jobdb"]
-    children = [
-        subprocess.Popen(  # noqa: S603 - this program
-            [*program, _DB, path, *given.words],
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-        )
-        for path in given.paths
-    ]
+    statement = read_input("a statement") if command == "sql" and "-" in given.words else b""
+    children = [_child(path, given.words, statement) for path in given.paths]
     try:
         outputs = [child.stdout for child in children if child.stdout is not None]
         sys.stdout.flush()
-        for data in _merged(given.words, clusters, outputs):
+        if _STATS in given.words:
+            return _stats(clusters, children)
+        for data in _merged(command, given.words, clusters, outputs):
             sys.stdout.buffer.write(data)
-        outcomes = [child.wait() for child in children]
-        return min(outcomes) if _STATS in given.words else max(outcomes)
+        return max(map(_status, clusters, children))
     finally:
         for child in children:
             if child.poll() is None:
@@ -102,12 +102,57 @@ def run(given: Asked) -> int:
             child.wait()
 
 
+def main(*words: str) -> None:
+    """Do what one of the children does: run the program with these words."""
+    from cli.main import main as program  # noqa: PLC0415 - it imports this module
+
+    sys.argv[1:] = words
+    program()
+
+
+def _child(path: str, words: Sequence[str], statement: bytes) -> subprocess.Popen[bytes]:
+    """Start the program for one database, with this on standard input."""
+    with tempfile.TemporaryFile() as given:
+        given.write(statement)
+        given.seek(0)
+        return subprocess.Popen(  # noqa: S603 - this program
+            own_process("cli.several", _DB, path, *words, environment=True),
+            stdout=subprocess.PIPE,
+            stdin=given,
+        )
+
+
+def _status(name: str, child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child; returns its exit status: 1 where it was killed, which is said."""
+    status = child.wait()
+    if status >= 0:
+        return status
+    how = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
+    say(f"flux-jobdb: {name}: the process that asked it was killed ({how})", err=True)
+    return 1
+
+
+def _stats(names: Sequence[str], children: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Print statistics, a line each; returns 1 if no job is active, or one cannot be asked."""
+    statuses: list[int] = []
+    answered = True
+    for name, child in zip(names, children, strict=True):
+        assert child.stdout is not None
+        lines = child.stdout.readlines()
+        answered &= bool(lines)
+        sys.stdout.buffer.writelines(_labels(names, name) + line for line in lines)
+        statuses.append(_status(name, child))
+    return min(statuses) if answered else max(statuses)
+
+
 def by_cluster(paths: Sequence[str]) -> dict[str, str]:
     """Return databases by cluster, in order; raises UsageError where two have the same."""
     from eventstore.reading.cluster import cluster  # noqa: PLC0415
     from eventstore.storage.connection import open_readonly  # noqa: PLC0415
 
     found: dict[str, str] = {}
+    if not all(paths):
+        raise click.UsageError(f"{_DB} is empty: name a database")
     for path in paths:
         with open_readonly(path) as store, store.snapshot() as db:
             name = cluster(db) or Path(path).stem
@@ -120,17 +165,32 @@ def by_cluster(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _merged(
-    words: Sequence[str], names: Sequence[str], outputs: Sequence[IO[bytes]]
+    command: str, words: Sequence[str], names: Sequence[str], outputs: Sequence[IO[bytes]]
 ) -> Iterator[bytes]:
     if "--json" in words:
         return _objects(names, outputs)
     if "--csv" in words:
         return _cells(names, outputs)
-    return _lines(names, outputs, bare=any(map(_is_bare, words)))
+    return _lines(names, outputs, _heading(command, words))
 
 
-def _is_bare(word: str) -> bool:
-    return word in _BARE or re.match("-[aA]*n", word) is not None
+def _heading(command: str, words: Sequence[str]) -> int | None:
+    """Return which line of a command's output is its heading; None: it has none."""
+    from cli.main import cli  # noqa: PLC0415 - it imports this module
+
+    context = click.Context(cli)
+    found = cli.get_command(context, command)
+    assert found is not None
+    parser = found.make_parser(click.Context(found))
+    rest = list(words)
+    rest.remove(command)
+    try:
+        options, _, _ = parser.parse_args(rest)
+    except click.UsageError:  # which each child says
+        return None
+    if any(options.get(name) for name in _BARE.get(command, ())):
+        return None
+    return 1 if options.get("stats") else 0
 
 
 def _objects(names: Iterable[str], outputs: Iterable[IO[bytes]]) -> Iterator[bytes]:
@@ -146,6 +206,7 @@ def _cells(names: Iterable[str], outputs: Iterable[IO[bytes]]) -> Iterator[bytes
     """Put the column `cluster` first; the heading comes once."""
     for number, (name, output) in enumerate(zip(names, outputs, strict=True)):
         text = io.TextIOWrapper(output, "utf-8", newline="")
+        csv.field_size_limit(_FIELD)
         for place, row in enumerate(csv.reader(text)):
             if place or not number:
                 written = io.StringIO(newline="")
@@ -155,16 +216,21 @@ def _cells(names: Iterable[str], outputs: Iterable[IO[bytes]]) -> Iterator[bytes
 
 
 def _lines(
-    names: Sequence[str], outputs: Iterable[IO[bytes]], *, bare: bool
+    names: Sequence[str], outputs: Iterable[IO[bytes]], heading: int | None
 ) -> Iterator[bytes]:
     """Put the cluster in front of each line; a heading that is the one before comes once."""
-    width = max(map(len, (*names, "CLUSTER")))
     last = b""
     for name, output in zip(names, outputs, strict=True):
-        label = shown(name).ljust(width).encode() + b"  "
+        label = _labels(names, name)
         for place, line in enumerate(output):
-            if place or bare:
+            if place != heading:
                 yield label + line
             elif line != last:
                 last = line
-                yield b"CLUSTER".ljust(width) + b"  " + line
+                yield _labels(names, "CLUSTER") + line
+
+
+def _labels(names: Sequence[str], name: str) -> bytes:
+    """Return a name as it stands in front of lines."""
+    width = max(map(len, (*names, "CLUSTER")))
+    return shown(name).ljust(width).encode() + b"  "

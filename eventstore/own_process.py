@@ -7,11 +7,12 @@ import os
 import sys
 
 
-def command(module: str, *arguments: str) -> list[str]:
+def command(module: str, *arguments: str, environment: bool = False) -> list[str]:
     """Return the words that call ``main`` of one of our modules with these arguments.
 
-    The process finds its packages where this one finds them, in a checkout or not, and reads
-    neither Python's environment variables nor files of ``site``.
+    The process finds its packages where this one finds them, in a checkout or not. Unless
+    ``environment`` is set, it reads neither Python's environment variables nor files of
+    ``site``.
     """
     last = len(arguments) + 1
     code = (
@@ -19,4 +20,5 @@ def command(module: str, *arguments: str) -> list[str]:
         f"from {module} import main; main(*sys.argv[1:{last}])"
     )
     path = map(os.path.abspath, sys.path)  # it may run in another folder
-    return [sys.executable, "-S", "-E", "-s", "-c", code, *arguments, *path]
+    flags = () if environment else ("-S", "-E", "-s")
+    return [sys.executable, *flags, "-c", code, *arguments, *path]

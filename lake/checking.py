@@ -16,6 +16,7 @@ import apsw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from eventstore.errors import StoreError
 from eventstore.events.records import Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import Store
@@ -38,8 +39,13 @@ def rows_of(lake: Path, files: Iterable[File]) -> Iterator[dict[str, Any]]:
 
 
 def check(store: Store, lake: Path, cluster: str) -> Iterator[str]:
-    """Yield what is wrong, a line each; raises StoreError where the lake is another store's."""
+    """Yield what is wrong, a line each.
+
+    Raises StoreError where the lake is another store's, or has nothing of the cluster.
+    """
     manifest = read(lake, cluster)
+    if not manifest.batch:
+        raise StoreError(f"{lake}: nothing of {cluster} was exported there")
     with store.snapshot() as db:
         check_same(db, lake, manifest)
         broken = list(broken_files(lake, manifest))

@@ -175,12 +175,22 @@ def locked(lake: Path, cluster: str) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{path.parent}: {error.strerror}; name another folder") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(lock, lake, cluster)
         yield
-    except BlockingIOError as error:
-        raise Locked(f"{lake}: another process exports {cluster} to it") from error
     finally:
         os.close(lock)
+
+
+def _lock(lock: int, lake: Path, cluster: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Locked(f"{lake}: another process exports {cluster} to it") from error
+    except OSError as error:
+        raise StoreError(
+            f"{lake}: its file system cannot lock a file ({error.strerror}); name a folder on "
+            "another one"
+        ) from error
 
 
 def part_of(path: Path) -> Path:

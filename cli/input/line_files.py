@@ -49,24 +49,34 @@ class LineFile:
         self.begun = bytearray()
         self._patience = patience
         self._stop = stop
+        self._open()
+        found = os.fstat(self._file.fileno())
+        self.is_regular = stat.S_ISREG(found.st_mode)
+        self.size = found.st_size if self.is_regular else 0
+        self._start = self._file.tell() if self.is_regular else 0
+
+    def _open(self) -> None:
+        path = self.name
         try:
             self._file = open(  # noqa: SIM115
                 0 if path == "-" else path, "rb", buffering=0, closefd=path != "-"
             )
-            found = os.fstat(self._file.fileno())
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; name a readable file") from error
-        self.is_regular = stat.S_ISREG(found.st_mode)
-        self.size = found.st_size if self.is_regular else 0
-        self._start = self._file.tell() if self.is_regular else 0
 
     def close(self) -> None:
         """Close the file; `batches` does that at its end."""
         self._file.close()
 
     def rewind(self) -> None:
-        """Have a regular file read from its beginning again."""
-        self._file.seek(self._start)
+        """Have a regular file read from its beginning again.
+
+        It is closed until then, for there may be more files than a process may have open.
+        """
+        if self.name == "-":
+            self._file.seek(self._start)
+        else:
+            self.close()
         self.position = 0
         self.begun = bytearray()
 
@@ -109,6 +119,8 @@ class LineFile:
 
     def _lines(self) -> Iterator[list[bytes] | None]:
         """Yield whole lines that are not blank, piece by piece; None where nothing came."""
+        if self._file.closed and self.is_regular:
+            self._open()
         for piece in self._plain():
             if piece is None:
                 yield None

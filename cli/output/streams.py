@@ -23,7 +23,7 @@ from cli.output.shown import shown
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["OutputFailed", "abandon_output", "guard", "say"]
+__all__ = ["OutputFailed", "abandon_output", "guard", "read_input", "read_text", "say"]
 
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -46,6 +46,26 @@ def guard() -> None:
     _flushed(sys.stdout)
     sys.stdout = _text(io.BufferedWriter(_Output(_STDOUT, "wb", closefd=False)), sys.stdout)
     sys.stderr = _text(io.BufferedWriter(_Errors(_STDERR, "wb", closefd=False)), sys.stderr)
+
+
+def read_input(what: str) -> bytes:
+    """Return standard input to its end; raises InputError where it cannot be read."""
+    from eventstore.errors import InputError  # noqa: PLC0415 - few commands read it
+
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise InputError(f"standard input: {error.strerror}; give {what} there") from error
+
+
+def read_text(what: str) -> str:
+    """Return standard input as text; raises InputError where it is not UTF-8, too."""
+    from eventstore.errors import InputError  # noqa: PLC0415
+
+    try:
+        return read_input(what).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input: it is not UTF-8 ({error.reason})") from error
 
 
 def say(text: str, *, err: bool = False) -> None:

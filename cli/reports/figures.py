@@ -42,8 +42,9 @@ class Sheet(NamedTuple):
 
 def seconds(microseconds: int) -> str:
     """Return microseconds as seconds, exact, without zeros at the end."""
-    whole, rest = divmod(microseconds, SECOND)
-    return f"{whole}.{rest:06}".rstrip("0").rstrip(".") if rest else str(whole)
+    whole, rest = divmod(abs(microseconds), SECOND)
+    sign = "-" if microseconds < 0 else ""
+    return sign + (f"{whole}.{rest:06}".rstrip("0") if rest else str(whole))
 
 
 def sheet(report: Report, rows: Iterable[Row], keys: tuple[str, ...], *, named: bool) -> Sheet:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 
@@ -241,7 +242,7 @@ def open_readonly(path: str) -> Store:
             wal = Path(path + "-wal")
             if wal.exists() and wal.stat().st_size:
                 raise
-            uri = f"file:{Path(path).resolve()}?immutable=1"
+            uri = f"file:{quote(str(Path(path).resolve()))}?immutable=1"
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             db = apsw.Connection(uri, flags=flags)
             _configure(db)

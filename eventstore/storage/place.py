@@ -57,6 +57,10 @@ def check(path: str) -> None:
 
     Raises StoreError: there is no folder, or something that is no file.
     """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"{path!a}: it is not UTF-8; name another file") from None
     real = Path(path).resolve()
     if not real.parent.is_dir():
         raise StoreError(f"{path}: its folder does not exist; make it first")

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import apsw
 
-from eventstore.errors import BeingRebuilt, Locked, NotOurs, reachable, translated
+from eventstore.errors import BeingRebuilt, Locked, NotOurs, StoreError, reachable, translated
 from eventstore.events.digest_chain import GENESIS
 from eventstore.reading import event_log
 from eventstore.storage import file_lock, files
@@ -121,7 +121,10 @@ class Consumer:
 
     def _acquire(self, path: str) -> int:
         # A name may hold what no file's name can.
-        digest = hashlib.sha256(str(self.name).encode(errors="surrogateescape")).hexdigest()
+        try:
+            digest = hashlib.sha256(str(self.name).encode()).hexdigest()
+        except UnicodeEncodeError:
+            raise StoreError(f"consumer {self.name!a}: it is not UTF-8; name another") from None
         lock_path = f"{path}-{digest[:16]}.lock"
         try:
             with reachable(lock_path):

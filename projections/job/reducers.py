@@ -45,7 +45,7 @@ from projections.job.state import (
     Job,
 )
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raised whenever the same events lead to another state; all views are rebuilt then."""
 
 

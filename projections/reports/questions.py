@@ -35,7 +35,7 @@ def question(
     """
     end = microseconds(until)
     start = 0 if since is None else microseconds(since)
-    if since is None and by is not None:
+    if since is None and by is not None and end > 0:
         first = value(db, SQL["beginning"]) if beginning is None else beginning(db)
         start = _first_period(first, by, where, end).start
     if start >= end:

@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
-from eventstore.storage.connection import create_or_open
+from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.sql import fetch
 from tests.support.command import ROOT, Command
 from tests.support.journal_generator import EPOCH, journal
 
@@ -103,6 +105,65 @@ def test_files_that_are_not_there(run: Run) -> None:
     assert "no such database" in run("list", status=1)[1]
     assert "does not exist" in run("--db", "/nonexistent/x", "ingest", "-", status=1)[1]
     assert "Flux" in run("ingest", status=1)[1]  # no FILE: the live instance, and there is none
+
+
+def test_one_file_that_is_not_there_keeps_no_other_out(run: Run) -> None:
+    path = run.file("journal", GOOD)
+    _, err = run("ingest", str(run.folder / "none"), path, status=1)
+    assert "none: No such file or directory" in err
+    assert len(run("list", "-Aan")[0].splitlines()) == 5
+
+
+def test_more_files_than_a_process_may_have_open(run: Run) -> None:
+    paths = [run.file(f"{number}.jsonl", GOOD) for number in range(80)]
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+    done = run.jobdb("ingest", *paths, script=limit)
+    assert f"{80 * len(GOOD)} responses" in done.err
+
+
+def test_names_that_are_not_utf_8(run: Run) -> None:
+    path = run.file("journal", GOOD)
+    for words in (["ingest", path], ["list"]):
+        done = run.jobdb("--db", b"\xff.sqlite", *words, status=1, cwd=run.folder)
+        assert "UTF-8" in done.err or "no such database" in done.err
+    assert not [name for name in os.listdir(os.fsencode(run.folder)) if b"\xff" in name]
+    run("ingest", path)
+    done = run.jobdb("accounting", "--json", "--name", b"\xff", status=1)
+    assert (b"", True) == (done.stdout, "it is not UTF-8" in done.err)
+    assert "not UTF-8" in run("sql", "-", stdin=b"SELECT '\xff'", status=1)[1]
+
+
+@pytest.mark.parametrize("wait", ["inf", "nan", "-1", "3000000"])
+def test_a_wait_that_is_none(run: Run, wait: str) -> None:
+    run.jobdb("accounting", "--to", "x", "--wait", wait, status=2)
+
+
+def test_what_cannot_be_replaced_leaves_nothing(run: Run) -> None:
+    run("ingest", run.file("journal", GOOD))
+    (run.folder / "made" / "place").mkdir(parents=True)
+    assert (
+        "place: " in run("metrics", "--textfile", str(run.folder / "made/place"), status=1)[1]
+    )
+    assert ["place"] == os.listdir(run.folder / "made")
+
+
+def test_a_folder_in_which_no_memory_can_be_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database in it is opened by an address, in which some characters mean something."""
+    path = tmp_path / "a#b?c%20" / "jobs.sqlite"
+    path.parent.mkdir()
+    create_or_open(str(path)).close()
+    connection = apsw.Connection
+
+    def opened(name: str, flags: int) -> apsw.Connection:
+        if not flags & apsw.SQLITE_OPEN_URI:
+            raise apsw.CantOpenError
+        return connection(name, flags=flags)
+
+    monkeypatch.setattr(apsw, "Connection", opened)
+    with open_readonly(str(path)) as store:
+        assert not fetch(store.db, "SELECT * FROM event")
 
 
 def test_foreign_databases_and_a_second_writer(run: Run) -> None:

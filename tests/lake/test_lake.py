@@ -126,6 +126,18 @@ def test_a_lake_of_another_store_is_refused(jobdb: Command, tmp_path: Path) -> N
     assert "has events" in other("ingest", "--cluster=elcap", str(lake), status=1).err
 
 
+def test_where_nothing_was_exported_nothing_is_proven(jobdb: Command, tmp_path: Path) -> None:
+    jobdb.ingest(list(journal(3)))
+    export(jobdb, tmp_path / "lake")
+    for folder, name in ((tmp_path / "none", "c"), (tmp_path / "lake", "other")):
+        done = jobdb("export", "--verify", "--cluster", name, str(folder), status=1)
+        assert f"nothing of {name} was exported there" in done.err
+    jobdb("ingest", "--cluster", "named", "-", stdin=b"\n".join(journal(3)))
+    done = jobdb("export", "--verify", "--cluster", "other", str(tmp_path / "lake"), status=1)
+    assert "its cluster is named, not other" in done.err
+    assert "--compact" in jobdb("export", "--verify", "--compact", "x", status=2).err
+
+
 def test_without_pyarrow_one_line_says_what_to_do(jobdb: Command, tmp_path: Path) -> None:
     jobdb.ingest(list(journal(2)))
     script = "import sys\nsys.modules['pyarrow'] = None\n"

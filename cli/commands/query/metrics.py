@@ -45,10 +45,14 @@ def _replace(path: Path, data: bytes) -> None:
 
     try:
         number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(number, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(name, path)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(data)
+                os.fchmod(file.fileno(), 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror}; name a file that can be written"

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from cli.database import reading
 from cli.options import Time, db_option
-from cli.output.streams import say
+from cli.output.streams import read_input, say
 from eventstore.events.json_values import MALFORMED
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def command(
         if batch is not None:
             _answer_batch(store, batch, tables, as_of)
             return 0
-        text = _standard_input() if request_text == "-" else _payload(request_text)
+        text = read_input("a request") if request_text == "-" else _payload(request_text)
         request = _request(str(topic), text, userid, rolemask, streaming)
         responses, error = _answer(store, request, tables, as_of)
     for response in responses:
@@ -85,15 +85,6 @@ def command(
         say(error.decode(), err=True)  # harmful characters are escaped as JSON does it
         return 1
     return 0
-
-
-def _standard_input() -> bytes:
-    from eventstore.errors import InputError  # noqa: PLC0415
-
-    try:
-        return sys.stdin.buffer.read()
-    except OSError as error:
-        raise InputError(f"standard input: {error.strerror}; give the request there") from error
 
 
 def _payload(text: str | None) -> bytes | None:

@@ -10,7 +10,7 @@ import click
 
 from cli.database import database_path, reading
 from cli.options import db_option
-from cli.output.streams import say
+from cli.output.streams import read_text, say
 
 if TYPE_CHECKING:
     import apsw
@@ -64,7 +64,7 @@ def command(
 
 
 def _text(query: str | None) -> str:
-    return sys.stdin.read() if query == "-" else str(query)
+    return read_text("a statement") if query == "-" else str(query)
 
 
 def _check_views(db: apsw.Connection) -> None:

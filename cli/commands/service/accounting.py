@@ -27,6 +27,7 @@ __all__ = ["command"]
 _PAUSE = 1.0
 """Seconds between two runs with --follow."""
 _TIMES = ("submitted", "started", "ended")
+_LONGEST = 86400  # seconds
 _CHOICE = "give one of --to DB, --json, and --explain JOBID (with or without --to DB)"
 
 
@@ -67,6 +68,8 @@ def command(
         raise click.UsageError(_CHOICE)
     if explain is not None and (as_json or follow):
         raise click.UsageError(_CHOICE)
+    if not 0 <= wait <= _LONGEST:
+        raise click.UsageError(f"--wait: expected 0 to {_LONGEST} seconds")
     if name is not None and not as_json:
         raise click.UsageError("--name goes with --json")
     if follow and dry_run:

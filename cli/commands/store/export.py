@@ -29,6 +29,8 @@ def command(lake: str, cluster: str | None, verify: bool, compact: bool) -> int:
     have the files of several clusters.
     """
     if verify:
+        if compact:
+            raise click.UsageError("--verify changes nothing: leave out --compact")
         return _verify(lake, cluster)
     with lake_extra():
         from lake.export import export  # noqa: PLC0415
@@ -46,9 +48,12 @@ def _verify(lake: str, cluster: str | None) -> int:
     from eventstore.reading.cluster import cluster as name_of  # noqa: PLC0415
 
     with reading() as store:
-        name = cluster or name_of(store.db)
+        known = name_of(store.db)
+        name = cluster or known
         if name is None:
             raise StoreError("the cluster has no name; give --cluster NAME")
+        if known not in {None, name}:
+            raise StoreError(f"{store.path}: its cluster is {known}, not {name}")
         faults = list(check(store, Path(lake), name))
     if faults:
         raise StoreError(f"{lake}: {faults[0]} ({len(faults)} in all); export to a new folder")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +70,16 @@ def command(
     from cli.input.stop_signals import StopSignals  # noqa: PLC0415
 
     stop = StopSignals()
-    inputs = [JournalFile(path, force=force, stop=stop) for path in files]
     done = _Ingest(stop)
-    inputs = [source for source in inputs if done.attempt(source.check)]
+    inputs: list[JournalFile] = []
+
+    def add(path: str) -> None:
+        source = JournalFile(path, force=force, stop=stop)
+        source.check()
+        inputs.append(source)
+
+    for path in files:
+        done.attempt(partial(add, path))
     try:
         if inputs:
             done.store(inputs, boot, cluster, jobs or _processes_for(files))

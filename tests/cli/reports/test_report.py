@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from cli.reports.figures import seconds
 from tests.cli.test_commands import Run
 from tests.support import field_jobs
 from tests.support.command import Command
@@ -166,6 +167,21 @@ def test_an_empty_database_has_a_total_of_nothing(tmp_path: Path) -> None:
     for kind in ("usage", "jobs", "waits"):
         assert [] == objects(run, kind, "--by", "month", "--group", "bank")
         assert "" == run("report", kind, "--by", "month", "--chart")
+
+
+@pytest.mark.parametrize("until", ["0", "1970-01-01T00:00Z", "1969-06-01"])
+def test_a_range_that_ends_with_the_epoch_has_no_length(tmp_path: Path, until: str) -> None:
+    jobdb = Command(tmp_path)
+    jobdb.ingest(field_jobs.job())
+    for words in ((), ("--by", "day")):
+        done = jobdb("report", "usage", "--until", until, *words, status=(1, 2))
+        assert "the range of time ends before it begins" in done.err
+
+
+def test_seconds_before_the_epoch() -> None:
+    assert ["-1.5", "-1", "0", "1.000001"] == [
+        seconds(number) for number in (-1_500_000, -1_000_000, 0, 1_000_001)
+    ]
 
 
 def test_wrong_usage_is_one_line(tmp_path: Path) -> None:

@@ -9,11 +9,15 @@ answered at once, whatever others do.
 The clock is that of the thread's own processor time: on a machine that is busy with other
 things, an answer takes longer, but no more of the thread. Where a slow disk must not hold up
 others either, wall time bounds a slice, too. A slice that ended without an answer also counts
-in wall time: while it lasted nobody else was answered, however little it computed.
+in wall time: while it lasted nobody else was answered, however little it computed. Of wall
+time, that is left out in which the thread could have run, and had no processor (`queued`):
+others' requests would have waited as well.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +31,23 @@ BURST_HELD = 0.12
 """Seconds of wall time for a user's slices without an answer; SHARE is added each second."""
 _STEPS = 500  # of SQLite's virtual machine between two looks at the clock
 _MOST_USERS = 256  # that are remembered
+
+
+_here = threading.local()
+
+
+def queued() -> float:
+    """Return for how many seconds this thread could have run, and had no processor.
+
+    Since it was started, by schedstat (Linux, Documentation/scheduler/sched-stats.rst); 0
+    where the system does not say.
+    """
+    try:
+        if not hasattr(_here, "file"):
+            _here.file = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        return int(os.pread(_here.file, 100, 0).split()[1]) / 1e9
+    except (OSError, LookupError, ValueError):
+        return 0.0
 
 
 class OverSlice(Exception):  # noqa: N818 - nothing is wrong
@@ -44,9 +65,12 @@ def slice_of(
     """
     end = time.thread_time() + seconds
     end_by_wall = time.monotonic() + wall
+    begun = queued()
 
     def look() -> bool:
-        if time.thread_time() > end or time.monotonic() > end_by_wall:
+        if time.thread_time() > end:
+            raise OverSlice
+        if time.monotonic() > end_by_wall and time.monotonic() > end_by_wall + queued() - begun:
             raise OverSlice
         return False
 
@@ -79,16 +103,19 @@ class _Balances:
 class ThreadTime:
     """Who has had how much of the thread's time lately.
 
-    ``clock`` returns monotonic seconds, ``work`` the thread's processor time in seconds.
+    ``clock`` returns monotonic seconds, ``work`` the thread's processor time in seconds, and
+    ``waited`` what `queued` does.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         work: Callable[[], float] = time.thread_time,
+        waited: Callable[[], float] = queued,
     ) -> None:
         self._clock = clock
         self._work = work
+        self._waited = waited
         self._worked = _Balances(BURST, clock)
         self._held = _Balances(BURST_HELD, clock)
 
@@ -108,9 +135,9 @@ class ThreadTime:
     @contextmanager
     def trying(self, userid: int) -> Iterator[None]:
         """Count a slice that ends by OverSlice as one that was in vain."""
-        begin = self._clock()
+        begin = self._clock() - self._waited()
         try:
             yield
         except OverSlice:
-            self._held.take(userid, self._clock() - begin)
+            self._held.take(userid, self._clock() - self._waited() - begin)
             raise

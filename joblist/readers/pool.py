@@ -147,8 +147,12 @@ class Readers:
                 if question is None:
                     return
                 self._give(reader, question)
-        starting = sum(reader.state is _State.STARTING for reader in self._readers)
-        if self._queue.waiting > starting and len(self._readers) < self._most:
+        states = [reader.state for reader in self._readers]
+        starting = states.count(_State.STARTING)
+        # The one that is left for others is there before they ask: on a busy machine, it takes
+        # a second to start.
+        reserve = len(states) == self._most - 1 > 0 == starting and _State.IDLE not in states
+        if len(states) < self._most and (self._queue.waiting > starting or reserve):
             self._start()
 
     def _start(self) -> None:

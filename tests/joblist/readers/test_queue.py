@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import subprocess
+import sys
+from contextlib import closing, suppress
 from typing import NamedTuple
 
+import apsw
 import pytest
 
-from joblist.live.thread_time import BURST, BURST_HELD, SHARE, OverSlice, ThreadTime
+from joblist.live import thread_time
+from joblist.live.thread_time import BURST, BURST_HELD, SHARE, OverSlice, ThreadTime, slice_of
 from joblist.protocol.budgets import Budgets
 from joblist.protocol.errors import RpcError
 from joblist.readers.queue import FEW, SMALL, FairQueue
@@ -143,3 +148,46 @@ def test_slices_that_are_in_vain_count_by_the_wall() -> None:
     assert spent.may_have_more(2)
     clock.now += 0.01 / SHARE + 0.1
     assert spent.may_have_more(1)
+
+
+def test_a_slice_that_waits_for_a_processor_is_not_in_vain_for_that() -> None:
+    clock, work, waited = Clock(), Clock(), Clock()
+    spent = ThreadTime(clock, work, waited)
+    with suppress(OverSlice), spent.trying(1):
+        clock.now += 60
+        waited.now += 60
+        raise OverSlice
+    assert spent.may_have_more(1)
+
+
+def test_waiting_for_a_processor_is_no_part_of_a_slice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, waited = Clock(), Clock()
+    monkeypatch.setattr(thread_time.time, "monotonic", clock)
+    monkeypatch.setattr(thread_time, "queued", waited)
+    with closing(apsw.Connection(":memory:")) as db, slice_of(db, 10.0, 0.05) as look:
+        clock.now += 5
+        waited.now += 5
+        look()
+        clock.now += 0.06
+        with pytest.raises(OverSlice):
+            look()
+
+
+def test_the_system_says_how_long_a_thread_waits_for_a_processor() -> None:
+    if not os.path.exists("/proc/thread-self/schedstat"):
+        pytest.skip("the system does not say")
+    before = thread_time.queued()
+    script = "import time\nend = time.monotonic() + 0.6\nwhile time.monotonic() < end: pass"
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        others = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+        while others[0].poll() is None:
+            sum(range(1000))
+        for other in others:
+            other.wait()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert thread_time.queued() - before > 0.1

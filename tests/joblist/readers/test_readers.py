@@ -262,6 +262,15 @@ def test_one_reader_is_left_for_others(module: Module) -> None:
 # -- readers come and go
 
 
+def test_the_one_that_is_left_for_others_is_there_before_they_ask(module: Module) -> None:
+    bounded(module, max_readers=2, max_jobs=1)
+    asked = module.ask("list", ALL, streaming=True, **OTHER)
+    while not module.answers(asked):
+        module.bus.listen()
+    assert 0 == module.live.requests.long._queue.waiting  # type: ignore[attr-defined]
+    assert 2 == len(readers(module))
+
+
 def test_whoever_goes_away_is_answered_no_longer(module: Module) -> None:
     module.ids()
     bounded(module, max_jobs=1)

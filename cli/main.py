@@ -88,8 +88,10 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Run the program, and exit."""
+def main(*words: str) -> None:
+    """Run the program, and exit; with ``words``, in place of those that it was given."""
+    if words:
+        sys.argv = ["flux-jobdb", *words]
     guard()
     try:
         status = _run()
@@ -112,7 +114,7 @@ def _run() -> int:
 
             given = several.asked(words)
             if len(given.paths) > 1 and several.command_of(given) != several.BY_ITSELF:
-                return several.run(given)
+                return several.run(given, cli)
             if len(given.paths) > 1:
                 words, invocation.databases = given.words, several.by_cluster(given.paths)
         return int(cli.main(words, standalone_mode=False, obj=invocation) or 0)

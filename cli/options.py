@@ -100,7 +100,7 @@ class Time(click.ParamType["float"]):
             self.fail(str(error), param, ctx)
         if seconds > now:
             self.fail(f"{value!r} is in the future: {_moment(seconds)}", param, ctx)
-        if sys.stderr.isatty() and param is not None:
+        if sys.stderr.isatty() and param is not None and not (ctx and ctx.resilient_parsing):
             say(f"flux-jobdb: {param.opts[0]} is {_moment(seconds)}", err=True)
         return seconds
 

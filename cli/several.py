@@ -26,7 +26,7 @@ from cli.output.shown import shown
 from cli.output.streams import read_input, say
 from eventstore.own_process import command as own_process
 
-__all__ = ["BY_ITSELF", "COMMANDS", "Asked", "asked", "by_cluster", "command_of", "main", "run"]
+__all__ = ["BY_ITSELF", "COMMANDS", "Asked", "asked", "by_cluster", "command_of", "run"]
 
 COMMANDS = ("list", "nodes", "report", "sql")
 """What can be asked of several databases."""
@@ -72,8 +72,10 @@ def command_of(given: Asked) -> str:
     return next((word for word in given.words if not word.startswith("-")), "")
 
 
-def run(given: Asked) -> int:
+def run(given: Asked, program: click.Group) -> int:
     """Ask all databases, and print what they say; returns the highest exit status.
+
+    ``program`` has the commands.
 
     With --stats-only the lowest one: it is 0 if a job is active in one of them, unless one of
     them cannot be asked.
@@ -83,6 +85,7 @@ def run(given: Asked) -> int:
         known = ", ".join((*COMMANDS, BY_ITSELF))
         raise click.UsageError(f"--db is given several times: {known} take that, {command} not")
     clusters = list(by_cluster(given.paths))
+    heading = _heading(program, command, given.words)
     statement = read_input("a statement") if command == "sql" and "-" in given.words else b""
     children = [_child(path, given.words, statement) for path in given.paths]
     try:
@@ -90,7 +93,7 @@ def run(given: Asked) -> int:
         sys.stdout.flush()
         if _STATS in given.words:
             return _stats(clusters, children)
-        for data in _merged(command, given.words, clusters, outputs):
+        for data in _merged(heading, given.words, clusters, outputs):
             sys.stdout.buffer.write(data)
         return max(map(_status, clusters, children))
     finally:
@@ -102,24 +105,17 @@ def run(given: Asked) -> int:
             child.wait()
 
 
-def main(*words: str) -> None:
-    """Do what one of the children does: run the program with these words."""
-    from cli.main import main as program  # noqa: PLC0415 - it imports this module
-
-    sys.argv[1:] = words
-    program()
-
-
 def _child(path: str, words: Sequence[str], statement: bytes) -> subprocess.Popen[bytes]:
     """Start the program for one database, with this on standard input."""
+    program = own_process("cli.main", _DB, path, *words, environment=True)
+    if not statement:
+        return subprocess.Popen(  # noqa: S603 - this program
+            program, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
     with tempfile.TemporaryFile() as given:
         given.write(statement)
         given.seek(0)
-        return subprocess.Popen(  # noqa: S603 - this program
-            own_process("cli.several", _DB, path, *words, environment=True),
-            stdout=subprocess.PIPE,
-            stdin=given,
-        )
+        return subprocess.Popen(program, stdout=subprocess.PIPE, stdin=given)  # noqa: S603
 
 
 def _status(name: str, child: subprocess.Popen[bytes]) -> int:
@@ -165,29 +161,26 @@ def by_cluster(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _merged(
-    command: str, words: Sequence[str], names: Sequence[str], outputs: Sequence[IO[bytes]]
+    heading: int | None,
+    words: Sequence[str],
+    names: Sequence[str],
+    outputs: Sequence[IO[bytes]],
 ) -> Iterator[bytes]:
     if "--json" in words:
         return _objects(names, outputs)
     if "--csv" in words:
         return _cells(names, outputs)
-    return _lines(names, outputs, _heading(command, words))
+    return _lines(names, outputs, heading)
 
 
-def _heading(command: str, words: Sequence[str]) -> int | None:
+def _heading(program: click.Group, command: str, words: Sequence[str]) -> int | None:
     """Return which line of a command's output is its heading; None: it has none."""
-    from cli.main import cli  # noqa: PLC0415 - it imports this module
-
-    context = click.Context(cli)
-    found = cli.get_command(context, command)
+    found = program.get_command(click.Context(program), command)
     assert found is not None
-    parser = found.make_parser(click.Context(found))
     rest = list(words)
     rest.remove(command)
-    try:
-        options, _, _ = parser.parse_args(rest)
-    except click.UsageError:  # which each child says
-        return None
+    # What is wrong with the words is said by each child.
+    options = found.make_context(command, rest, resilient_parsing=True).params
     if any(options.get(name) for name in _BARE.get(command, ())):
         return None
     return 1 if options.get("stats") else 0

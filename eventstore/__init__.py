@@ -5,6 +5,7 @@ Folders in the order of an event's way, from the journal's bytes to proven rows:
 
     errors.py       errors, and the one place where those of SQLite are translated
     own_process.py  how another process of this program is started
+    deep_json.py    JSON that is nested as deeply as Flux reads it
     bulk_work.py    many objects at once, without Python's cyclic garbage collector
     events/         pure: lines decoded, events compared, compressed and digested
     storage/        the SQLite file: schema, settings, transactions, the writer's lock
@@ -18,6 +19,7 @@ Nothing here knows of views: those who derive something of the events take part 
 
 __all__ = [
     "bulk_work",
+    "deep_json",
     "errors",
     "events",
     "ingest",

@@ -97,8 +97,6 @@ def translated(path: str) -> Iterator[None]:
         yield
     except apsw.NotADBError as error:
         raise NotOurs(f"{path}: not an SQLite database; name another file") from error
-    except UnicodeEncodeError as error:
-        raise StoreError(f"{path!a}: SQLite takes names in UTF-8 only: {error}") from error
     except UnicodeDecodeError as error:
         # All stored text was UTF-8.
         raise StoreError(

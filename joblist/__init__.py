@@ -15,6 +15,7 @@ In the order of a request's way:
     visibility.py      which jobs the sender of a request may see
     config.py          what a site configures: [job-list], [access], [queues]
     ports.py           what the service needs of Flux, as protocols: messages, timers, journal
+    run_queue.py       how long a thread could have run, and had no processor
     callback_guard.py  where exceptions of callbacks end: logged, and the module goes on
 
 Only `broker/connection.py` imports flux, so that everything else runs without it.
@@ -30,6 +31,7 @@ __all__ = [
     "ports",
     "protocol",
     "readers",
+    "run_queue",
     "service",
     "sql",
     "visibility",

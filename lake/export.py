@@ -22,7 +22,6 @@ import pyarrow as pa
 
 from eventstore.errors import StoreError
 from eventstore.reading import event_log
-from eventstore.reading.cluster import check_name, cluster
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, statements
 from lake import manifest as manifests
@@ -42,12 +41,7 @@ def export(store: Store, lake: Path, name: str | None, *, join: bool = False) ->
     another store's lake, another exporter (Locked), a disk error.
     """
     with store.snapshot() as db:
-        known = cluster(db)
-        if known is None and name is None:
-            raise StoreError("the cluster has no name; give --cluster NAME")
-        if None not in {known, name} and known != name:
-            raise StoreError(f"{store.path}: its cluster is {known}, not {name}")
-        of = check_name(known or name or "")
+        of = manifests.cluster_of(store.path, db, name)
         with manifests.locked(lake, of):
             manifest = manifests.read(lake, of)
             manifests.check_same(db, lake, manifest)

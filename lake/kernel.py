@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from eventstore import deep_json
 from eventstore.errors import StoreError
 from eventstore.events.journal_line import decode_purge
 from eventstore.events.records import Notice, Record
@@ -194,6 +195,7 @@ def _changes(unit: Unit, until: float) -> Iterator[dict[int, Change]]:
 
 def jobs(unit: Unit, *, until: float = inf) -> Iterator[Job]:
     """Yield the jobs of a file in the order of their keys, as they were at ``until``."""
+    deep_json.allow()
     path = place_of(Path(unit.lake), unit.path)
     known = _jobs_of(path)
     fates = _Fates(unit, known, patient=until < inf)

@@ -20,6 +20,7 @@ import apsw
 import msgspec
 
 from eventstore.errors import Locked, StoreError
+from eventstore.reading.cluster import check_name, cluster
 from eventstore.storage.files import sync
 from eventstore.storage.sql import fetch
 
@@ -93,6 +94,19 @@ def path_of(lake: Path, cluster: str) -> Path:
 def clusters(lake: Path) -> list[str]:
     """Return the clusters of a lake."""
     return sorted(path.stem for path in (lake / "manifest").glob("*.json"))
+
+
+def cluster_of(path: str, db: apsw.Connection, name: str | None) -> str:
+    """Return the cluster of the store at ``path``: as it is stored, or else this name.
+
+    Raises StoreError where there is none, or another one.
+    """
+    known = cluster(db)
+    if known is None and name is None:
+        raise StoreError("the cluster has no name; give --cluster NAME")
+    if None not in {known, name} and known != name:
+        raise StoreError(f"{path}: its cluster is {known}, not {name}")
+    return check_name(known or name or "")
 
 
 def read(lake: Path, cluster: str) -> Manifest:

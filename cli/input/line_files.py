@@ -49,8 +49,13 @@ class LineFile:
         self.begun = bytearray()
         self._patience = patience
         self._stop = stop
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{path!a}: its name is not UTF-8; rename it") from None
         self._open()
         found = os.fstat(self._file.fileno())
+        self._identity = found.st_dev, found.st_ino
         self.is_regular = stat.S_ISREG(found.st_mode)
         self.size = found.st_size if self.is_regular else 0
         self._start = self._file.tell() if self.is_regular else 0
@@ -64,6 +69,13 @@ class LineFile:
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; name a readable file") from error
 
+    def _open_again(self) -> None:
+        """Open a regular file that was closed; raises InputError where it is another one."""
+        self._open()
+        found = os.fstat(self._file.fileno())
+        if (found.st_dev, found.st_ino) != self._identity:
+            raise InputError(f"{self.name}: it was replaced meanwhile; give it again")
+
     def close(self) -> None:
         """Close the file; `batches` does that at its end."""
         self._file.close()
@@ -71,7 +83,8 @@ class LineFile:
     def rewind(self) -> None:
         """Have a regular file read from its beginning again.
 
-        It is closed until then, for there may be more files than a process may have open.
+        One with a name is closed until then: there may be more of them than a process may
+        have open.
         """
         if self.name == "-":
             self._file.seek(self._start)
@@ -120,7 +133,7 @@ class LineFile:
     def _lines(self) -> Iterator[list[bytes] | None]:
         """Yield whole lines that are not blank, piece by piece; None where nothing came."""
         if self._file.closed and self.is_regular:
-            self._open()
+            self._open_again()
         for piece in self._plain():
             if piece is None:
                 yield None

@@ -10,23 +10,15 @@ as integers, or as the nearest doubles. ``true`` is no number.
 from __future__ import annotations
 
 import json
-import sys
 from decimal import Decimal
 from math import isfinite
 from typing import Any
 
 import msgspec
 
-DEEPEST = 2048
-"""Levels of the deepest JSON text that Flux reads (jansson's JSON_PARSER_MAX_DEPTH)."""
-
-# Python allows a thousand levels, its own frames included, to all that is called by another: to
-# msgspec's decoders, too. What Flux reads has to be read, and merged, here as well.
-sys.setrecursionlimit(max(sys.getrecursionlimit(), 3 * DEEPEST))
-
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a text raises that is no JSON, or not of the expected form. RecursionError:
-nested deeper than any text of Flux."""
+nested deeper than `deep_json.allow` lets it."""
 
 
 def same_values(one: bytes, other: bytes) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import apsw
 
+from eventstore import deep_json
 from eventstore.errors import Busy, Gone, StoreError, reachable, translated
 from eventstore.storage import file_lock, files, place, schema
 
@@ -189,6 +190,7 @@ def create_or_open(
         raise StoreError(
             f"synchronous is {synchronous!r}; expected one of {', '.join(SYNCHRONOUS)}"
         )
+    deep_json.allow()
     lock = -1
     if path != MEMORY:
         place.check(path)
@@ -229,6 +231,8 @@ def open_readonly(path: str) -> Store:
 
     One with an older schema is migrated first, for which it must be writable.
     """
+    deep_json.allow()
+    place.check_name(path)
     if not Path(path).exists():
         raise StoreError(f"{path}: there is no such database; `flux-jobdb ingest` makes one")
     with translated(path):

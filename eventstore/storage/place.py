@@ -52,15 +52,20 @@ Identity = tuple[int, int]
 """A file's device and inode."""
 
 
+def check_name(path: str) -> None:
+    """Refuse a name that SQLite does not take; raises StoreError."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"{path!a}: its name is not UTF-8; name another file") from None
+
+
 def check(path: str) -> None:
     """Refuse what no database can be made of, before anything is left beside it.
 
     Raises StoreError: there is no folder, or something that is no file.
     """
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise StoreError(f"{path!a}: it is not UTF-8; name another file") from None
+    check_name(path)
     real = Path(path).resolve()
     if not real.parent.is_dir():
         raise StoreError(f"{path}: its folder does not exist; make it first")

@@ -16,8 +16,6 @@ others' requests would have waited as well.
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,29 +23,14 @@ from math import inf
 
 import apsw
 
+from joblist.run_queue import queued
+
 BURST, SHARE = 0.03, 0.05
 """Seconds of the thread's time that a user may take at once, and a second after that."""
 BURST_HELD = 0.12
 """Seconds of wall time for a user's slices without an answer; SHARE is added each second."""
 _STEPS = 500  # of SQLite's virtual machine between two looks at the clock
 _MOST_USERS = 256  # that are remembered
-
-
-_here = threading.local()
-
-
-def queued() -> float:
-    """Return for how many seconds this thread could have run, and had no processor.
-
-    Since it was started, by schedstat (Linux, Documentation/scheduler/sched-stats.rst); 0
-    where the system does not say.
-    """
-    try:
-        if not hasattr(_here, "file"):
-            _here.file = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        return int(os.pread(_here.file, 100, 0).split()[1]) / 1e9
-    except (OSError, LookupError, ValueError):
-        return 0.0
 
 
 class OverSlice(Exception):  # noqa: N818 - nothing is wrong

@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from eventstore.events.json_values import DEEPEST
-
-MAX_DEPTH: Final = DEEPEST
+MAX_DEPTH: Final = 2048
 """The deepest a value may be; the outermost one is at depth 1, and scalars count."""
 
 _INT64: Final = range(-(2**63), 2**63)

@@ -143,7 +143,7 @@ class Readers:
         """Give questions to readers that have none, and start readers that are needed."""
         for reader in list(self._readers):
             if reader.state is _State.IDLE:
-                question = self._queue.next(self._most)
+                question = self._queue.next(self._most, reader.process.spent)
                 if question is None:
                     return
                 self._give(reader, question)
@@ -151,7 +151,8 @@ class Readers:
         starting = states.count(_State.STARTING)
         # The one that is left for others is there before they ask: on a busy machine, it takes
         # a second to start.
-        reserve = len(states) == self._most - 1 > 0 == starting and _State.IDLE not in states
+        few = len(states) == self._most - 1 > 1 and not self._failures
+        reserve = few and not starting and _State.IDLE not in states
         if len(states) < self._most and (self._queue.waiting > starting or reserve):
             self._start()
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 
 from eventstore.own_process import command
 from joblist.readers.messages import MOST_BACK, Frames, Kind, frame
+from joblist.run_queue import queued
 
 _dying: list[subprocess.Popen[bytes]] = []  # those to be waited for when they have ended
 
@@ -60,6 +62,10 @@ class ReaderProcess:
         if not data:
             raise EOFError
         return list(self._frames.take(data))
+
+    def spent(self) -> float:
+        """Return a clock of the reader, in seconds: it stands while that has no processor."""
+        return time.monotonic() - queued(self.pid)
 
     def kill(self) -> None:
         """Have it end now; `receive` tells when it is gone."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from joblist.protocol.budgets import Budgets
-from joblist.readers.shares import LITTLE, MUCH, Shares
+from joblist.readers.shares import LONG, Clock, Shares
 
 FEW, SMALL = 8, 2**16
 """So many requests, of so many bytes in all, each user may have, however many others have."""
@@ -46,7 +46,8 @@ class FairQueue(Generic[_Item]):
     answered or dropped.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
         self._users: dict[int, _User[_Item]] = {}  # in the order of their turns
         self._open = self._size = 0
         self._shares = Shares(clock)
@@ -82,44 +83,44 @@ class FairQueue(Generic[_Item]):
         user.open, user.size = mine + 1, bytes_mine + item.size
         self._open, self._size = self._open + 1, self._size + item.size
 
-    def next(self, readers: int) -> _Item | None:
+    def next(self, readers: int, clock: Clock | None = None) -> _Item | None:
         """Return the one whose turn it is, None if there is none.
 
         It is that of the user who has had least of the readers' time lately. Of several
-        readers, one is always left for other users, and for those who have had little.
+        readers, one is always left for other users, and for those whose requests are short.
+        ``clock`` is that of what the reader takes that begins with it.
         """
         most = max(1, readers - 1)
-        shares = {userid: self._shares.of(userid) for userid in self._users}
-        much = max(MUCH, LITTLE * max(shares.values(), default=0.0))
-        greedy = {userid for userid, had in shares.items() if had > much}
-        left = sum(self._users[u].busy for u in greedy) < most
+        slow = {userid for userid in self._users if self._shares.longest(userid) > LONG}
+        left = sum(self._users[userid].busy for userid in slow) < most
         may = [
             userid
             for userid, user in self._users.items()
-            if user.waiting and user.busy < most and (left or userid not in greedy)
+            if user.waiting and user.busy < most and (left or userid not in slow)
         ]
         if not may:
             return None
         # Rounded, so that those who have had little take turns.
-        userid = min(may, key=lambda one: round(shares[one], 1))
+        userid = min(may, key=lambda one: round(self._shares.of(one), 1))
         user = self._users.pop(userid)
         self._users[userid] = user  # the last one now
         user.busy += 1
-        self._shares.begin(userid)
-        return user.waiting.popleft()
+        item = user.waiting.popleft()
+        self._shares.begin(userid, item, clock or self._clock)
+        return item
 
     def closed(self, item: _Item) -> None:
         """Forget one that `next` has returned."""
         user = self._users[item.userid]
         user.busy -= 1
-        self._shares.end(item.userid)
+        self._shares.end(item.userid, item)
         self._forget(user, item)
 
     def again(self, item: _Item) -> None:
         """Have one wait again that `next` has returned: it is its user's next one."""
         user = self._users[item.userid]
         user.busy -= 1
-        self._shares.end(item.userid)
+        self._shares.end(item.userid, item)
         user.waiting.appendleft(item)
 
     def drop(self, unwanted: Callable[[_Item], bool]) -> list[_Item]:

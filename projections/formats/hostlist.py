@@ -9,6 +9,7 @@ Differences from libhostlist:
 * Ranges written with a suffix, as ``n[1-9]-ib``, are single hosts there: they do not coalesce,
   and are encoded one by one. So they are here, but `decode` keeps them as one range.
 * Where libhostlist overflows a buffer or an integer, `decode` raises, and `hosts` ends.
+* `reread` expands ranges that have a suffix.
 * Lengths are in characters here (RFC 29 is ASCII only), in bytes there.
 
 Whether lists have hosts in common is asked in hostlist_runs.py.
@@ -228,10 +229,10 @@ def _reread(part: HostRange) -> list[HostRange]:
     while lo <= part.hi:  # numbers of as many digits at a time, however many they are
         digits = max(part.width, len(str(lo)))
         hi = min(part.hi, 10**digits - 1)
-        for first, last in zip(
-            _decode_name(name_of(part, lo)), _decode_name(name_of(part, hi)), strict=False
-        ):
-            found.append(first._replace(hi=last.hi))
+        found += [
+            first._replace(hi=min(first.lo + hi - lo, _ULONG_MAX))
+            for first in _decode_name(name_of(part, lo))  # none if it has more than 64 bits
+        ]
         lo = hi + 1
     return found
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from eventstore.events.json_values import MALFORMED
 from projections.formats import hostlist, idset
 from projections.formats.json_update import put
+from projections.job.integers import in_64_bits
 from projections.job.resource_fast import Listed, read_usual
 from projections.job.state import Job
 
@@ -132,7 +133,8 @@ def _decoded(text: bytes) -> _Execution | None:
         form = _decode_r(text)
     except _MALFORMED:
         return None
-    return form.execution if form.version % 2**32 == 1 else None
+    version = form.version
+    return form.execution if in_64_bits(version) and version % 2**32 == 1 else None
 
 
 def gpus(text: bytes) -> int:

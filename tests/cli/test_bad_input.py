@@ -13,6 +13,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from cli.input.journal_files import JournalFile
+from eventstore.errors import InputError
 from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.sql import fetch
 from tests.support.command import ROOT, Command
@@ -121,12 +123,28 @@ def test_more_files_than_a_process_may_have_open(run: Run) -> None:
     assert f"{80 * len(GOOD)} responses" in done.err
 
 
+def test_a_file_that_is_replaced_meanwhile_is_not_taken_for_it(run: Run) -> None:
+    path = run.file("journal", GOOD)
+    source = JournalFile(path)
+    source.check()
+    os.rename(run.file("other", GOOD[:1]), path)
+    with pytest.raises(InputError, match="it was replaced meanwhile"):
+        list(source.batches())
+
+
 def test_names_that_are_not_utf_8(run: Run) -> None:
     path = run.file("journal", GOOD)
+    (run.folder / os.fsdecode(b"bad\xff.jsonl")).write_bytes(b"\n".join(GOOD))
+    done = run.jobdb("ingest", b"bad\xff.jsonl", path, status=1, cwd=run.folder)
+    assert "its name is not UTF-8" in done.err
+    assert len(run("list", "-Aan")[0].splitlines()) == 5
+    os.unlink(run.db)
     for words in (["ingest", path], ["list"]):
         done = run.jobdb("--db", b"\xff.sqlite", *words, status=1, cwd=run.folder)
         assert "UTF-8" in done.err or "no such database" in done.err
-    assert not [name for name in os.listdir(os.fsencode(run.folder)) if b"\xff" in name]
+    assert not [
+        name for name in os.listdir(os.fsencode(run.folder)) if name.startswith(b"\xff")
+    ]
     run("ingest", path)
     done = run.jobdb("accounting", "--json", "--name", b"\xff", status=1)
     assert (b"", True) == (done.stdout, "it is not UTF-8" in done.err)

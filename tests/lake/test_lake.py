@@ -127,6 +127,9 @@ def test_a_lake_of_another_store_is_refused(jobdb: Command, tmp_path: Path) -> N
 
 
 def test_where_nothing_was_exported_nothing_is_proven(jobdb: Command, tmp_path: Path) -> None:
+    jobdb("ingest", "-")
+    for words in ((), ("--verify",)):  # nothing is there, and nothing is stored
+        jobdb("export", *words, "--cluster", "c", str(tmp_path / "empty"))
     jobdb.ingest(list(journal(3)))
     export(jobdb, tmp_path / "lake")
     for folder, name in ((tmp_path / "none", "c"), (tmp_path / "lake", "other")):

@@ -217,12 +217,13 @@ def test_reports_are_those_of_the_command(
 @pytest.mark.parametrize(
     "asked",
     ["states=failed", "q=failed queue:batch", "at={at}&since=-20s&states=inactive",
-     "q=queue:batch&at={at}&since=-20s", "user=1001&until={at}"],
+     "q=queue:batch&at={at}&since=-20s", "user=1001&until={at}", "at={at}&until={later}"],
 )  # fmt: skip
 def test_the_command_line_that_is_shown_gives_the_same_jobs(
     path: str, pages: Site, asked: str
 ) -> None:
-    query = asked.format(at=repr(moments()[1]))
+    at = moments()[1]
+    query = asked.format(at=repr(at), later=repr(at + 5))
     words = shown_command(pages, f"/jobs?{query}")
     if words[0] == "rpc":
         answer = json.loads(command(path, *words))
@@ -236,7 +237,12 @@ def test_the_command_line_that_is_shown_gives_the_same_jobs(
 
 @pytest.mark.parametrize(
     "asked",
-    ["kind=usage&group=user", "kind=jobs&by=hour&since=-30s", "kind=nodes", "kind=waits"],
+    [
+        "kind=usage&group=user&since=&until=",
+        "kind=jobs&by=hour&since=-30s",
+        "kind=nodes",
+        "kind=waits",
+    ],
 )
 def test_the_command_line_that_is_shown_gives_the_same_report(
     path: str, pages: Site, asked: str
@@ -264,17 +270,23 @@ def test_the_future_is_refused(pages: Site, query: str) -> None:
     assert "is in the future" in pages.get(query, 400).text
 
 
+def test_more_nodes_than_there_are_anywhere_are_refused(pages: Site) -> None:
+    for address in ("/nodes?hosts=", "/data/timeline?hosts="):
+        assert "nodes are named" in pages.ask(f"{address}a[0-1048575],b[0-1048575]").text
+
+
 def test_the_beginning_of_time_is_a_moment(pages: Site) -> None:
-    assert "As of" in pages.get("/?at=0").text
+    assert "1970-01-01" in pages.page("/?at=0").text
 
 
 def test_that_active_jobs_are_left_out_is_said(
     pages: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    active = pages.get("/jobs?states=active")
-    assert "active jobs are shown" not in active.text
-    monkeypatch.setattr("web.pages.jobs.MOST_ACTIVE", 3)
-    assert "active jobs are shown" in pages.get("/jobs?states=active").text
+    count = len(pages.page("/jobs?states=active").column("jobs", "Job"))
+    monkeypatch.setattr("web.pages.jobs.MOST_ACTIVE", count)
+    assert "active jobs are shown" not in pages.get("/jobs?states=active").text
+    monkeypatch.setattr("web.pages.jobs.MOST_ACTIVE", count - 1)
+    assert f"first {count - 1} active jobs are shown" in pages.get("/jobs?states=active").text
 
 
 def test_about_says_what_stats_and_verify_say(path: str, pages: Site) -> None:

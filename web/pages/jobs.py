@@ -42,9 +42,8 @@ _NAMES = sorted({one.key for one in (*STATES, *RESULTS)} | {"active", "pending",
 def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
     found, key = matching(askings, given)
-    active = sum("t_inactive" not in job for job in found)
     return {
-        "cut": active >= MOST_ACTIVE,
+        "cut": MOST_ACTIVE if any(_is_cut(asking, given) for asking in askings) else None,
         "jobs": found,
         "next": key,
         "given": {name: given.get(name, "") for name in FIELDS},
@@ -126,7 +125,7 @@ def _of_one(asking: Asking, given: Mapping[str, str]) -> tuple[list[dict[str, An
         return asking.jobs({"and": [asked, *terms]}, most=most, since=since)
 
     if not given.get("after"):
-        shown = jobs({"states": ["active"]}, most=MOST_ACTIVE)
+        shown = jobs(_ACTIVE, most=MOST_ACTIVE)
         ended = jobs(_INACTIVE, most=max(PAGE - len(shown), 0) + 1)
     else:
         time, jobid = _key(given["after"])
@@ -140,6 +139,13 @@ def _of_one(asking: Asking, given: Mapping[str, str]) -> tuple[list[dict[str, An
     return [*shown, *ended[: max(PAGE - len(shown), 0)]], more
 
 
+def _is_cut(asking: Asking, given: Mapping[str, str]) -> bool:
+    """Whether there are more active jobs than are shown."""
+    wanted = {"and": [_constraint(asking, given), _ACTIVE]}
+    return len(asking.jobs(wanted, most=MOST_ACTIVE + 1, attrs=[])) > MOST_ACTIVE
+
+
+_ACTIVE = {"states": ["active"]}
 _INACTIVE = {"states": ["inactive"]}
 _LATEST = 1e300  # the key of a page that ends with an active job
 
@@ -157,8 +163,9 @@ def command(askings: Sequence[Asking], given: Mapping[str, str]) -> str:
             "constraint": _constraint(asking, given),
         }  # fmt: skip
         text = msgspec.json.encode(members).decode()
-        places = [f"--db {quoted(one.path)}" for one in askings[:1] if one.cluster]
-        return " ".join(["flux-jobdb", *places, "rpc", *moment, "job-list.list", quoted(text)])
+        asked = " ".join(["rpc", *moment, "job-list.list", quoted(text)])
+        places = databases(askings) or [""]  # `rpc` asks one database
+        return "; ".join(f"flux-jobdb {place} {asked}".replace("  ", " ") for place in places)
     words = ["flux-jobdb list", *databases(askings), "--count 0"]
     words += [] if given.get("user") else ["-A"]
     words += [] if given.get("states") else ["-a"]
@@ -176,7 +183,9 @@ def exact(asking: Asking, given: Mapping[str, str]) -> dict[str, str]:
     if asking.at is None:
         return {}
     times = {name: asking.time(given, name) for name in ("since", "until")} | {"at": asking.at}
-    return {name: repr(time) for name, time in times.items() if time is not None}
+    return {
+        name: repr(min(time, asking.at)) for name, time in times.items() if time is not None
+    }
 
 
 def databases(askings: Sequence[Asking]) -> list[str]:

@@ -18,8 +18,8 @@ ROWS = 40
 """Nodes of a page."""
 MOST_JOBS, MOST_STATES = 2000, 3000
 """Bars of a picture."""
-MOST_NAMED = 10_000
-"""Nodes that may be named where none of them is known."""
+MOST_NAMED = 100_000
+"""Nodes that an address may name."""
 _DAY = 86400.0
 _DIGITS = 9
 _DRAWN = ("name", "nodelist", "t_run", "t_cleanup", "t_inactive")
@@ -124,11 +124,11 @@ def _rows(known: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], in
     if given.get("host"):
         return [given["host"]], 0, False
     if given.get("hosts"):
-        named = hostlist.decode(given["hosts"])
-        found = [host for host in known if hostlist.find(named, host) >= 0]
-        if not found and hostlist.count(named) > MOST_NAMED:
-            raise LookupError("none of these nodes is known here")
-        known = found or sorted(set(hostlist.hosts(named)), key=natural)
+        listed = hostlist.hosts(hostlist.decode(given["hosts"]))
+        named = set(islice(listed, MOST_NAMED))
+        if next(listed, None) is not None:
+            raise ValueError(f"hosts: more than {MOST_NAMED} nodes are named")
+        known = [host for host in known if host in named] or sorted(named, key=natural)
     first = _number(given.get("first") or "0")
     return list(known[first : first + ROWS]), first, len(known) > first + ROWS
 

@@ -208,7 +208,7 @@ def _command(askings: Sequence[Asking], given: Mapping[str, str]) -> str:
     words += [f"--by {by}"] if by else []
     words += [f"--group {','.join(keys)}"] if keys else []
     given = {**given, **exact(askings[0], given)}
-    given.setdefault("until", given.get("at", ""))
+    given["until"] = given.get("until") or given.get("at", "")
     for name in ("since", "until", "tz"):
         if given.get(name):
             words.append(f"--{name} {quoted(given[name])}")

@@ -111,7 +111,7 @@ const same = () => {
   const moment = document.querySelector(".moment")?.dataset.at;
   const cluster = new URLSearchParams(location.search).get("cluster");
   const kept = new URLSearchParams(Object.entries({ at: moment, cluster }).filter(([, value]) => value));
-  return kept.size ? `?${kept}` : "";
+  return kept.toString() ? `?${kept}` : "";
 };
 
 // -- the map of the nodes

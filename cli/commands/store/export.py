@@ -44,17 +44,12 @@ def command(lake: str, cluster: str | None, verify: bool, compact: bool) -> int:
 def _verify(lake: str, cluster: str | None) -> int:
     with lake_extra():
         from lake.checking import check  # noqa: PLC0415
+        from lake.manifest import cluster_of  # noqa: PLC0415
     from eventstore.errors import StoreError  # noqa: PLC0415
-    from eventstore.reading.cluster import cluster as name_of  # noqa: PLC0415
 
     with reading() as store:
-        known = name_of(store.db)
-        name = cluster or known
-        if name is None:
-            raise StoreError("the cluster has no name; give --cluster NAME")
-        if known not in {None, name}:
-            raise StoreError(f"{store.path}: its cluster is {known}, not {name}")
-        faults = list(check(store, Path(lake), name))
+        name = cluster_of(store.path, store.db, cluster)
+        faults = list(check(store, Path(lake), cluster))
     if faults:
         raise StoreError(f"{lake}: {faults[0]} ({len(faults)} in all); export to a new folder")
     say(f"{lake}: it has what the store has of {name}")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cli import several
+from cli.main import cli
 from eventstore.own_process import command as own_process
 from tests.support.command import Command, Done
 from tests.support.journal_generator import journal
@@ -86,7 +87,7 @@ def test_cells_are_those_of_each(clusters: list[Command], words: tuple[str, ...]
 @pytest.mark.parametrize(
     "words",
     [("list", "-Aa"), ("list", "-Aan", "-o", "{id} {name}"), ("list", "-Aano", "{id} {name}"),
-     ("list", "-Aa", "--sort", "-name"), ("report", "waits")],
+     ("list", "-Aa", "--sort", "-name"), ("list", "-Aa", "-w", "-1"), ("report", "waits")],
     ids=" ".join,
 )  # fmt: skip
 def test_lines_are_those_of_each(clusters: list[Command], words: tuple[str, ...]) -> None:
@@ -169,15 +170,13 @@ def test_one_that_cannot_be_asked_is_a_failure(
 
     monkeypatch.setattr(several, "own_process", program)
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO()))
-    assert several.run(several.Asked(list(programs), ["list", word])) == status
+    assert several.run(several.Asked(list(programs), ["list", word]), cli) == status
 
 
 def test_code_in_the_current_folder_is_not_run(clusters: list[Command], tmp_path: Path) -> None:
     for name in ("click", "json", "flux_jobdb", "cli"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('taken from here')")
-    words = own_process(
-        "cli.several", "--db", str(clusters[0].db), "list", "-A", environment=True
-    )
+    words = own_process("cli.main", "--db", str(clusters[0].db), "list", "-A", environment=True)
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
     assert "JOBID" in done.stdout
@@ -196,6 +195,8 @@ def test_what_cannot_be_asked_of_several_says_so(clusters: list[Command]) -> Non
     assert "two of the databases" in together([clusters[0]] * 2, "list", status=2).err
     missing = Command(clusters[0].folder, "missing.sqlite")
     assert "no such database" in together([clusters[0], missing], "list", status=1).err
+    usage = together(clusters, "list", "--nonsense", status=2).err
+    assert "Usage: flux-jobdb list" in usage
     wrong = together(clusters, "sql", "SELECT nonsense", status=1).err
     assert 2 == wrong.count("nonsense")
 

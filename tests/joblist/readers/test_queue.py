@@ -12,12 +12,12 @@ from typing import NamedTuple
 import apsw
 import pytest
 
-from joblist.live import thread_time
 from joblist.live.thread_time import BURST, BURST_HELD, SHARE, OverSlice, ThreadTime, slice_of
 from joblist.protocol.budgets import Budgets
 from joblist.protocol.errors import RpcError
 from joblist.readers.queue import FEW, SMALL, FairQueue
-from joblist.readers.shares import HALF_LIFE, MUCH, Shares
+from joblist.readers.shares import HALF_LIFE, LONG, Shares
+from joblist.run_queue import queued
 
 MANY = Budgets()
 
@@ -42,13 +42,18 @@ class Clock:
 def test_a_share_includes_what_goes_on_and_is_forgotten_by_halves() -> None:
     clock = Clock()
     shares = Shares(clock)
-    shares.begin(7)
+    shares.begin(7, "one", clock)
     clock.now += 4
-    assert shares.of(7) == 4
-    shares.end(7)
-    assert shares.of(7) == 4
+    assert (shares.of(7), shares.longest(7)) == (4, 4)
+    shares.end(7, "one")
+    shares.begin(7, "two", clock)
+    clock.now += 1
+    shares.end(7, "two")
+    assert shares.of(7) == pytest.approx(5, rel=0.03)
+    assert shares.longest(7) == pytest.approx(4, rel=0.03)
     clock.now += HALF_LIFE
-    assert shares.of(7) == pytest.approx(2)
+    assert shares.of(7) == pytest.approx(2.5, rel=0.03)
+    assert shares.longest(7) == pytest.approx(2, rel=0.03)
     assert shares.of(8) == 0
 
 
@@ -65,16 +70,16 @@ def test_who_has_had_least_comes_first() -> None:
     assert queue.next(3) == Item(2)
 
 
-def test_users_who_have_had_much_leave_a_reader_to_others() -> None:
+def test_users_with_long_requests_leave_a_reader_to_others() -> None:
     clock = Clock()
     queue: FairQueue[Item] = FairQueue(clock)
     for userid in range(5):
         queue.add(Item(userid), MANY)
     assert [queue.next(3), queue.next(3)] == [Item(0), Item(1)]
-    clock.now += MUCH + 0.1  # both go on
+    clock.now += LONG + 0.1  # both go on
     third = queue.next(3)
     assert third == Item(2)
-    clock.now += MUCH + 0.1
+    clock.now += LONG + 0.1
     queue.closed(third)
     queue.add(Item(2), MANY)
     for _ in range(2):  # 3 and 4 have had nothing, 2 has to wait
@@ -86,16 +91,14 @@ def test_users_who_have_had_much_leave_a_reader_to_others() -> None:
     assert queue.next(3) == Item(2)
 
 
-def test_who_asks_often_for_little_does_not_wait_for_who_has_had_far_more() -> None:
+def test_who_asks_often_for_little_has_the_reader_that_is_left() -> None:
     clock = Clock()
     queue: FairQueue[Item] = FairQueue(clock)
-    asked = 0.0
-    while asked < 2 * MUCH:  # short requests, one after the other
+    for _ in range(200):
         queue.add(Item(1), MANY)
         short = queue.next(3)
         assert short == Item(1)
-        clock.now += 0.01
-        asked += 0.01
+        clock.now += LONG / 10
         queue.closed(short)
     for _ in range(2):
         queue.add(Item(2), MANY)
@@ -105,6 +108,34 @@ def test_who_asks_often_for_little_does_not_wait_for_who_has_had_far_more() -> N
     queue.add(Item(1), MANY)
     assert queue.next(3) == Item(1)
     assert queue.next(3) is None
+
+
+def test_many_who_had_little_each_leave_it_too_where_their_requests_are_long() -> None:
+    """However much more another one has had."""
+    clock = Clock()
+    queue: FairQueue[Item] = FairQueue(clock)
+    for userid, seconds in [(9, 60.0), *((user, 1.0) for user in range(1, 6))]:
+        queue.add(Item(userid), MANY)
+        one = queue.next(3)
+        assert one == Item(userid)
+        clock.now += seconds
+        queue.closed(one)
+    for userid in (9, 1, 2, 3, 4, 5):
+        queue.add(Item(userid), MANY)
+    assert [True, True, False] == [queue.next(3) is not None for _ in range(3)]
+    queue.add(Item(7), MANY)
+    assert queue.next(3) == Item(7)
+
+
+def test_a_reader_without_a_processor_takes_no_time_of_its_user() -> None:
+    clock, spent = Clock(), Clock()
+    queue: FairQueue[Item] = FairQueue(clock)
+    queue.add(Item(1), MANY)
+    assert queue.next(3, spent) == Item(1)
+    clock.now += 60
+    spent.now += 0.1
+    queue.closed(Item(1))
+    assert queue._shares.of(1) == pytest.approx(0.1)
 
 
 def test_a_users_first_few_small_requests_are_not_refused_for_what_others_have() -> None:
@@ -164,8 +195,8 @@ def test_waiting_for_a_processor_is_no_part_of_a_slice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, waited = Clock(), Clock()
-    monkeypatch.setattr(thread_time.time, "monotonic", clock)
-    monkeypatch.setattr(thread_time, "queued", waited)
+    monkeypatch.setattr("joblist.live.thread_time.time.monotonic", clock)
+    monkeypatch.setattr("joblist.live.thread_time.queued", waited)
     with closing(apsw.Connection(":memory:")) as db, slice_of(db, 10.0, 0.05) as look:
         clock.now += 5
         waited.now += 5
@@ -178,7 +209,7 @@ def test_waiting_for_a_processor_is_no_part_of_a_slice(
 def test_the_system_says_how_long_a_thread_waits_for_a_processor() -> None:
     if not os.path.exists("/proc/thread-self/schedstat"):
         pytest.skip("the system does not say")
-    before = thread_time.queued()
+    before = queued()
     script = "import time\nend = time.monotonic() + 0.6\nwhile time.monotonic() < end: pass"
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
@@ -190,4 +221,4 @@ def test_the_system_says_how_long_a_thread_waits_for_a_processor() -> None:
             other.wait()
     finally:
         os.sched_setaffinity(0, cores)
-    assert thread_time.queued() - before > 0.1
+    assert queued() - before > 0.1

@@ -3,7 +3,7 @@
 
     messages.py  what the module and a reader say to each other, as bytes
     queue.py     requests that wait: bounded, and who comes next
-    shares.py    how much of the readers' time each user has had lately
+    shares.py    how much of the readers' time each user has had lately, by how long requests
     pool.py      in the module: gives them to readers, starts and replaces these
     process.py   in the module: one reader that was started, and the socket to it
     worker.py    the reader: answers one request after the other

@@ -71,10 +71,13 @@ def command(
 
     stop = StopSignals()
     done = _Ingest(stop)
+    opened = 0
     inputs: list[JournalFile] = []
 
     def add(path: str) -> None:
+        nonlocal opened
         source = JournalFile(path, force=force, stop=stop)
+        opened += 1
         source.check()
         inputs.append(source)
 
@@ -84,7 +87,8 @@ def command(
         if inputs:
             done.store(inputs, boot, cluster, jobs or _processes_for(files))
     finally:
-        say(_summary(done.total), err=True)
+        if opened:
+            say(_summary(done.total), err=True)
     return done.status()
 
 

@@ -22,7 +22,7 @@ from eventstore.reading import event_log
 from eventstore.storage.connection import Store
 from eventstore.storage.sql import fetch, value
 from lake.columns import record_of
-from lake.manifest import File, Manifest, check_same, cluster_of, place_of, read
+from lake.manifest import File, Manifest, check_same, place_of, read
 from lake.writing import digest_of
 from projections.engine.fold_batch import refold
 from projections.job.state import INACTIVE
@@ -38,13 +38,12 @@ def rows_of(lake: Path, files: Iterable[File]) -> Iterator[dict[str, Any]]:
                 yield from batch.to_pylist()
 
 
-def check(store: Store, lake: Path, name: str | None) -> Iterator[str]:
-    """Yield what is wrong, a line each; ``name``: the cluster's, if the store has none.
+def check(store: Store, lake: Path, cluster: str) -> Iterator[str]:
+    """Yield what is wrong, a line each.
 
     Raises StoreError where the lake is another store's, or has nothing of this one.
     """
     with store.snapshot() as db:
-        cluster = cluster_of(store.path, db, name)
         manifest = read(lake, cluster)
         if not manifest.batch and event_log.head(db):
             raise StoreError(f"{lake}: nothing of {cluster} was exported there")

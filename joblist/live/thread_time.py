@@ -53,7 +53,8 @@ def slice_of(
     def look() -> bool:
         if time.thread_time() > end:
             raise OverSlice
-        if time.monotonic() > end_by_wall and time.monotonic() > end_by_wall + queued() - begun:
+        late = time.monotonic() - end_by_wall
+        if late > 0 and late > queued() - begun:
             raise OverSlice
         return False
 

@@ -111,7 +111,7 @@ def _inside(asking: Asking, jobid: int) -> dict[str, Any]:
         return {}
     everything = event_log.job_records(db, shown.key)
     records = _until(everything, asking.at)
-    job = refold(db, shown.key, event_log.head(db))
+    job = shown if asking.at is None else refold(db, shown.key, event_log.head(db))
     lookup = job_info.Lookup(everything, job)
     texts = {key: lookup.text(key) for key in ("jobspec", "R")}
     return {

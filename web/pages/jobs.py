@@ -13,7 +13,7 @@ import pwd
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,11 +41,11 @@ _NAMES = sorted({one.key for one in (*STATES, *RESULTS)} | {"active", "pending",
 
 def page(askings: Sequence[Asking], given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows."""
-    found, key = matching(askings, given)
+    found = matching(askings, given)
     return {
-        "cut": MOST_ACTIVE if any(_is_cut(asking, given) for asking in askings) else None,
-        "jobs": found,
-        "next": key,
+        "jobs": found.jobs,
+        "next": found.next,
+        "cut": MOST_ACTIVE if found.cut else None,
         "given": {name: given.get(name, "") for name in FIELDS},
         "names": _NAMES,
         "command": command(askings, given),
@@ -60,7 +60,7 @@ def columns(askings: Sequence[Asking]) -> tuple[str, ...]:
 def rows(askings: Sequence[Asking], given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the jobs of a page for machines: words for states, ids as text."""
     names = columns(askings)
-    return [{name: cell(job, name) for name in names} for job in matching(askings, given)[0]]
+    return [{name: cell(job, name) for name in names} for job in matching(askings, given).jobs]
 
 
 def cell(job: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
@@ -86,20 +86,27 @@ def _names(_minute: float) -> Callable[[int], str]:
     return user_names()
 
 
-def matching(
-    askings: Sequence[Asking], given: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Return the jobs of a page, and the key of the next one; raises ValueError."""
+class Matching(NamedTuple):
+    """The jobs of a page; ``next``: the key of the next; ``cut``: more active ones are left."""
+
+    jobs: list[dict[str, Any]]
+    next: str | None
+    cut: bool
+
+
+def matching(askings: Sequence[Asking], given: Mapping[str, str]) -> Matching:
+    """Return the jobs of a page; raises ValueError."""
     keys = given["after"].split(";") if given.get("after") else [""] * len(askings)
     if len(keys) != len(askings):
         raise ValueError("after: this page was of other clusters")
     active: list[dict[str, Any]] = []
     ended: list[dict[str, Any]] = []
-    more = False
+    more = cut = False
     for asking, key in zip(askings, keys, strict=True):
-        found, is_cut = _of_one(asking, {**given, "after": key})
-        more |= is_cut
-        for job in found:
+        found = _of_one(asking, {**given, "after": key})
+        more |= found.more
+        cut |= found.cut
+        for job in found.jobs:
             job["cluster"] = asking.cluster
             (ended if "t_inactive" in job else active).append(job)
     ended.sort(key=lambda job: -job["t_inactive"])  # stable: each cluster's order stays
@@ -109,23 +116,33 @@ def matching(
     lasts = {job["cluster"]: _key_of(job) for job in shown}
     following = [lasts.get(asking.cluster) or key or f"{_LATEST!r},0"
                  for asking, key in zip(askings, keys, strict=True)]  # fmt: skip
-    return shown, ";".join(following) if more else None
+    return Matching(shown, ";".join(following) if more else None, cut)
 
 
 def _key_of(job: Mapping[str, Any]) -> str:
     return f"{job.get('t_inactive', _LATEST)!r},{job['id']}"
 
 
-def _of_one(asking: Asking, given: Mapping[str, str]) -> tuple[list[dict[str, Any]], bool]:
-    """Return a cluster's jobs of a page, and whether more follow."""
+class _Found(NamedTuple):
+    """A cluster's jobs of a page; ``more``: others follow; ``cut``: there are more active."""
+
+    jobs: list[dict[str, Any]]
+    more: bool
+    cut: bool
+
+
+def _of_one(asking: Asking, given: Mapping[str, str]) -> _Found:
+    """Return a cluster's jobs of a page."""
     asked = _constraint(asking, given)
     since = asking.time(given, "since") or 0.0
 
     def jobs(*terms: dict[str, Any], most: int) -> list[dict[str, Any]]:
         return asking.jobs({"and": [asked, *terms]}, most=most, since=since)
 
+    cut = False
     if not given.get("after"):
-        shown = jobs(_ACTIVE, most=MOST_ACTIVE)
+        active = jobs({"states": ["active"]}, most=MOST_ACTIVE + 1)
+        shown, cut = active[:MOST_ACTIVE], len(active) > MOST_ACTIVE
         ended = jobs(_INACTIVE, most=max(PAGE - len(shown), 0) + 1)
     else:
         time, jobid = _key(given["after"])
@@ -136,16 +153,9 @@ def _of_one(asking: Asking, given: Mapping[str, str]) -> tuple[list[dict[str, An
         first = places[0] + 1 if places else 0
         shown, ended = [], jobs(_INACTIVE, behind, most=first + PAGE + 1)[first:]
     more = len(ended) > PAGE - len(shown)
-    return [*shown, *ended[: max(PAGE - len(shown), 0)]], more
+    return _Found([*shown, *ended[: max(PAGE - len(shown), 0)]], more, cut)
 
 
-def _is_cut(asking: Asking, given: Mapping[str, str]) -> bool:
-    """Whether there are more active jobs than are shown."""
-    wanted = {"and": [_constraint(asking, given), _ACTIVE]}
-    return len(asking.jobs(wanted, most=MOST_ACTIVE + 1, attrs=[])) > MOST_ACTIVE
-
-
-_ACTIVE = {"states": ["active"]}
 _INACTIVE = {"states": ["inactive"]}
 _LATEST = 1e300  # the key of a page that ends with an active job
 

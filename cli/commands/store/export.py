@@ -49,7 +49,7 @@ def _verify(lake: str, cluster: str | None) -> int:
 
     with reading() as store:
         name = cluster_of(store.path, store.db, cluster)
-        faults = list(check(store, Path(lake), cluster))
+        faults = list(check(store, Path(lake), name))
     if faults:
         raise StoreError(f"{lake}: {faults[0]} ({len(faults)} in all); export to a new folder")
     say(f"{lake}: it has what the store has of {name}")

@@ -103,7 +103,7 @@ def test_who_asks_often_for_little_has_the_reader_that_is_left() -> None:
     for _ in range(2):
         queue.add(Item(2), MANY)
         assert queue.next(3) == Item(2)
-    clock.now += 5  # both go on: far longer than 1 has had in all
+    clock.now += 5  # both go on
     queue.add(Item(2), MANY)
     queue.add(Item(1), MANY)
     assert queue.next(3) == Item(1)

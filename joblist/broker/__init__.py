@@ -7,8 +7,9 @@
     instance.py    what entry.py needs of a connection, as a protocol
     connection.py  that connection, by Flux's Python bindings, its callbacks guarded
     heap.py        memory of large messages goes back to the system
+    keepalive.py   a message now and then, so that requests go on coming
 
 Only `connection.py` imports flux.
 """
 
-__all__ = ["connection", "entry", "heap", "instance", "serving", "settings"]
+__all__ = ["connection", "entry", "heap", "instance", "keepalive", "serving", "settings"]

@@ -114,6 +114,16 @@ class Link:
         if announce is not None and not self._register:
             announce(self._handle.handle)
 
+    def keep_alive(self) -> None:
+        """Send a message that nobody answers, unless this is no broker module."""
+        if not self._register:
+            self._handle.rpc(
+                "broker.ping",
+                {"seq": 0},
+                self._constants.FLUX_NODEID_ANY,
+                self._constants.FLUX_RPC_NORESPONSE,
+            )
+
     # -- requests
 
     def listen(self, handle: Callable[[Message], None]) -> None:

@@ -21,6 +21,9 @@ class Instance(Bus, Protocol):
     def loaded(self) -> None:
         """Tell the broker that the module is loaded, before it answers."""
 
+    def keep_alive(self) -> None:
+        """Send a message that nobody answers: see keepalive.py."""
+
     def listen(self, handle: Callable[[Message], None]) -> None:
         """Have ``handle`` called with each request; raises OSError."""
 

@@ -20,6 +20,7 @@ from eventstore.ingest.writer import name_cluster
 from eventstore.storage.connection import HURRIED, Store, create_or_open
 from joblist.broker.heap import Heap
 from joblist.broker.instance import Instance
+from joblist.broker.keepalive import KeepAlive
 from joblist.broker.settings import Settings, database
 from joblist.journal.unstored_lines import UnstoredLines
 from joblist.live.dispatcher import Live
@@ -54,12 +55,14 @@ class Serving:
         self._looking = instance.timer(self._look)
         self._reopening = instance.timer(self._reopen)
         self._heap = Heap(instance.timer, self._held)
+        self._keepalive = KeepAlive(instance.timer, instance.keep_alive)
 
     def start(self) -> None:
         """Begin to serve; raises StoreError if the database cannot be used.
 
         Nor can one of another cluster than the configuration names. Raises ConfigError, too.
         """
+        self._keepalive.start()
         self._open()
 
     def handle(self, message: Message) -> None:
@@ -93,6 +96,7 @@ class Serving:
         self._looking.stop()
         self._reopening.stop()
         self._heap.close()
+        self._keepalive.stop()
         live, self._live = self._live, None
         if live is not None:
             live.close()

@@ -175,6 +175,7 @@ class Instance(FakeBus):
         super().__init__()
         self.config, self.attributes = config, attributes
         self.announced = False
+        self.kept_alive = 0  # messages
         self.script: Any = lambda: None
 
     def attribute(self, name: str) -> str | None:
@@ -185,6 +186,9 @@ class Instance(FakeBus):
 
     def loaded(self) -> None:
         self.announced = True
+
+    def keep_alive(self) -> None:
+        self.kept_alive += 1
 
     def listen(self, handle: Any) -> None:
         self.handle = handle

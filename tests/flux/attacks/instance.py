@@ -181,9 +181,13 @@ class Attacked:
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started, and that are still there."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    tasks: list[str] = []
+    with contextlib.suppress(OSError):
+        tasks = os.listdir(f"/proc/{pid}/task")
+    for task in tasks:
         with contextlib.suppress(OSError):
-            found += map(int, task.read_text("ascii").split())
+            text = Path(f"/proc/{pid}/task/{task}/children").read_text("ascii")
+            found += map(int, text.split())
     return found
 
 

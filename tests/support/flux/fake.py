@@ -49,11 +49,15 @@ class _Match(SimpleNamespace):
 
 
 class FakeFlux:
-    """The bindings, and a handle; ``responses`` has what was sent as (raw, payload)."""
+    """The bindings, and a handle; ``responses`` has what was sent as (raw, payload).
+
+    ``requests`` has the arguments of each request.
+    """
 
     def __init__(self) -> None:
         self.callbacks: dict[str, Callable[..., None]] = {}
         self.responses: list[tuple[Any, Any]] = []
+        self.requests: list[tuple[Any, ...]] = []
         self.logged: list[str] = []
         self.rolemasks: dict[str, int] = {}
         self.journal_error = 0
@@ -70,7 +74,7 @@ class FakeFlux:
             for name in (
                 "FLUX_MSGTYPE_REQUEST", "FLUX_MSGTYPE_EVENT", "FLUX_MATCHTAG_NONE",
                 "FLUX_KVS_READDIR", "FLUX_RPC_STREAMING", "FLUX_RPC_NORESPONSE",
-                "FLUX_POLLIN",
+                "FLUX_POLLIN", "FLUX_NODEID_ANY",
             )
         }  # fmt: skip
         modules: dict[str, Any] = {
@@ -155,7 +159,8 @@ class FakeFlux:
     def event_subscribe(self, _topic: str) -> None:
         pass
 
-    def rpc(self, topic: str, *_: object) -> FakeFuture:
+    def rpc(self, topic: str, *more: object) -> FakeFuture:
+        self.requests.append((topic, *more))
         return FakeFuture(self, topic)
 
     def service_register(self, name: str) -> FakeFuture:

@@ -42,8 +42,8 @@ _AGAIN = 2  # times that a request must hold others once more, before it is said
 _ENOUGH = 10  # faults, after which no more are looked for
 _MOST_RESPONSES = 2 * int(os.environ.get("ATTACK_JOBS", "100000"))
 _LONG = "answered, but not to its end"
-_ENDLESS = frozenset(("job-stats",))
-"""Methods whose streams have one response now, and others when something changes."""
+_ENDED = "list"
+"""The only method whose streams end: of the others, one response is all, or all for now."""
 _ENODATA = 61
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -99,7 +99,7 @@ class Guest:
             self._look(tried)
             before_it = tried.responses
             outcome = self._outcome(rpc, tried, streaming=asked.streaming)
-            if outcome is None and tried.responses and asked.method in _ENDLESS:
+            if outcome is None and tried.responses and asked.method != _ENDED:
                 outcome = _LONG
                 self._guest = self._connect()
             if outcome is not None:

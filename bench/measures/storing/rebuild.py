@@ -44,11 +44,11 @@ def measure(bench: Bench) -> Iterator[Row]:
         records = [record for record in found if isinstance(record, Record)]
         (own,) = repeat(lambda: deque(islice(event_log.records(store.db), _SAMPLE), maxlen=0))
     (bare,) = repeat(partial(_read, _plain(records)))
-    yield rate("rebuild", "events/s", stored.events, taken, 300_000,
+    yield rate("rebuild", "events/s", stored.events, taken, 200_000,
                 floor=len(records) / bare.wall, floor_of="bare reading, decoding")  # fmt: skip
     share = stored.events / len(records)
     for what, floor in (("of reading the store's rows", own), ("of its floor", bare)):
-        yield Row("rebuild", what, share * floor.wall / taken.wall, "x", 0.3, least=True,
+        yield Row("rebuild", what, share * floor.wall / taken.wall, "x", 0.45, least=True,
                   processor=share * floor.processor / taken.processor)  # fmt: skip
 
 

@@ -227,3 +227,14 @@ def test_install(flux_program: str, tmp_path: Path) -> None:
     )
     assert 0 == done.returncode
     assert [] == list((tmp_path / "modprobe.d").iterdir())
+
+
+def test_the_module_keeps_the_broker_s_relay_awake(run: Instances) -> None:
+    run("""
+        away; ours
+        timeout 3 flux module trace job-list >$OUT/trace || true
+        away
+    """)
+    trace = (run.folder / "trace").read_text("utf-8")
+    assert 5 <= trace.count("job-list tx > broker.ping")
+    assert "broker.ping" not in trace.replace("tx > broker.ping", "")  # nobody answers

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from eventstore import deep_json
 from tests.support.fake_bus import Module, started
 from tests.support.flux.instance import Instances, program
 from tests.support.needs import counted
@@ -33,6 +34,9 @@ settings.register_profile(  # `make mutants`: the same examples each time, for t
 )  # fmt: skip
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+
+# As whoever opens a store does: not in the middle of a property, which hypothesis warns of.
+deep_json.allow()
 
 # Processes that tests start keep what they compile, for the ones after them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

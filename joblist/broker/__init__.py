@@ -6,10 +6,20 @@
     settings.py    the settings in force, and where the database is
     instance.py    what entry.py needs of a connection, as a protocol
     connection.py  that connection, by Flux's Python bindings, its callbacks guarded
+    journal_stream.py  the responses of a journal, one after the other
     heap.py        memory of large messages goes back to the system
     keepalive.py   a message now and then, so that requests go on coming
 
 Only `connection.py` imports flux.
 """
 
-__all__ = ["connection", "entry", "heap", "instance", "keepalive", "serving", "settings"]
+__all__ = [
+    "connection",
+    "entry",
+    "heap",
+    "instance",
+    "journal_stream",
+    "keepalive",
+    "serving",
+    "settings",
+]

@@ -20,6 +20,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
+from joblist.broker.journal_stream import JournalStream
 from joblist.callback_guard import answering, guarded
 from joblist.live.routes import PURGES, ROUTES
 from joblist.ports import Log, Message
@@ -29,10 +30,6 @@ from joblist.protocol.requests import Credential
 from joblist.service import Request
 
 SERVICE = "job-list"
-
-_OF_JOBS = ("job-manager.events-journal", {"full": True})
-_OF_RESOURCES = ("resource.journal", None)
-"""Topic and payload of the requests for events."""
 
 
 def connect() -> Link:
@@ -224,15 +221,31 @@ class Link:
 
     def journal(
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
-    ) -> _Journal:
+    ) -> JournalStream:
         """Ask the job manager for all events."""
-        return _Journal(self._handle, self, arrived, ended, *_OF_JOBS)
+        return self._stream("job-manager.events-journal", {"full": True}, arrived, ended)
 
     def resource_journal(
         self, arrived: Callable[[bytes], None], ended: Callable[[int, str], None]
-    ) -> _Journal:
+    ) -> JournalStream:
         """Ask the resource module for all events."""
-        return _Journal(self._handle, self, arrived, ended, *_OF_RESOURCES)
+        return self._stream("resource.journal", None, arrived, ended)
+
+    def _stream(
+        self,
+        topic: str,
+        payload: dict[str, bool] | None,
+        arrived: Callable[[bytes], None],
+        ended: Callable[[int, str], None],
+    ) -> JournalStream:
+        rpc = self._handle.rpc(topic, payload, 0, self._constants.FLUX_RPC_STREAMING)
+
+        def cancel() -> None:
+            matchtag = {"matchtag": rpc.pimpl.get_matchtag()}
+            flags = self._constants.FLUX_RPC_NORESPONSE
+            self._handle.rpc(f"{topic}-cancel", matchtag, 0, flags)
+
+        return JournalStream(self._ffi, self._lib, self, rpc, arrived, ended, cancel)
 
     def resource_status(self, arrived: Callable[[bytes], None]) -> None:
         """Ask the resource module for the status."""
@@ -344,49 +357,3 @@ class _Readable:
         """Watch no longer."""
         self._watcher.stop()
         self._watcher.destroy()
-
-
-class _Journal:
-    """A request for all events (flux-core, job-manager/journal.c, resource/reslog.c)."""
-
-    def __init__(
-        self,
-        handle: Any,  # noqa: ANN401
-        log: Log,
-        arrived: Callable[[bytes], None],
-        ended: Callable[[int, str], None],
-        topic: str,
-        payload: dict[str, bool] | None,
-    ) -> None:
-        core = import_module("_flux._core")
-        self._constants = import_module("flux.constants")
-        self._handle = handle
-        self._ffi, self._lib = core.ffi, core.lib
-        self._arrived, self._ended = arrived, ended
-        self._stopped = False
-        self._text = self._ffi.new("char *[1]")
-        self._topic = topic
-        self._rpc = handle.rpc(topic, payload, 0, self._constants.FLUX_RPC_STREAMING)
-        self._rpc.then(guarded(log, "a response of the journal", self._response))
-
-    def _response(self, future: Any) -> None:  # noqa: ANN401
-        raw = future.pimpl.handle
-        if self._lib.flux_rpc_get(raw, self._text) < 0:
-            errno = self._ffi.errno
-            text = self._lib.flux_future_error_string(raw)
-            if not self._stopped:
-                known = "" if text == self._ffi.NULL else self._ffi.string(text).decode()
-                self._ended(errno, known)
-            return
-        data = bytes(self._ffi.string(self._text[0]))
-        future.reset()
-        if not self._stopped:
-            self._arrived(data)
-
-    def stop(self) -> None:
-        """Ask for no more responses; those that still come are not passed on."""
-        self._stopped = True
-        payload = {"matchtag": self._rpc.pimpl.get_matchtag()}
-        self._handle.rpc(
-            f"{self._topic}-cancel", payload, 0, self._constants.FLUX_RPC_NORESPONSE
-        )

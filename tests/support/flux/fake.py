@@ -60,8 +60,9 @@ class FakeFlux:
         self.requests: list[tuple[Any, ...]] = []
         self.logged: list[str] = []
         self.rolemasks: dict[str, int] = {}
-        self.journal_error = 0
+        self.journal_error = self.then_error = 0
         self.stopped = False
+        self.resets = 0  # of futures
         self.log_fails = False
         self.ffi = _Ffi()
         self.handle = "flux_t"
@@ -141,6 +142,21 @@ class FakeFlux:
     def flux_future_get(self, _pointer: object, _to: object) -> int:
         return 0
 
+    def flux_future_then(
+        self,
+        future: FakeFuture,
+        _seconds: float,
+        callback: Callable[..., None],
+        _argument: object,
+    ) -> int:
+        self.ffi.errno = self.then_error
+        if not self.then_error:
+            self.callbacks[future.name] = callback
+        return -1 if self.then_error else 0
+
+    def flux_future_reset(self, future: FakeFuture) -> None:
+        future.reset()
+
     def flux_rpc_get(self, _pointer: object, to: list[bytes]) -> int:
         to[0] = b'{"id":-1,"events":[]}'
         self.ffi.errno = self.journal_error
@@ -215,7 +231,8 @@ class FakeFuture:
     def then(self, callback: Callable[..., None]) -> None:
         self.flux.callbacks[self.name] = callback
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        self.flux.resets += 1
 
     def get(self) -> dict[str, Any]:
         return {}

@@ -7,7 +7,8 @@ import ast
 import re
 import signal
 from collections.abc import Callable
-from errno import EIO, EPERM, EPROTO
+from errno import EIO, ENODATA, ENOMEM, EPERM, EPROTO
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from eventstore.errors import StoreError
 from joblist import callback_guard
-from joblist.broker import connection
+from joblist.broker import connection, journal_stream
 from joblist.broker.connection import Link
 from joblist.live.routes import PURGES, ROUTES
 from joblist.ports import Message
@@ -23,7 +24,7 @@ from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import ROLE_OWNER, ROLE_USER
 from tests.support.flux.fake import FakeFlux, FakeFuture, FakeMessage
 
-SOURCE = Path(connection.__file__)
+SOURCES = [Path(module.__file__) for module in (connection, journal_stream)]
 REGISTERING = re.compile(r"callback|then|\w+_watcher_create|\w+_callback")
 """The calls of the bindings, and of cffi, that take a callback."""
 
@@ -52,10 +53,11 @@ def registered(flux: FakeFlux, callback: Callable[..., Any]) -> Link:
     return link
 
 
+JOURNAL = "job-manager.events-journal"
 REQUESTS = [f"message job-list.{method}" for method in ROUTES]
 EXPECTED = {
     *REQUESTS, f"message {PURGES}", "timer", "descriptor", "signal 1", "KVS lookup",
-    "job-manager.events-journal",
+    JOURNAL,
 }  # fmt: skip
 
 
@@ -63,6 +65,8 @@ def arguments(flux: FakeFlux, name: str) -> tuple[Any, ...]:
     """What Flux calls a callback with."""
     if name.startswith("message"):
         return (flux.handle, None, FakeMessage(b"{}\0"), None)
+    if name == JOURNAL:
+        return (FakeFuture(flux, name), None)
     return (FakeFuture(flux, name),)
 
 
@@ -84,7 +88,7 @@ def test_an_exception_in_a_callback_is_logged_and_goes_no_further(
         assert (EIO, b"internal error: see the log") == payload
 
 
-@pytest.mark.parametrize("name", ["timer", "job-manager.events-journal"])
+@pytest.mark.parametrize("name", ["timer", JOURNAL])
 def test_a_journal_that_ends_is_guarded_and_so_is_a_log_that_fails(
     flux: FakeFlux, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,11 +159,45 @@ def test_the_broker_refuses_who_may_not_ask(flux: FakeFlux) -> None:
     assert ROLE_OWNER | ROLE_USER == flux.rolemasks["job-list.list"]
 
 
+def test_responses_of_a_journal_come_until_it_is_stopped(flux: FakeFlux) -> None:
+    came: list[bytes] = []
+    ends: list[tuple[int, str]] = []
+    journal = connection.connect().journal(came.append, lambda *end: ends.append(end))
+    respond = partial(flux.callbacks[JOURNAL], FakeFuture(flux, JOURNAL), None)
+    respond()
+    respond()
+    assert [b'{"id":-1,"events":[]}'] * 2 == came
+    assert 2 == flux.resets  # or none comes any more
+    journal.stop()
+    assert (f"{JOURNAL}-cancel", {"matchtag": 1}, 0, "FLUX_RPC_NORESPONSE") == flux.requests[-1]
+    respond()
+    flux.journal_error = ENODATA
+    respond()
+    assert 2 == len(came)
+    assert [] == ends
+
+
+def test_a_journal_says_how_it_ended(flux: FakeFlux) -> None:
+    ends: list[tuple[int, str]] = []
+    connection.connect().journal(broken, lambda *end: ends.append(end))
+    flux.journal_error = EPERM
+    flux.callbacks[JOURNAL](FakeFuture(flux, JOURNAL), None)
+    assert [(EPERM, "the reason")] == ends
+
+
+def test_a_journal_that_cannot_be_listened_to_is_an_os_error(flux: FakeFlux) -> None:
+    flux.then_error = ENOMEM
+    with pytest.raises(OSError, match="cannot be listened to") as raised:
+        connection.connect().journal(broken, broken)
+    assert ENOMEM == raised.value.errno
+
+
 def test_no_callback_is_registered_unguarded() -> None:
     """In the source: whatever takes a callback of ours is given one that is guarded."""
     calls = [
         node
-        for node in ast.walk(ast.parse(SOURCE.read_text(encoding="utf-8")))
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and REGISTERING.fullmatch(node.func.attr)

@@ -6,7 +6,7 @@ and fro. Two watchers of the relay share one handle, and each of them discards w
 on it before it looks for itself (libsubprocess/msgchan.c, libflux/watcher_handle.c, v0.88). So
 the relay may miss that the socket to this process has room again, while it waits for just that.
 It then sleeps, with all requests and all events of the journal behind it, until this process
-sends something. That was seen after some 100,000 messages of megabytes.
+sends something. That was seen once, in a quarter of an hour of requests of megabytes.
 """
 
 from __future__ import annotations

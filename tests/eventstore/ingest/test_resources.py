@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
 import pytest
 
 from eventstore.events import resource_notices as kinds
+from eventstore.events.records import Notice, Record
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.recover import recover
 from eventstore.maintenance.verify import verify_chain
@@ -70,6 +72,43 @@ def test_each_event_of_a_recording_is_stored_once_verbatim(recording: NodeRecord
         assert rows == fetch(store.db, "SELECT count(*) FROM notice")
         verified = verify_chain(store)
         assert (verified.fault, verified.events) == (None, len(expected))
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda r: r.name)
+def test_how_a_journal_is_cut_into_batches_does_not_matter(recording: NodeRecording) -> None:
+    """Nor do batches that fail and are given again."""
+    rows = "SELECT time, kind, digest, data FROM notice ORDER BY seq"
+    found = []
+    for pieces in (False, True):
+        with create_or_open(":memory:") as store:
+            for boot, stream in recording.streams:
+                lines = recording.stream(stream)
+                writer = Writer(store, recording.name, Failing(), boot=str(boot))
+                for part in [[line] for line in lines] if pieces else [lines]:
+                    with pytest.raises(ZeroDivisionError):
+                        writer.append(part)
+                    writer.append(part)
+            found.append(fetch(store.db, rows))
+    whole, cut = found
+    assert whole == cut
+
+
+class Failing:
+    """Takes part in batches, of which it lets each one fail that has rows, and is the first."""
+
+    def __init__(self) -> None:
+        self.fails = True
+
+    def apply(self, _db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        del records
+        if self.fails:
+            raise ZeroDivisionError
+
+    def committed(self) -> None:
+        self.fails = True
+
+    def rolled_back(self) -> None:
+        self.fails = False
 
 
 def test_a_damaged_database_is_recovered_with_them(tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ from projections.job.run_time import (
 LARGEST = 10**18
 
 
+def test_an_hour_has_3600_seconds_of_a_million_microseconds() -> None:
+    assert (1_000_000, 3_600_000_000) == (SECOND, HOUR)
+
+
 @pytest.mark.parametrize(
     ("time", "expected"),
     [

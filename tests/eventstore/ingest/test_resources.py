@@ -235,3 +235,40 @@ def test_stored_events_cannot_be_changed() -> None:
         Writer(store, "file").append(RECORDINGS[0].stream(1))
         with pytest.raises(apsw.ConstraintError, match="append-only"):
             store.db.execute("UPDATE notice SET kind = 'x'")
+
+
+@pytest.mark.parametrize(
+    ("events", "attached"), [([event(2.0, "offline", idset="1")], True), ([], False)]
+)
+def test_a_status_is_tied_to_events_of_its_source_else_to_its_boot(
+    events: list[bytes], attached: bool
+) -> None:
+    with create_or_open(":memory:") as store:
+        Writer(store, "before", boot="1").append([response(event(7.0, "offline", idset="2"))])
+        Writer(store, "live", boot="2", live=True).append([*map(response, events), STATUS])
+        sql = "SELECT time, data FROM notice WHERE kind = 'resource-status'"
+        ((time, data),) = fetch(store.db, sql)
+        notice = kinds.decode(kinds.STATUS, data)
+        assert (attached, None if attached else "2") == (notice.attached, notice.boot)
+        assert (2.0 if attached else 7.0) < time < (2.1 if attached else 7.1)
+
+
+@pytest.mark.parametrize(
+    ("events", "is_backlog"),
+    [
+        ([("restart", {"ranks": "0", "online": "", "nodelist": "n0"})], True),
+        ([("offline", {"idset": "1"})], False),
+        ([("drain", {"idset": "1", "overwrite": 0}), ("online", {"idset": "1"})], False),
+    ],
+)
+def test_a_live_source_may_go_on_with_a_stream_or_begin_with_a_backlog(
+    events: list[tuple[str, dict[str, object]]], is_backlog: bool
+) -> None:
+    """A restart is in backlogs only."""
+    with create_or_open(":memory:") as store:
+        writer = Writer(store, "live", boot="1", live=True)
+        for at, (name, context) in enumerate(events, 1):
+            writer.append([response(event(float(at), name, **context))])
+        writer.append([SENTINEL])
+        assert len(events) == len(stored(store))
+        assert int(is_backlog) == len(stored(store, kinds.BACKLOG))

@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
+from eventstore.events.compression import FORMS
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.connection import MEMORY, Store, create_or_open
@@ -183,3 +184,28 @@ def test_a_payload_that_cannot_be_inflated() -> None:
     assert event_log.payload(None, None) is None
     with pytest.raises(apsw.CorruptError, match=r"a stored payload cannot be inflated \("):
         event_log.payload(b"x", b"base")
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "stored_value"),
+    [
+        (form, column, stored_value)
+        for form in FORMS
+        for column, stored_value in (
+            ("anchor", "x"),
+            ("timestamp", "soon"),
+            ("name", b"submit"),
+            ("data", "{}"),
+        )
+    ],
+)
+def test_a_column_of_another_type_is_damage_and_no_event(
+    form: int, column: str, stored_value: object
+) -> None:
+    with create_or_open(MEMORY) as store:
+        ingest(store)
+        store.db.execute("DROP TRIGGER event_no_update")
+        seq = value(store.db, "SELECT min(seq) FROM event WHERE form = ?", (form,))
+        store.db.execute(f"UPDATE event SET {column} = ? WHERE seq = ?", (stored_value, seq))
+        with pytest.raises(apsw.CorruptError, match="columns of other types"):
+            list(event_log.records(store.db))

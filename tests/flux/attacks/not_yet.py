@@ -10,5 +10,4 @@ NOT_YET: dict[str, str] = {
     "test_clients[watchers]": "p99 0.261 s on two cores, where a ping took 0.249 s once",
     "test_clients[waited-states]": "p99 0.48 s: 20,000 requests at once, 34 us each",
     "test_clients[disconnects]": "p99 2.6 s on two cores, where a ping took 1.3 s",
-    "test_no_request_holds_up_others": "found within some dozens of requests: 6.9 s",
 }

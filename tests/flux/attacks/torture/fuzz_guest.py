@@ -128,20 +128,21 @@ class Guest:
     def _outcome(self, rpc: Any, tried: Tried, *, streaming: bool) -> str | None:
         """Take responses for a moment; returns what was said, None if that is not all yet."""
         end = time.monotonic() + 0.05
-        try:
-            while time.monotonic() < end:
+        while time.monotonic() < end:
+            try:
                 rpc.wait_for(0.005)
+            except TimeoutError:
+                return None
+            try:  # apart from that: a response may say ETIMEDOUT, too
                 rpc.get_str()
-                tried.responses += 1
-                if not streaming:
+            except OSError as error:
+                if error.errno == _ENODATA:
                     return "answered"
-                rpc.reset()
-        except TimeoutError:
-            pass
-        except OSError as error:
-            if error.errno == _ENODATA:
+                return f"{error.errno}: {rpc.error_string()}"
+            tried.responses += 1
+            if not streaming:
                 return "answered"
-            return f"{error.errno}: {rpc.error_string()}"
+            rpc.reset()
         return None
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import signal
 import sys
 import time
-import tracemalloc
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -18,29 +17,20 @@ from eventstore.events.dedup import anchored
 from eventstore.ingest.writer import Writer
 from tests.support.command import Command, eventually, running
 from tests.support.field_jobs import EPOCH, backlog, event, job, recorded, response
+from tests.support.memory import peak_memory
 from tests.support.recordings import new_store
 
 MIB = 2**20
 
 
-def peak(work: Callable[[], Any]) -> float:
-    """Return the memory (MiB) that some work takes at most, garbage included."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1] / MIB
-    finally:
-        tracemalloc.stop()
-
-
 def purging(jobs: int) -> float:
-    """Return what the purge of all of so many jobs takes."""
+    """Return how much memory (MiB) the purge of all of so many jobs takes."""
     store, views = new_store()
     writer = Writer(store, "test", views)
     for first in range(1, jobs + 1, 500):
         writer.append([backlog(job(n)) for n in range(first, min(first + 500, jobs + 1))])
     ids = ",".join(str(n << 24) for n in range(1, jobs + 1))
-    return peak(lambda: writer.append([b'{"jobs":[%b]}' % ids.encode()]))
+    return peak_memory(lambda: writer.append([b'{"jobs":[%b]}' % ids.encode()])) / MIB
 
 
 def test_a_purge_takes_little_more_for_more_jobs() -> None:
@@ -83,8 +73,7 @@ def test_a_large_response_takes_little_more_than_itself(shape: str) -> None:
     line = SHAPES[shape](3 * MIB)
     store, views = new_store()
     writer = Writer(store, "test", views)
-    size = len(line) / MIB
-    assert peak(lambda: writer.append([line])) < 2 * size
+    assert peak_memory(lambda: writer.append([line])) < 2 * len(line)
 
 
 def steps(work: Callable[[], Any]) -> int:

@@ -8,7 +8,6 @@ something in common is asked of them directly.
 from __future__ import annotations
 
 import json
-import tracemalloc
 from typing import Any
 
 import pytest
@@ -33,6 +32,7 @@ from projections.constraints.interval_index import (
 )
 from projections.formats import hostlist, hostlist_runs, idset
 from projections.queries.candidates import overlapping
+from tests.support.memory import peak_memory
 from tests.support.recordings import new_store
 from tests.support.strategies import line
 
@@ -128,12 +128,8 @@ def test_idsets_share_intervals_where_they_share_a_rank(one: set[int], other: se
 )
 def test_many_hosts_take_few_spans_and_little_memory(text: str, most: int) -> None:
     hosts = hostlist.decode(text)
-    tracemalloc.start()
-    found = list(host_intervals(hosts))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(found) <= most
-    assert peak < 3_000_000
+    assert len(list(host_intervals(hosts))) <= most
+    assert peak_memory(lambda: list(host_intervals(hosts))) < 3_000_000
 
 
 def test_many_ranks_take_one_interval() -> None:

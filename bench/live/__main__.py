@@ -129,7 +129,7 @@ def _throughput(jobs: int, runs: int) -> Iterator[Row]:
         for name, load in _LOADS.items():
             command = f"{load} && flux python -m bench.live.inside throughput {jobs}"
             found[name].append(json.loads(_start("bash", "-c", command)))
-    speeds = {name: [one["speed"] for one in runs] for name, runs in found.items()}
+    speeds = {name: [one["speed"] for one in done] for name, done in found.items()}
     theirs, ours = (statistics.median(speeds[name]) for name in _LOADS)
     yield Row("live", "throughput", ours / theirs, "x C", 0.98, least=True,
               floor=theirs, floor_of=f"jobs/s, C; ours {number(ours)}")  # fmt: skip

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from joblist.ports import Timer
 
 PERIOD = 0.2
-"""Seconds between two messages; one takes some 50 microseconds."""
+"""Seconds between two messages; one takes 0.4 ms of this process, and 0.25 ms of the broker."""
 
 
 class KeepAlive:

@@ -83,7 +83,7 @@ def test_how_a_journal_is_cut_into_batches_does_not_matter(recording: NodeRecord
         with create_or_open(":memory:") as store:
             for boot, stream in recording.streams:
                 lines = recording.stream(stream)
-                writer = Writer(store, recording.name, Failing(), boot=str(boot))
+                writer = Writer(store, recording.name, FailsOnce(), boot=str(boot))
                 for part in [[line] for line in lines] if pieces else [lines]:
                     with pytest.raises(ZeroDivisionError):
                         writer.append(part)
@@ -93,14 +93,13 @@ def test_how_a_journal_is_cut_into_batches_does_not_matter(recording: NodeRecord
     assert whole == cut
 
 
-class Failing:
-    """Takes part in batches, of which it lets each one fail that has rows, and is the first."""
+class FailsOnce:
+    """Takes part in batches: each one fails at its first try, and is stored at its second."""
 
     def __init__(self) -> None:
         self.fails = True
 
-    def apply(self, _db: apsw.Connection, records: Sequence[Record | Notice]) -> None:
-        del records
+    def apply(self, _db: apsw.Connection, _records: Sequence[Record | Notice]) -> None:
         if self.fails:
             raise ZeroDivisionError
 

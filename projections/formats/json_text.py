@@ -37,6 +37,12 @@ def dumps(value: object) -> bytes:
     return escaped(text)
 
 
+def string(value: str) -> str:
+    """Return what `dumps` returns for a string, as text and in less time."""
+    text = _encoder.encode(value)
+    return (escaped(text) if rb"\u00" in text else text).decode()
+
+
 def escaped(text: bytes) -> bytes:
     """Return JSON text that msgspec wrote, with strings escaped as jansson does it."""
     return _ESCAPE.sub(_upper_hex, text) if rb"\u00" in text else text

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from projections.formats.json_text import dumps, real
+from projections.formats.json_text import dumps, real, string
 from projections.job.attributes import ATTRIBUTES, values_of
 from projections.job.state import CLEANUP, DEPEND, INACTIVE, RUN, SCHED, Job
 
@@ -31,10 +31,10 @@ def pack(values: Iterable[Any]) -> str:
     """
     mask = 0
     texts = [""]
-    for bit, value in enumerate(values):
+    for bit, value in zip(_IN_ORDER, values, strict=True):
         if value is None:
             continue
-        mask |= 1 << bit
+        mask |= bit
         kind = type(value)
         if kind is int:
             texts.append(str(value))
@@ -42,8 +42,8 @@ def pack(values: Iterable[Any]) -> str:
             texts.append(real(value))
         elif kind is bool:
             texts.append("true" if value else "false")
-        elif kind is str and _is_plain(value):
-            texts.append(f'"{value}"')
+        elif kind is str:
+            texts.append(string(value))
         else:
             texts.append(dumps(value).decode())
     texts[0] = str(mask)
@@ -71,6 +71,7 @@ def _is_plain(text: str) -> bool:
 _LIFE = DEPEND | SCHED | RUN | CLEANUP | INACTIVE
 """The states of which every job that ran and finished has the bits."""
 _BITS = {name: 1 << bit for bit, name in enumerate(ATTRIBUTES)}
+_IN_ORDER = tuple(_BITS.values())
 _OPTIONAL = (
     "queue", "project", "bank", "exception_type", "exception_severity", "exception_note",
     "annotations", "waitstatus", "dependencies",
@@ -86,11 +87,13 @@ def packed_usual(job: Job) -> str | None:
 
     The order is that of ATTRIBUTES: tests compare it with `pack`.
     """
+    if job.states_mask & _LIFE != _LIFE:
+        return None
     name, cwd, queue, project, bank = job.name, job.cwd, job.queue, job.project, job.bank
     ranks, nodelist = job.ranks, job.nodelist
     if (
-        job.states_mask & _LIFE != _LIFE or job.exception_occurred or job.submit_version < 1
-        or name is None or cwd is None or ranks is None or nodelist is None
+        job.exception_occurred or job.submit_version < 1 or name is None or cwd is None
+        or ranks is None or nodelist is None
         or job.dependencies is not None or not job.t_priority or not job.t_sched
         or job.ntasks < 0 or job.ncores < 0 or job.nnodes < 0
         or job.duration < 0 or job.expiration < 0

@@ -9,6 +9,7 @@ Access rights are no matter here: a caller adds them to the constraint.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
 import apsw
@@ -97,8 +98,10 @@ def listing(
     if hidden:
         rows = (row for row in rows if row[2] not in hidden)
     if not chosen.residual_check:
-        for _, jobid, _, values in rows:
+        for _, jobid, _, values in islice(rows, _CACHED):
             yield renderer.text(jobid, values)
+        for _, jobid, _, values in rows:
+            yield renderer.uncached(jobid, values)
         return
     for row in rows:
         _, jobid, _, values, *_ = row
@@ -106,6 +109,9 @@ def listing(
 
 
 _COMPARE_ALL = Plan("1", residual_check=True)
+_CACHED = 4000
+"""Jobs of a list whose texts are looked for among the last rendered ones: of more, the first
+would have been dropped when the list is asked for again."""
 
 
 def _active(

@@ -75,11 +75,14 @@ class Renderer:
         key = self._number, jobid, values
         text = RECENT.get(key)
         if text is None:
-            text = self._render(jobid, values)
+            text = self.uncached(jobid, values)
             RECENT.keep(key, text)
         return text
 
-    def _render(self, jobid: int, values: str) -> bytes:
+    def uncached(self, jobid: int, values: str) -> bytes:
+        """Return what `text` returns, but render it anew, and do not keep it."""
+        if self._error is not None:
+            raise UnknownAttributeError(self._error)
         mask, _, rest = values.partition(SEPARATOR)
         template = self._templates.get(mask)
         if template is None:
@@ -107,6 +110,7 @@ class RecentTexts:
 
     def __init__(self, bound: int = MOST_TEXTS) -> None:
         self._bound = bound
+        self._largest = bound // _SHARE
         self._texts: dict[_Key, bytes] = {}
         self._numbers: dict[tuple[str, ...], int] = {}
         self._next = 0
@@ -119,7 +123,10 @@ class RecentTexts:
         """Return the number of a list of attributes; another list never has the same one."""
         found = self._numbers.get(names)
         if found is None:
-            self._count(len(names) * 8 + _ENTRY)
+            size = len(names) * 8 + _ENTRY
+            self.used += size
+            if self.used > self._bound:
+                self._clear(size)
             self._next += 1
             found = self._numbers[names] = self._next
         return found
@@ -127,16 +134,16 @@ class RecentTexts:
     def keep(self, key: _Key, text: bytes) -> None:
         """Keep a text, unless it is a large one."""
         size = len(text) + len(key[2]) + _ENTRY
-        if size * _SHARE <= self._bound:
-            self._count(size)
+        if size <= self._largest:
+            self.used += size
+            if self.used > self._bound:
+                self._clear(size)
             self._texts[key] = text
 
-    def _count(self, size: int) -> None:
-        self.used += size
-        if self.used > self._bound:
-            self._texts.clear()
-            self._numbers.clear()
-            self.used = size
+    def _clear(self, used: int) -> None:
+        self._texts.clear()
+        self._numbers.clear()
+        self.used = used
 
 
 RECENT = RecentTexts()

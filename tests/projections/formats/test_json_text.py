@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.formats.json_text import _dumps_deep, c_string, dumps, escaped, real
+from projections.formats.json_text import _dumps_deep, c_string, dumps, escaped, real, string
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,11 @@ def test_what_is_written_is_what_python_reads(value: object) -> None:
     assert repr(plain) == repr(json.loads(text))
     assert text == escaped(_dumps_deep(value))
     assert b" " not in text
+
+
+@given(st.text() | st.text('"\\\x00\x0b\x1f\x7fé'))
+def test_a_string_is_written_as_any_value(value: str) -> None:
+    assert dumps(value).decode() == string(value)
 
 
 def test_raw_text_is_copied() -> None:

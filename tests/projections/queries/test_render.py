@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 
 import pytest
 
+from eventstore.ingest.writer import Writer
+from joblist.config import Config
+from joblist.service import Service
 from projections.job.packing import packed
 from projections.job.state import INACTIVE, Job
-from projections.queries import render
-from projections.queries.render import PackedCache, RecentTexts, Renderer
+from projections.queries import list_jobs, render
+from projections.queries.render import PackedCache, RecentTexts, Renderer, UnknownAttributeError
+from tests.support.field_jobs import job as field_job
+from tests.support.recordings import ask, new_store
 
 ATTRIBUTES = ["name", "state", "result", "t_submit", "urgency", "queue"]
 
@@ -36,7 +42,7 @@ def test_texts_are_bounded_by_bytes_whatever_is_asked(recent: RecentTexts) -> No
     for attributes in permutations(ATTRIBUTES, 2):
         renderer = Renderer(attributes)
         for one in jobs:
-            assert renderer.job(one) == Renderer(attributes)._render(one.id, packed(one))
+            assert renderer.job(one) == Renderer(attributes).uncached(one.id, packed(one))
             assert _bytes(recent) <= recent.used <= 2**18
             most = max(most, recent.used)
     assert most > 2**17
@@ -62,6 +68,31 @@ def test_a_text_is_rendered_once(recent: RecentTexts) -> None:
     first = Renderer(["name"]).job(one)
     assert first is Renderer(["name"]).job(one)
     assert first is not Renderer(["state"]).job(one)
+
+
+def test_of_a_long_list_the_first_texts_are_kept(
+    recent: RecentTexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, views = new_store()
+    Writer(store, "test", views).append([line for n in range(1, 9) for line in field_job(n)])
+    request = '{"max_entries":0,"attrs":["all"]}'
+    (whole,) = ask(Service(store, Config()), "list", request)
+    assert (8, 8) == (len(json.loads(whole)["jobs"]), len(recent._texts))
+    recent._clear(0)
+    monkeypatch.setattr(list_jobs, "_CACHED", 3)
+    assert [whole] == ask(Service(store, Config()), "list", request)
+    assert [8, 7, 6] == [jobid >> 24 for _, jobid, _ in recent._texts]
+
+
+def test_an_unknown_attribute_is_an_error_also_of_a_text_that_is_kept(
+    recent: RecentTexts,
+) -> None:
+    one = job(1, "a")
+    Renderer(["name"]).job(one)
+    for render_it in (Renderer.text, Renderer.uncached):
+        with pytest.raises(UnknownAttributeError, match="x is not a valid attribute"):
+            render_it(Renderer(["name", "x"]), one.id, packed(one))
+    assert 1 == len(recent._texts)
 
 
 def test_packed_values_are_bounded_by_bytes() -> None:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0
 """A guest who looks for requests that hold up others.
 
-    python -m tests.flux.attacks.torture.fuzz_guest [--requests 10000] [--seed N]
+    python -m tests.flux.attacks.torture.fuzz_guest [--requests 10000] [--seed N] [--longest S]
 
-starts an instance and lets a search run in it: of the requests that were tried, those that
-took the module most processor time are changed a little and tried again. While each is being
-answered, an owner's list of five jobs is asked for, over and over, and a ping of another
-module, which shows what the machine does. ``--gene JSON`` tries one request alone. Each
-fault is printed to the standard error as it is found, and how far the search is.
+starts an instance and lets a search run in it. While each request is being answered, an
+owner's list of five jobs is asked for, over and over, and a ping of another module, which
+shows what the machine does. Requests that held up the list most are changed a little and
+tried again. What is not answered after ``--longest`` seconds is given up, by closing the
+connection. ``--gene JSON`` tries one request alone. Each fault is printed to the standard
+error as it is found, and how far the search is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from errno import EPROTO
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,13 @@ _FIVE = {"max_entries": 5, "attrs": ["state"]}
 _ELITE = 40  # requests that are gone on with
 _FRESH = 0.3  # the part of requests that owe nothing to these
 _PATIENCE = 60.0  # seconds without a response, after which none is waited for
-_LONGEST = 600.0  # seconds that responses to one request are read
+_LONGEST = 600.0  # seconds that one request is waited for, and its responses are read
 _TELL = 50  # requests between two lines of the standard error
 _AGAIN = 2  # times that a request must hold others once more, before it is said to
 _ENOUGH = 10  # faults, after which no more are looked for
 _MOST_RESPONSES = 2 * int(os.environ.get("ATTACK_JOBS", "100000"))
 _LONG = "answered, but not to its end"
+_GIVEN_UP = "given up before it was answered"
 _ENDED = "list"
 """The only method whose streams end: of the others, one response is all, or all for now."""
 _ENODATA = 61
@@ -65,8 +68,13 @@ class Tried:
         self.outcome = "never answered"
 
     @property
+    def beyond(self) -> float:
+        """Seconds that the request, and not the machine, held others up."""
+        return self.held - self.machine
+
+    @property
     def too_long(self) -> bool:
-        return self.held > MOST_HELD * STRETCH + self.machine
+        return self.beyond > MOST_HELD * STRETCH
 
     def figures(self) -> dict[str, object]:
         numbers = {k: round(getattr(self, k), 3) for k in ("used", "held", "machine", "took")}
@@ -77,7 +85,7 @@ class Tried:
 class Guest:
     """Sends requests as a guest, and looks as the owner what that does to others."""
 
-    def __init__(self, module: int) -> None:
+    def __init__(self, module: int, longest: float) -> None:
         import flux  # type: ignore[import-not-found]  # noqa: PLC0415
 
         self._module = module
@@ -85,6 +93,7 @@ class Guest:
         self._owner = self._connect()
         os.environ.update(FLUX_HANDLE_USERID="4201", FLUX_HANDLE_ROLEMASK="0x2")
         self._guest = self._connect()
+        self._longest = longest
 
     def attempt(self, gene: Gene) -> Tried:
         """Try a request, until it is answered to its end."""
@@ -95,7 +104,7 @@ class Guest:
             f"{_SERVICE}.{asked.method}", asked.text, flags=2 if asked.streaming else 0
         )
         last = begin
-        while time.monotonic() < min(last + _PATIENCE, begin + _LONGEST):
+        while time.monotonic() < min(last + _PATIENCE, begin + self._longest):
             self._look(tried)
             before_it = tried.responses
             outcome = self._outcome(rpc, tried, streaming=asked.streaming)
@@ -109,7 +118,7 @@ class Guest:
                 last = time.monotonic()
         else:  # what goes on ends with the connection, and is in nobody's way afterwards
             if time.monotonic() < last + _PATIENCE and tried.responses <= _MOST_RESPONSES:
-                tried.outcome = _LONG
+                tried.outcome = _LONG if tried.responses else _GIVEN_UP
             self._guest = self._connect()
         tried.took = time.monotonic() - begin
         tried.used = used(self._module) - before
@@ -139,6 +148,8 @@ class Guest:
                 if error.errno == _ENODATA:
                     return "answered"
                 return f"{error.errno}: {rpc.error_string()}"
+            except UnicodeDecodeError as error:  # Flux cuts texts after 159 bytes
+                return f"{EPROTO}: {error.object.decode(errors='replace')}"
             tried.responses += 1
             if not streaming:
                 return "answered"
@@ -160,8 +171,8 @@ def search(guest: Guest, requests: int, seed: int) -> dict[str, object]:
             gene = changed(rng, rng.choice(best)[2].gene, rng.choice(best)[2].gene)
         tried = guest.attempt(gene)
         outcomes[tried.outcome[:70]] += 1
-        worst = max(worst, tried, key=lambda t: t.held - t.machine)
-        heapq.heappush(best, (tried.used, number, tried))
+        worst = max(worst, tried, key=lambda t: t.beyond)
+        heapq.heappush(best, (tried.beyond, number, tried))
         if len(best) > _ELITE:
             heapq.heappop(best)
         unclear = not _clear(tried.outcome)
@@ -181,7 +192,7 @@ def search(guest: Guest, requests: int, seed: int) -> dict[str, object]:
         "requests": sum(outcomes.values()),
         "seed": seed,
         "worst": worst.figures(),
-        "most used": [t.figures() for _, _, t in heapq.nlargest(10, best)],
+        "held most": [t.figures() for _, _, t in heapq.nlargest(10, best)],
         "outcomes": dict(outcomes.most_common()),
         "faults": faults,
     }
@@ -193,13 +204,13 @@ def _again(guest: Guest, gene: Gene) -> bool:
 
 
 def _clear(outcome: str) -> bool:
-    if outcome in {"answered", _LONG}:
+    if outcome in {"answered", _LONG, _GIVEN_UP}:
         return True
     _, _, text = outcome.partition(": ")
     return bool(text.strip()) and "internal error" not in text
 
 
-def run(requests: int, seed: int, gene: str = "") -> dict[str, Any]:
+def run(requests: int, seed: int, gene: str = "", longest: float = _LONGEST) -> dict[str, Any]:
     """Search in an instance of its own; returns `search`'s figures."""
     from tests.flux.attacks import history  # noqa: PLC0415 - Flux's Python needs none of it
     from tests.flux.attacks.instance import Attacked  # noqa: PLC0415
@@ -212,7 +223,7 @@ def run(requests: int, seed: int, gene: str = "") -> dict[str, Any]:
         try:
             words = [instances.program, "python", __file__, "inside", str(flux.module)]
             done = subprocess.run(
-                [*words, str(requests), str(seed), gene],
+                [*words, str(requests), str(seed), gene, str(longest)],
                 stdout=subprocess.PIPE,
                 text=True,
                 check=False,
@@ -227,9 +238,9 @@ def run(requests: int, seed: int, gene: str = "") -> dict[str, Any]:
     return found
 
 
-def inside(module: str, requests: str, seed: str, gene: str) -> None:
+def inside(module: str, requests: str, seed: str, gene: str, longest: str) -> None:
     """Run in Flux's Python, in the instance."""
-    guest = Guest(int(module))
+    guest = Guest(int(module), float(longest))
     if gene:
         figures = guest.attempt(Gene(*json.loads(gene))).figures()
         print(json.dumps({**figures, "faults": []}))
@@ -242,8 +253,9 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**6)
     parser.add_argument("--gene", default="")
+    parser.add_argument("--longest", type=float, default=_LONGEST)
     given = parser.parse_args()
-    found = run(given.requests, given.seed, given.gene)
+    found = run(given.requests, given.seed, given.gene, given.longest)
     print(json.dumps(found, indent=1))
     return bool(found["faults"])
 

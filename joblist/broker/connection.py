@@ -245,7 +245,9 @@ class Link:
             flags = self._constants.FLUX_RPC_NORESPONSE
             self._handle.rpc(f"{topic}-cancel", matchtag, 0, flags)
 
-        return JournalStream(self._ffi, self._lib, self, rpc, arrived, ended, cancel)
+        return JournalStream(
+            self._ffi, self._lib, self._flux, self, rpc, arrived, ended, cancel
+        )
 
     def resource_status(self, arrived: Callable[[bytes], None]) -> None:
         """Ask the resource module for the status."""

@@ -8,7 +8,6 @@ import re
 import signal
 from collections.abc import Callable
 from errno import EIO, ENODATA, ENOMEM, EPERM, EPROTO
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def registered(flux: FakeFlux, callback: Callable[..., Any]) -> Link:
     return link
 
 
-JOURNAL = "job-manager.events-journal"
+JOURNAL = "responses 1"
 REQUESTS = [f"message job-list.{method}" for method in ROUTES]
 EXPECTED = {
     *REQUESTS, f"message {PURGES}", "timer", "descriptor", "signal 1", "KVS lookup",
@@ -66,7 +65,7 @@ def arguments(flux: FakeFlux, name: str) -> tuple[Any, ...]:
     if name.startswith("message"):
         return (flux.handle, None, FakeMessage(b"{}\0"), None)
     if name == JOURNAL:
-        return (FakeFuture(flux, name), None)
+        return (flux.handle, None, FakeMessage(b"{}"), None)
     return (FakeFuture(flux, name),)
 
 
@@ -163,30 +162,37 @@ def test_responses_of_a_journal_come_until_it_is_stopped(flux: FakeFlux) -> None
     came: list[bytes] = []
     ends: list[tuple[int, str]] = []
     journal = connection.connect().journal(came.append, lambda *end: ends.append(end))
-    respond = partial(flux.callbacks[JOURNAL], FakeFuture(flux, JOURNAL), None)
-    respond()
-    respond()
-    assert [b'{"id":-1,"events":[]}'] * 2 == came
-    assert 2 == flux.resets  # or none comes any more
+    assert "FLUX_ROLE_ALL" == flux.rolemasks[JOURNAL]
+    respond = flux.callbacks[JOURNAL]
+    for text in (b'{"id":1}', b'{"id":2}'):
+        respond(flux.handle, JOURNAL, FakeMessage(text), None)
+    assert [b'{"id":1}', b'{"id":2}'] == came
     journal.stop()
-    assert (f"{JOURNAL}-cancel", {"matchtag": 1}, 0, "FLUX_RPC_NORESPONSE") == flux.requests[-1]
-    respond()
+    cancel = "job-manager.events-journal-cancel", {"matchtag": 1}, 0, "FLUX_RPC_NORESPONSE"
+    assert cancel == flux.requests[-1]
+    respond(flux.handle, JOURNAL, FakeMessage(b'{"id":3}'), None)
+    assert JOURNAL in flux.callbacks  # until its last response
     flux.journal_error = ENODATA
-    respond()
+    respond(flux.handle, JOURNAL, FakeMessage(None), None)
     assert 2 == len(came)
     assert [] == ends
+    assert JOURNAL not in flux.callbacks
 
 
-def test_a_journal_says_how_it_ended(flux: FakeFlux) -> None:
+@pytest.mark.parametrize(("text", "reason"), [(b"no \xc3", "no \ufffd"), (None, "")])
+def test_a_journal_says_how_it_ended(flux: FakeFlux, text: bytes | None, reason: str) -> None:
     ends: list[tuple[int, str]] = []
     connection.connect().journal(broken, lambda *end: ends.append(end))
-    flux.journal_error = EPERM
-    flux.callbacks[JOURNAL](FakeFuture(flux, JOURNAL), None)
-    assert [(EPERM, "the reason")] == ends
+    flux.journal_error, flux.journal_reason = EPERM, text
+    flux.callbacks[JOURNAL](flux.handle, JOURNAL, FakeMessage(None), None)
+    assert [(EPERM, reason)] == ends
+    # The library takes back the request's matchtag then, and no response finds the handler.
+    assert [EPERM] == flux.fulfilled
+    assert JOURNAL not in flux.callbacks
 
 
 def test_a_journal_that_cannot_be_listened_to_is_an_os_error(flux: FakeFlux) -> None:
-    flux.then_error = ENOMEM
+    flux.handler_error = ENOMEM
     with pytest.raises(OSError, match="cannot be listened to") as raised:
         connection.connect().journal(broken, broken)
     assert ENOMEM == raised.value.errno

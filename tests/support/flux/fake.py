@@ -59,10 +59,11 @@ class FakeFlux:
         self.responses: list[tuple[Any, Any]] = []
         self.requests: list[tuple[Any, ...]] = []
         self.logged: list[str] = []
-        self.rolemasks: dict[str, int] = {}
-        self.journal_error = self.then_error = 0
+        self.rolemasks: dict[str, int | str] = {}
+        self.journal_error = self.handler_error = 0
+        self.journal_reason: bytes | None = b"the reason"
+        self.fulfilled: list[int] = []  # errnos of futures
         self.stopped = False
-        self.resets = 0  # of futures
         self.log_fails = False
         self.ffi = _Ffi()
         self.handle = "flux_t"
@@ -75,7 +76,7 @@ class FakeFlux:
             for name in (
                 "FLUX_MSGTYPE_REQUEST", "FLUX_MSGTYPE_EVENT", "FLUX_MATCHTAG_NONE",
                 "FLUX_KVS_READDIR", "FLUX_RPC_STREAMING", "FLUX_RPC_NORESPONSE",
-                "FLUX_POLLIN", "FLUX_NODEID_ANY",
+                "FLUX_POLLIN", "FLUX_NODEID_ANY", "FLUX_MSGTYPE_RESPONSE", "FLUX_ROLE_ALL",
             )
         }  # fmt: skip
         modules: dict[str, Any] = {
@@ -92,12 +93,22 @@ class FakeFlux:
 
     def flux_msg_handler_create(
         self, _flux: object, match: Any, callback: Callable[..., None], _argument: object
-    ) -> str:
-        topic = match.topic_glob.decode()
-        self.callbacks[f"message {topic}"] = callback
-        return topic
+    ) -> str | None:
+        self.ffi.errno = self.handler_error
+        if self.handler_error:
+            return NULL
+        if match.typemask == "FLUX_MSGTYPE_RESPONSE":
+            name = handler = f"responses {match.matchtag}"
+        else:
+            handler = match.topic_glob.decode()
+            name = f"message {handler}"
+        self.callbacks[name] = callback
+        return handler
 
-    def flux_msg_handler_allow_rolemask(self, handler: str, rolemask: int) -> None:
+    def flux_msg_handler_destroy(self, handler: str) -> None:
+        del self.callbacks[handler]
+
+    def flux_msg_handler_allow_rolemask(self, handler: str, rolemask: int | str) -> None:
         self.rolemasks[handler] = rolemask
 
     def flux_msg_handler_start(self, _handler: str) -> None:
@@ -142,28 +153,19 @@ class FakeFlux:
     def flux_future_get(self, _pointer: object, _to: object) -> int:
         return 0
 
-    def flux_future_then(
-        self,
-        future: FakeFuture,
-        _seconds: float,
-        callback: Callable[..., None],
-        _argument: object,
-    ) -> int:
-        self.ffi.errno = self.then_error
-        if not self.then_error:
-            self.callbacks[future.name] = callback
-        return -1 if self.then_error else 0
+    def flux_future_fulfill_error(
+        self, _future: FakeFuture, errno: int, _text: bytes | None
+    ) -> None:
+        self.fulfilled.append(errno)
 
-    def flux_future_reset(self, future: FakeFuture) -> None:
-        future.reset()
-
-    def flux_rpc_get(self, _pointer: object, to: list[bytes]) -> int:
-        to[0] = b'{"id":-1,"events":[]}'
+    def flux_response_decode(self, raw: FakeMessage, _topic: object, to: list[Any]) -> int:
+        to[0] = raw.payload
         self.ffi.errno = self.journal_error
         return -1 if self.journal_error else 0
 
-    def flux_future_error_string(self, _pointer: object) -> bytes:
-        return b"the reason"
+    def flux_response_decode_error(self, _raw: FakeMessage, to: list[Any]) -> int:
+        to[0] = self.journal_reason
+        return -1 if self.journal_reason is None else 0
 
     # -- the handle
 
@@ -230,9 +232,6 @@ class FakeFuture:
 
     def then(self, callback: Callable[..., None]) -> None:
         self.flux.callbacks[self.name] = callback
-
-    def reset(self) -> None:
-        self.flux.resets += 1
 
     def get(self) -> dict[str, Any]:
         return {}

@@ -143,7 +143,7 @@ def read_list_id(text: bytes | None) -> ListIdRequest:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # the general way finds out what is wrong, or that nothing is
         else:
-            if 0 <= form.state < 2**31 and not form.state & _NO_STATE:
+            if not form.state & _NO_STATE:
                 return ListIdRequest(form.id, form.attrs, form.state)
     return read_any_list_id(text)
 

@@ -65,13 +65,14 @@ def either(several: list[Paths]) -> Paths:
     leaves: list[AccessPath] = []
     nested: list[Nested] = []
     for paths in several:
-        if len(paths) == 1 and not isinstance(paths[0], Nested):
-            leaves.append(paths[0])
-        else:
-            nested.append(Nested(paths))
+        match paths:
+            case (InList() | TimeRange() | Overlaps() as leaf,):
+                leaves.append(leaf)
+            case _:
+                nested.append(Nested(paths))
     few = _united(leaves)
     # In `Nested`, the next level does not take a single one for a leaf's and copy it again.
-    return (*few, *nested) if nested or len(few) != 1 or len(leaves) == 1 else (Nested(few),)
+    return (*few, *nested) if nested else (Nested(few),)
 
 
 def united(paths: Paths) -> tuple[AccessPath, ...]:

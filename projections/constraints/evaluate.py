@@ -88,17 +88,14 @@ class _Memory:
     """
 
     def __init__(self) -> None:
-        self._results: dict[tuple[int, str], tuple[bool, int]] = {}
+        self._results: dict[tuple[_Compare, str], tuple[bool, int]] = {}
         self._used = 0
-        self._functions = 0
 
     def of(self, compare: _Compare) -> _Compare:
         """Return the same function, with a memory."""
-        self._functions += 1
-        number = self._functions
 
         def remembered(text: str) -> tuple[bool, int]:
-            key = number, text
+            key = compare, text
             found = self._results.get(key)
             if found is None:
                 found = compare(text)
@@ -107,7 +104,7 @@ class _Memory:
 
         return remembered
 
-    def _keep(self, key: tuple[int, str], found: tuple[bool, int]) -> None:
+    def _keep(self, key: tuple[_Compare, str], found: tuple[bool, int]) -> None:
         self._used += len(key[1]) + _ENTRY
         if self._used > _MOST_REMEMBERED:
             self._results.clear()

@@ -8,6 +8,7 @@ import copy
 import ctypes
 import errno
 import math
+import sys
 from typing import Any
 
 import msgspec
@@ -163,6 +164,8 @@ def test_limit_of_hosts_and_ranks() -> None:
         "too many ranks specified",
     ]
     assert error_of({"ranks": ["0-9", "5-9"]}, max_hosts=10) is None
+    usual = ({"hostlist": ["n[0-1023]"]}, {"ranks": ["0-1023"]})
+    assert [None, None] == [error_of(obj) for obj in usual]
 
 
 # -- what is accepted --------------------------------------------------------------------------
@@ -268,6 +271,25 @@ def test_numbers_are_those_of_the_c_library(space: str, sign: str, number: str) 
     # of the numbers below the normal range the library lets pass those that are exact
     assume(value is None or value == 0.0 or not abs(value) < 2.0**-1022)
     assert expected_time(value) == parsed_time(text)
+
+
+GREATEST, LEAST = "1.7976931348623157e308", "2.2250738585072014e-308"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (GREATEST, sys.float_info.max),
+        ("0x1.fffffffffffffp1023", sys.float_info.max),
+        ("1.7976931348623159e308", None),
+        (LEAST, sys.float_info.min),
+        ("0x1p-1022", sys.float_info.min),
+        ("2.225073858507201e-308", None),
+        ("0x1.ffffffffffffep-1023", None),  # exact, but not of a normal number's form
+    ],
+)
+def test_times_are_normal_numbers(text: str, expected: float | None) -> None:
+    assert expected_time(expected) == parsed_time(text)
 
 
 # -- in general --------------------------------------------------------------------------------

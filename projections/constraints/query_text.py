@@ -139,13 +139,12 @@ class _Parser:
         self._take()
 
     def _reduce(self, coming: str) -> None:
-        """Apply the operators that bind more strongly than what comes."""
+        """Apply the operators that bind more strongly than what comes: at the end, all."""
         level = _LEVELS.get(coming, 0)
-        must = coming in {"close", "end"}
         while self._operators and self._operators[-1] != "open":
             mine = _LEVELS[self._operators[-1]]
             right = self._operators[-1] == "not"
-            if not must and not (level < mine or (level == mine and not right)):
+            if level > mine or (level == mine and right):
                 return
             self._apply(self._operators.pop())
 

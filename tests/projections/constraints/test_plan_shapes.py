@@ -242,7 +242,9 @@ def test_a_window_counts_more_than_its_ends_where_costs_are_not_told_apart() -> 
 def test_an_or_costs_what_it_reads() -> None:
     """Values that several have are read once, and times that several windows have."""
     users = {"or": [{"userid": [5, 6]}, {"userid": [6, 5]}]}
-    times = {"or": [{"and": [{"t_run": [f">={n}"]}, {"t_run": [f"<{n + 14}"]}]} for n in (0, 1)]}
+    times = {
+        "or": [{"and": [{"t_run": [f">={n}"]}, {"t_run": [f"<{n + 14}"]}]} for n in (0, 1)]
+    }
     names = {"name": ["a", "b", "c"]}
     for joined, path in ((users, InList("userid", (5, 6))), (times, TimeRange(0.0, 15.0))):
         assert (path,) == planned({"and": [joined, names]}).access_paths

@@ -16,7 +16,7 @@ from projections.constraints import tree
 from projections.constraints.query_text import QueryError, parse
 
 A, B, C = ({"name": [name]} for name in "abc")
-NOT_A = {"not": [A]}
+NOT_A, NOT_B, NOT_C = ({"not": [one]} for one in (A, B, C))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,31 @@ NOT_A = {"not": [A]}
         ("not name:a name:b", {"and": [NOT_A, B]}),
         ("not (name:a name:b)", {"not": [{"and": [A, B]}]}),
         ("not not name:a", {"not": [NOT_A]}),
+        # Quotes that go on no term: a term of their own, or none.
+        ("''", {}),
+        ("'' name:a ''", A),
+        ("'running'", {"states": ["running"]}),
+        ("name:'a'|name:'b'&'name:c'", {"or": [A, {"and": [B, C]}]}),
+        ("(name:'a')", A),
+        # What binds more strongly than what, and where a parenthesis ends.
+        ("(name:a|name:b)&name:c", {"and": [{"or": [A, B]}, C]}),
+        ("name:a&(name:b|name:c)", {"and": [A, {"or": [B, C]}]}),
+        ("(name:a&name:b)|name:c", {"or": [{"and": [A, B]}, C]}),
+        ("name:a|(name:b name:c)", {"or": [A, {"and": [B, C]}]}),
+        ("name:a&name:b|name:c", {"or": [{"and": [A, B]}, C]}),
+        ("name:a name:b|name:c", {"or": [{"and": [A, B]}, C]}),
+        ("name:a name:b&name:c", {"and": [A, B, C]}),
+        ("name:a&(name:b&name:c)", {"and": [A, {"and": [B, C]}]}),
+        ("not name:a and not name:b", {"and": [NOT_A, NOT_B]}),
+        ("not name:a|name:b", {"or": [NOT_A, B]}),
+        ("name:a|not name:b&name:c", {"or": [A, {"and": [NOT_B, C]}]}),
+        ("(not name:a)|name:b", {"or": [NOT_A, B]}),
+        ("not (name:a|name:b)&name:c", {"and": [{"not": [{"or": [A, B]}]}, C]}),
+        # A sign that follows a term binds it first: so it does in Flux.
+        ("not name:a not name:b", {"not": [{"and": [A, NOT_B]}]}),
+        ("not name:a -name:b", {"not": [{"and": [A, NOT_B]}]}),
+        ("name:a|name:b -name:c", {"or": [A, {"and": [B, NOT_C]}]}),
+        ("name:a name:b not name:c", {"and": [A, {"and": [B, NOT_C]}]}),
     ],
 )
 def test_text_stands_for_a_constraint(text: str, expected: Any) -> None:
@@ -55,7 +80,11 @@ def test_text_stands_for_a_constraint(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("nonsense", "expected operator:value, or some of"),
+        (
+            "nonsense",
+            "expected operator:value, or some of active, cleanup, depend, inactive, pending, "
+            "priority, run, running, sched, canceled, completed, failed, timeout$",
+        ),
         ("failed,nonsense", "expected operator:value"),
         (",", "expected operator:value"),
         ("x:y", "'x': expected one of userid"),

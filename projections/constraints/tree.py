@@ -11,7 +11,8 @@ with `fold_tree`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -165,7 +166,7 @@ class Most(NamedTuple):
     size of the instance, but at least 1024. ``operators`` and ``values``: of all of it.
     """
 
-    hosts: int = 1024
+    hosts: int
     operators: int = _NO_LIMIT
     values: int = _NO_LIMIT
 
@@ -276,9 +277,7 @@ _RESULTS = _words(state.RESULTS)
 
 def _mask(what: str, words: dict[str, int], values: list[object]) -> int:
     """Return the union of names and masks; a mask may only have bits that have a name."""
-    valid = 0
-    for number in words.values():
-        valid |= number
+    valid = reduce(or_, words.values())
     mask = 0
     for value in values:
         if isinstance(value, str):

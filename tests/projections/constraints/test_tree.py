@@ -23,6 +23,7 @@ from projections.constraints.tree import (
     ConstraintError,
     Everything,
     Hostlist,
+    Most,
     Name,
     Not,
     Or,
@@ -31,6 +32,7 @@ from projections.constraints.tree import (
     Results,
     States,
     Timestamp,
+    TooLargeError,
     Userid,
     fold_tree,
     parse,
@@ -166,6 +168,28 @@ def test_limit_of_hosts_and_ranks() -> None:
     assert error_of({"ranks": ["0-9", "5-9"]}, max_hosts=10) is None
     usual = ({"hostlist": ["n[0-1023]"]}, {"ranks": ["0-1023"]})
     assert [None, None] == [error_of(obj) for obj in usual]
+
+
+TWO = {"and": [{"userid": [1, 2, 3]}]}  # operators
+
+
+@pytest.mark.parametrize(
+    ("most", "exceeded"),
+    [
+        (Most(1, operators=2, values=3), None),
+        (Most(1), None),
+        (Most(1, operators=1), "operators"),
+        (Most(1, values=2), "values"),
+        (Most(1, operators=1, values=2), "operators"),  # the first in the order of the text
+    ],
+)
+def test_limit_of_operators_and_values(most: Most, exceeded: str | None) -> None:
+    if exceeded is None:
+        assert parse(TWO) == parse(TWO, most=most)
+        return
+    with pytest.raises(TooLargeError, match=f"^{exceeded}$") as caught:
+        parse(TWO, most=most)
+    assert caught.value.operators is (exceeded == "operators")
 
 
 # -- what is accepted --------------------------------------------------------------------------

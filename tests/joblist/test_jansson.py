@@ -121,6 +121,7 @@ def outcome(function: Callable[..., object], *args: object) -> object:
         (b'{"\\ude00"', "invalid Unicode '\\uDE00' near '\"\\ude00\"'"),
         (b'{"\\ud83d followed by more"', "invalid Unicode '\\uD83D'"),
         (b'{"\\ud800\\q"', "invalid escape near '\"\\ud800\\q'"),  # though the later of two
+        (b'{"\\u0000', "premature end of input near '\"\\u0000'"),
         (b'{"a\\u0000b":1}', "NUL byte in object key not supported near '\"a\\u0000b\"'"),
         # not UTF-8; what stands before it is reported before it
         (b"\xff", "unable to decode byte 0xff"),

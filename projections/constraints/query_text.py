@@ -78,12 +78,12 @@ def _tokens(text: str) -> Iterator[_Token]:
             if end < 0:
                 raise QueryError(f"{text!a}: the quote at position {at} is not closed")
             kind, value, place = "term", text[place:end], end + 1
-            if not value and held is None:
+            if not value:
                 continue
         if kind == "term":
             if held is not None:
                 value, at, held = held.text + value, held.place, None
-            elif value.endswith(":") and found.lastgroup == "term":
+            elif value.endswith(":"):
                 held = _Token(kind, value, at)
                 continue
         if kind != "space":

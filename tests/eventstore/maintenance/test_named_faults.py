@@ -118,7 +118,8 @@ def test_a_payload_that_was_altered_is_named_with_its_base(store: Store, table: 
         ("data = 'text'", f"{where}: its bytes or its base were changed"),
         ("base = seq", f"{where}: its bytes or its base were changed"),
         ("base = 9999", f"{where}: that of event 9999, its base, is missing"),
-        ("data = x'ff'", f"{where}: its bytes or those of its base, of event {base}, were changed"),
+        ("data = x'ff'",
+         f"{where}: its bytes or those of its base, of event {base}, were changed"),
     ):  # fmt: skip
         store.db.execute("SAVEPOINT one")
         sql = f"UPDATE {table} SET {change} WHERE seq = {first}"

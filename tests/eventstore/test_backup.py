@@ -104,6 +104,8 @@ def test_a_backup_overwrites_nothing_and_leaves_nothing(path: str, tmp_path: Pat
         pass
 
     def stop(done: int, total: int) -> None:
+        for suffix in ("-wal", "-shm", "-journal"):  # what SQLite may leave beside it
+            (tmp_path / f"stopped.part{suffix}").touch()
         raise StopError
 
     with open_readonly(path) as store, pytest.raises(StopError):

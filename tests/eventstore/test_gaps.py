@@ -161,6 +161,30 @@ def test_events_that_could_not_be_recovered(path: str, tmp_path: Path) -> None:
                 assert 2 == counting.counts(db, new)["damage"]
 
 
+def test_what_has_come_again_is_no_gap_whatever_its_neighbours_have_lost(
+    path: str, tmp_path: Path
+) -> None:
+    """A batch of one event, between batches that have lost others for good."""
+    lines = [line for line in LINES if b'"events":[]' not in line]
+    with create_or_open(path) as store:
+        writer = Writer(store, "journal", Views(store))
+        for part in (lines[:5], lines[5:6], lines[6:12]):
+            writer.append(part)
+        writer.close()
+    db = apsw.Connection(path)
+    db.execute("DROP TRIGGER event_no_delete")
+    db.execute("DELETE FROM event WHERE seq IN (3, 6, 9)")
+    db.close()
+    new = str(tmp_path / "new.sqlite")
+    recover(path, new)
+    with create_or_open(new) as store:
+        for again, left in (([], [3, 6, 9]), (lines[5:6], [3, 9]), (lines[2:3], [9])):
+            read(store, again).close()
+            assert [f"events {n} to {n} could not be recovered" for n in left] == [
+                gap.why for gap in found(store) if gap.kind == "damage"
+            ]
+
+
 def test_the_commands_list_and_count_them(path: str) -> None:
     with create_or_open(path) as store:
         read(store, list(backlog(3))).close("stopped")

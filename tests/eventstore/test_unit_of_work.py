@@ -295,6 +295,27 @@ def test_all_are_told_even_where_one_raises() -> None:
         assert value(store.db, "SELECT count(*) FROM event") == len(lines)
 
 
+def test_a_store_that_cannot_be_asked_any_more_counts_as_rolled_back() -> None:
+    """And what is raised is what went wrong first."""
+    probe = Probe()
+    probe.fail = ZeroDivisionError("first")
+
+    def failing(cursor: object, sql: str, bindings: object) -> bool:
+        del cursor, bindings
+        if sql.startswith("SELECT max(batch)"):
+            raise apsw.IOError("second")
+        return True
+
+    with create_or_open(MEMORY) as store:
+        writer = Writer(store, "test", probe)
+        store.db.exec_trace = failing
+        with pytest.raises(ZeroDivisionError, match="first"):
+            writer.append(live(1, 1000.0))
+        store.db.exec_trace = None
+        assert ["apply", "rolled back"] == probe.told
+        assert 0 == value(store.db, "SELECT count(*) FROM event")
+
+
 def test_what_a_backlog_shows_is_kept_in_mind_over_batches() -> None:
     """Memos that were stored before, one that came with the backlog, and two lost jobs."""
     with create_or_open(MEMORY) as store:

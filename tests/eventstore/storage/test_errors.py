@@ -17,7 +17,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from eventstore.bulk_work import without_collections
+from eventstore.bulk_work import default_processes, rare_collections, without_collections
 from eventstore.errors import Busy, NotOurs, StoreError, Unfit, reachable, translated
 from eventstore.own_process import command
 
@@ -151,6 +151,26 @@ def test_bulk_work_leaves_the_collector_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was_enabled else gc.disable)()
+
+
+def test_collections_are_rare_for_as_long_as_it_takes() -> None:
+    before, during = gc.get_threshold(), []
+    with suppress(ZeroDivisionError), rare_collections():
+        during += [gc.get_threshold()[0], gc.get_freeze_count()]
+        raise ZeroDivisionError
+    assert 200_000 == during[0]
+    assert during[1] > 1000  # objects that were there before
+    assert (before, 0) == (gc.get_threshold(), gc.get_freeze_count())
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes"), [(None, 1), (1, 1), (3, 3), (4, 4), (5, 4), (64, 4)]
+)
+def test_bulk_work_has_a_process_a_core_and_at_most_four(
+    cores: int | None, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert processes == default_processes()
 
 
 @pytest.mark.parametrize("given", [(), ("one",), ("one", "", "a b'\"")])

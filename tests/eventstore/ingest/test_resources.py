@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import inf, nextafter
 from pathlib import Path
 
 import apsw
@@ -271,3 +272,72 @@ def test_a_live_source_may_go_on_with_a_stream_or_begin_with_a_backlog(
         writer.append([SENTINEL])
         assert len(events) == len(stored(store))
         assert int(is_backlog) == len(stored(store, kinds.BACKLOG))
+
+
+def drained(time: float, name: str = "drain", *, asked: bool = False) -> bytes:
+    """A drain or undrain: one that an administrator asked for, or the module's own."""
+    return event(time, name, idset="0", **({"overwrite": 0} if asked else {}))
+
+
+BARE = b'{"timestamp":1.0,"name":"undrain"}'  # without context
+RESTART = event(9.0, "restart", ranks="0", online="", nodelist="n0")
+
+
+@pytest.mark.parametrize(
+    ("before", "until", "own"),
+    [
+        ([], None, []),
+        ([drained(1.0)], None, [1.0]),
+        ([BARE, event(2.0, "online", idset="0")], None, [1.0]),
+        ([drained(1.0, asked=True)], 1.0, []),
+        ([drained(1.0), drained(2.0, "undrain", asked=True), drained(3.0),
+          drained(4.0, "undrain")], 2.0, [3.0, 4.0]),
+    ],
+)  # fmt: skip
+def test_a_backlog_tells_which_drains_of_an_earlier_load_were_the_modules_own(
+    before: list[bytes], until: float | None, own: list[float]
+) -> None:
+    """Up to the last one that was asked for, all are known to be in the KVS."""
+    with create_or_open(":memory:") as store:
+        Writer(store, "before").append([response(event(0.5, "offline", idset="1")), STATUS])
+        lines = [*map(response, (*before, RESTART, drained(10.0))), SENTINEL, SENTINEL]
+        Writer(store, "file", boot="b").append(lines)
+        ((time, data),) = fetch(
+            store.db, "SELECT time, data FROM notice WHERE kind = 'resource-backlog'"
+        )
+        assert 9.0 == time
+        form = kinds.BacklogForm(9.0, None, until, own, 3, "b")
+        assert form == kinds.decode(kinds.BACKLOG, data)
+
+
+def test_a_backlog_of_a_truncated_journal_has_the_time_of_that() -> None:
+    lines = [response(event(5.0, "truncate")), response(drained(6.0)), SENTINEL]
+    with create_or_open(":memory:") as store:
+        for _ in range(2):  # the second time, it is recognised
+            Writer(store, "file").append(lines)
+        found = fetch(store.db, "SELECT seq, time, kind, data FROM notice ORDER BY seq")
+        assert [(1, 6.0, "resource"), (2, 5.0, "resource-backlog")] == [n[:3] for n in found]
+        form = kinds.BacklogForm(None, 5.0, None, [6.0], 1)
+        assert form == kinds.decode(kinds.BACKLOG, found[1][3])
+
+
+def test_a_status_of_a_database_without_events_stands_at_its_beginning() -> None:
+    with create_or_open(":memory:") as store:
+        Writer(store, "file").append([STATUS])
+        sql = "SELECT time FROM notice WHERE kind = 'resource-status'"
+        assert [(nextafter(0.0, inf),)] == fetch(store.db, sql)
+
+
+def test_how_a_stream_ended_is_noted_with_the_load_of_the_module() -> None:
+    """What comes behind that begins with a backlog."""
+    end = b'{"resource-end":"lost","time":11.0}'
+    with create_or_open(":memory:") as store:
+        writer = Writer(store, "file")
+        writer.append([end, response(RESTART), SENTINEL, response(drained(10.0)), end, end])
+        found = [kinds.decode(kinds.END, data) for data in stored(store, kinds.END)]
+        assert [("lost", None), ("lost", 9.0), ("lost", None)] == [
+            (one.how, one.restart) for one in found
+        ]
+        assert (6, 2, 6) == (
+            writer.counts.responses, writer.counts.new, writer.counts.of_resources,
+        )  # fmt: skip

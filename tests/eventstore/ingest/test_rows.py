@@ -99,6 +99,20 @@ def test_events_that_are_read_late_have_an_anchor() -> None:
     assert [row(4, 7, "alloc", 3), row(5, 7, "memo")] == fetch(store.db, EVENTS)[3:]
 
 
+def test_what_a_backlog_has_twice_has_happened_twice() -> None:
+    store, _ = read(live(7, LIFE[2]))
+    twice = [LIFE[0], (2.0, "memo"), (2.0, "memo"), LIFE[2]]
+    assert [Counts(1, 3, 1), Counts(1, 0, 4)] == more(store, *[[line(7, *twice)]] * 2)
+    names = [record.entry.name for record in event_log.job_records(store.db, 1)]
+    assert ["submit", "memo", "memo", "clean"] == names
+
+
+def test_an_event_behind_a_backlog_is_the_last_whatever_its_time_is() -> None:
+    store, _ = read(live(7, *LIFE))
+    more(store, [line(7, LIFE[0]), line(7, *LIFE), line(7, (4.0, "memo"))])
+    assert [row(4, 7, "memo")] == fetch(store.db, EVENTS)[3:]
+
+
 def test_an_id_that_is_submitted_again_is_another_job() -> None:
     store, _ = read(live(7, *LIFE, (100.0, "submit"), (150.0, "validate")))
     again = [row(4, 7, "submit", stream=2), row(5, 7, "validate", stream=2)]

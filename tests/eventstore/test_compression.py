@@ -7,11 +7,12 @@ import gzip
 import json
 import random
 import zlib
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstore.events import compression
@@ -139,6 +140,7 @@ def test_the_short_way_keeps_what_the_long_way_does(
         )
     )
 )
+@example([(DIGITS, inf, "x", b""), (DIGITS, -inf, "x", b"")])
 def test_texts_of_many_events_are_those_of_each(
     rows: list[tuple[int, float, str, bytes]],
 ) -> None:

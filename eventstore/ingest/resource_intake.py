@@ -164,16 +164,16 @@ class ResourceIntake:
             return
         if place.define is not None:
             self._add_resources(*place.define, replayed=True)
-        if place.restart is not None or place.truncated is not None:
-            first = place.first or self._rows.next_seq
+        # From the restart on, it is known that the KVS has these events.
+        time = place.truncated if place.restart is None else place.restart
+        if time is not None:
             data = msgspec.json.encode(kinds.BacklogForm(
-                place.restart, place.truncated, place.until, list(place.own), first, self._boot,
+                place.restart, place.truncated, place.until, list(place.own), place.first,
+                self._boot,
             ))  # fmt: skip
             digest = kinds.backlog_digest(place.restart, place.truncated)
             if not _has(self._rows.db, digest):
-                # From the restart on, it is known that the KVS has these events.
-                time = place.restart if place.restart is not None else place.truncated
-                self._rows.add_placed(kinds.BACKLOG, time or 0.0, data, digest)
+                self._rows.add_placed(kinds.BACKLOG, time, data, digest)
         self._place = _Place(in_backlog=False, time=place.time, load=place.load)
 
     def take_status(self, status: ResourceStatus) -> None:

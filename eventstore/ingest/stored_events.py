@@ -37,9 +37,10 @@ def places(db: apsw.Connection, jobid: int) -> list[JobPlace]:
     found: list[JobPlace] = []
     for key, stream in fetch(db, SQL["jobs_of_id"], (jobid,)):
         job = JobPlace(key, jobid, stream)
-        job.count, latest, submitted = fetch(db, SQL["extent_of_job"], (key,))[0]
-        job.submitted = time_of(submitted)
-        job.latest = float("-inf") if latest is None else time_of(latest) or 0.0
+        job.count, stored, submitted = fetch(db, SQL["extent_of_job"], (key,))[0]
+        job.submitted, latest = time_of(submitted), time_of(stored)
+        if latest is not None:
+            job.latest = latest
         found.append(job)
     return found
 

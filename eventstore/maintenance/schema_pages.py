@@ -28,7 +28,7 @@ def drop_damaged_pages(path: str) -> None:
     data = bytearray(Path(path).read_bytes())
     size = int.from_bytes(data[16:18], "big")
     size = 65536 if size == 1 else size  # which two bytes cannot hold
-    if len(data) >= size >= 512:
+    if size >= 512:
         _readable(_Pages(data, size), 1, _DEEPEST)
         Path(path).write_bytes(data)
 

@@ -251,6 +251,7 @@ def test_a_status_is_tied_to_events_of_its_source_else_to_its_boot(
         notice = kinds.decode(kinds.STATUS, data)
         assert (attached, None if attached else "2") == (notice.attached, notice.boot)
         assert (2.0 if attached else 7.0) < time < (2.1 if attached else 7.1)
+        assert verify_chain(store).fault is None
 
 
 @pytest.mark.parametrize(

@@ -283,8 +283,16 @@ def test_who_is_in_a_hurry_does_not_wait_for_readers(
     clock = [0.0]
     monkeypatch.setattr(connection.time, "monotonic", lambda: clock[0])
     count = "SELECT count(*) FROM source"
+    waited = set()
+
+    def noting(cursor: apsw.Cursor, sql: str, _: object) -> bool:
+        if "wal_checkpoint" in sql:
+            waited.add(store.db.pragma("busy_timeout"))
+        return cursor is not None
+
     with create_or_open(path, patience=connection.HURRIED) as store:
         assert connection.HURRIED == store.db.pragma("busy_timeout")
+        store.db.exec_trace = noting
         with open_readonly(path) as reader, reader.snapshot() as db:
             value(db, count)
             size = grow(store)
@@ -303,6 +311,7 @@ def test_who_is_in_a_hurry_does_not_wait_for_readers(
         grow(store, 1)  # it is empty by now
         assert os.stat(f"{path}-wal").st_size < 2**18
         assert store._give_up == 0.0
+        assert {0} == waited
 
 
 def test_a_log_of_just_the_bound_is_left_alone(

@@ -103,4 +103,6 @@ def test_a_scheduling_member_of_a_kib_is_kept_apart(
 @pytest.mark.parametrize("text", [b"{}", b'{"scheduling":null}', b"[1]", b'"x"'])
 def test_an_r_without_such_a_member_is_kept_as_it_came(text: bytes) -> None:
     data, apart = kinds.parted(2.0, text, replayed=False)
-    assert (text, None) == (bytes(kinds.decode(kinds.RESOURCES, data).R), apart)
+    stored = b'{"define":2.0,"replayed":false,"R":%b,"scheduling":null,"at":0}' % text
+    assert (stored, None) == (data, apart)
+    assert text == bytes(kinds.decode(kinds.RESOURCES, data).R)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from eventstore.errors import StoreError
 from eventstore.events.records import Record
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.writer import Writer
@@ -113,6 +114,35 @@ def test_an_event_behind_a_backlog_is_the_last_whatever_its_time_is() -> None:
     assert [row(4, 7, "memo")] == fetch(store.db, EVENTS)[3:]
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_events_of_one_source_stand_in_its_order_whatever_their_times_are(split: bool) -> None:
+    late = [(3.0, "alloc"), (2.5, "start"), (9.0, "memo"), (9.0, "free")]
+    lines = live(7, *LIFE, *late)
+    store, _ = read(*([one] for one in lines)) if split else read(lines)
+    expected = [row(n, 7, name) for n, (_, name) in enumerate([*LIFE, *late], 1)]
+    assert expected == fetch(store.db, EVENTS)
+    assert [Counts(7, 0, 7)] == more(store, lines)
+
+
+def test_a_source_that_repeats_itself_goes_on_where_it_was() -> None:
+    store, _ = read(live(7, *LIFE))
+    assert [Counts(3, 1, 2)] == more(store, live(7, LIFE[2], LIFE[0], (4.0, "memo")))
+    assert [row(4, 7, "memo")] == fetch(store.db, EVENTS)[3:]
+
+
+def with_context(jobid: int, event: tuple[float, str], number: int) -> bytes:
+    return line(jobid, event).replace(b"}]}", b',"context":{"n":%d}}]}' % number)
+
+
+def test_a_context_that_a_backlog_shows_may_be_another_one_later() -> None:
+    """Two live events of the same name and time are one only if their contexts agree."""
+    store, _ = read(live(7, LIFE[2]))
+    shown = [line(7, *LIFE), with_context(7, LIFE[1], 1)]
+    assert [Counts(2, 2, 2)] == more(store, shown)
+    twice = [with_context(7, (3.0, "memo"), number) for number in (1, 2, 2)]
+    assert [Counts(3, 2, 1)] == more(store, twice)
+
+
 def test_an_id_that_is_submitted_again_is_another_job() -> None:
     store, _ = read(live(7, *LIFE, (100.0, "submit"), (150.0, "validate")))
     again = [row(4, 7, "submit", stream=2), row(5, 7, "validate", stream=2)]
@@ -174,6 +204,11 @@ def test_a_purge_is_stored_once_just_after_what_was_read_before() -> None:
     assert nextafter(6.0, inf) == fetch(store.db, NOTICES)[1][1]
 
 
+def test_a_purge_behind_a_backlog_is_just_after_its_latest_event() -> None:
+    store, _ = read([line(7, *LIFE, (4.0, "memo")), b'{"jobs":[7]}'])
+    assert [(5, nextafter(5.0, inf))] == [one[:2] for one in fetch(store.db, NOTICES)]
+
+
 def test_a_reject_is_stored_once_and_counted_each_time() -> None:
     bad = line(7, (1.0, "submit"))[:-3] + b',"context":5}]}'
     store, counts = read([b"what?", bad, b"what?"], [b"what?", b"other"])
@@ -230,6 +265,16 @@ def test_a_restart_in_a_backlog_tells_of_another_boot() -> None:
     assert [{"boot": None, "memos": {"1": [3]}}] == boots(store)
     fresh, _ = read([line(7, *ALIVE, restart), SENTINEL])
     assert [] == boots(fresh)
+    more(fresh, [*live(7, (6.0, "flux-restart")), SENTINEL])  # posted while it was read
+    assert [] == boots(fresh)
+
+
+def test_memos_that_came_live_are_not_in_the_kvs() -> None:
+    """Those that are posted while a backlog is read are not part of it."""
+    store, _ = read([*live(7, *ALIVE)], boot="a")
+    new = live(7, VOLATILE, (5.0, "memo"))
+    more(store, [*new, line(8, *ALIVE[:2]), line(7, *ALIVE)], [SENTINEL, *new], boot="b")
+    assert [{"boot": "b", "memos": {"1": [3]}}] == boots(store)
 
 
 def test_a_kvs_that_was_rolled_back_begins_a_new_job_where_jobs_are_awaited() -> None:
@@ -239,6 +284,30 @@ def test_a_kvs_that_was_rolled_back_begins_a_new_job_where_jobs_are_awaited() ->
     assert [
         row(4, 7, "submit", stream=2, replayed=1), row(5, 7, "exception", stream=2, replayed=1),
     ] == fetch(store.db, EVENTS)[3:5]  # fmt: skip
+
+    # What the lost future had is still known; what comes new is the newest job's.
+    lines = live(7, LIFE[2], lost[1], (12.0, "memo"))
+    assert [Counts(1, 0, 1), Counts(1, 0, 1), Counts(1, 1)] == more(
+        store, *([x] for x in lines)
+    )
+    assert [row(7, 7, "memo", stream=2)] == fetch(store.db, EVENTS)[5:]
+
+
+@pytest.mark.parametrize("awaited", [None, [1]])
+def test_a_live_event_never_shows_that_a_kvs_was_rolled_back(awaited: list[int] | None) -> None:
+    store, _ = read(live(7, *LIFE))
+    expected = None if awaited is None else lambda: awaited
+    more(store, [line(7, (9.0, "exception")), SENTINEL], expected=expected)
+    assert [row(4, 7, "exception")] == fetch(store.db, EVENTS)[3:]
+
+
+def test_a_job_id_that_is_damaged_stops_a_writer() -> None:
+    store, _ = read(live(7, *LIFE))
+    store.db.execute("DROP TRIGGER job_no_update")
+    store.db.execute("UPDATE job SET jobid = 'x'")
+    with pytest.raises(StoreError, match="damaged"):
+        Writer(store, "more").append(live(8, *LIFE))
+    assert ONCE == [(*one[:1], 7, *one[2:]) for one in fetch(store.db, EVENTS)]
 
 
 def test_a_line_that_is_set_aside_is_a_reject() -> None:

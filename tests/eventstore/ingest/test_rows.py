@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import inf, nextafter
 from typing import Any
 
+import apsw
 import pytest
 
 from eventstore.errors import StoreError
-from eventstore.events.records import Record
+from eventstore.events.records import Notice, Record
 from eventstore.ingest.counts import Counts
 from eventstore.ingest.writer import Writer
 from eventstore.maintenance.verify import verify_chain
@@ -124,8 +126,24 @@ def test_events_of_one_source_stand_in_its_order_whatever_their_times_are(split:
     assert [Counts(7, 0, 7)] == more(store, lines)
 
 
-def test_a_source_that_repeats_itself_goes_on_where_it_was() -> None:
-    store, _ = read(live(7, *LIFE))
+@pytest.mark.parametrize("split", [False, True])
+def test_a_backlog_fills_in_what_was_missed_before_it(split: bool) -> None:
+    lines = live(7, *LIFE[1:])
+    lines.append(line(7, *LIFE[:2], (3.0, "alloc"), LIFE[2], (9.0, "memo")))
+    lines.append(line(7, (9.5, "free"), (9.75, "end")))  # not of a whole backlog
+    store, _ = read(*([one] for one in lines)) if split else read(lines)
+    assert [
+        row(1, 7, "validate"), row(2, 7, "clean"), row(3, 7, "submit", 0, replayed=1),
+        row(4, 7, "alloc", 1, replayed=1), row(5, 7, "memo", replayed=1),
+        row(6, 7, "free", replayed=1), row(7, 7, "end", replayed=1),
+    ] == fetch(store.db, EVENTS)  # fmt: skip
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_source_that_repeats_itself_goes_on_where_it_was(split: bool) -> None:
+    lines = live(7, *LIFE, LIFE[2], LIFE[1], LIFE[0])
+    store, counts = read(*([one] for one in lines)) if split else read(lines)
+    assert 3 == sum(count.new for count in counts) == sum(count.known for count in counts)
     assert [Counts(3, 1, 2)] == more(store, live(7, LIFE[2], LIFE[0], (4.0, "memo")))
     assert [row(4, 7, "memo")] == fetch(store.db, EVENTS)[3:]
 
@@ -178,6 +196,8 @@ J, R = b'{"j":1}', b'{"r":1}'
          [(1, J, None), (2, None, R)]),
         ([line(7, LIFE[0]), line(8, LIFE[0]), line(7, (3.0, "alloc"), R={"r": 1})],
          [(3, None, R)]),
+        ([line(7, LIFE[0]), line(8, LIFE[0]), line(7, (3.0, "alloc"), jobspec={"j": 1})],
+         [(3, J, None)]),
         ([line(7, LIFE[0]), line(7, LIFE[0], jobspec={"j": 1})], []),
         ([line(7, LIFE[0]), line(7, *LIFE[:2], jobspec={"j": 1}, R={"r": 1})], [(2, J, R)]),
     ],
@@ -187,6 +207,30 @@ def test_a_payload_goes_with_the_event_that_brings_it(
 ) -> None:
     store, _ = read(lines)
     assert expected == payloads(store)
+
+
+class Noting:
+    """Takes part in batches: notes the payloads that come with events."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[Any, ...]] = []
+
+    def apply(self, _: apsw.Connection, records: Sequence[Record | Notice]) -> None:
+        of_events = [record for record in records if isinstance(record, Record)]
+        self.found += [(r.entry.name, r.jobspec, r.R) for r in of_events]
+
+    def committed(self) -> None:
+        """Nothing is kept."""
+
+    rolled_back = committed
+
+
+def test_participants_are_given_payloads_with_their_events() -> None:
+    lines = [line(7, LIFE[0], jobspec={"j": 1}), line(7, (3.0, "alloc"), R={"r": 1})]
+    noting = Noting()
+    with create_or_open(MEMORY) as store:
+        Writer(store, "test", noting).append([*lines, line(7, LIFE[2])])
+    assert [("submit", J, None), ("alloc", None, R), ("clean", None, None)] == noting.found
 
 
 NOTICES = "SELECT seq, time, kind, data FROM notice ORDER BY seq"
@@ -204,8 +248,16 @@ def test_a_purge_is_stored_once_just_after_what_was_read_before() -> None:
     assert nextafter(6.0, inf) == fetch(store.db, NOTICES)[1][1]
 
 
-def test_a_purge_behind_a_backlog_is_just_after_its_latest_event() -> None:
-    store, _ = read([line(7, *LIFE, (4.0, "memo")), b'{"jobs":[7]}'])
+def test_a_purge_that_comes_first_stands_at_the_beginning() -> None:
+    store, _ = read([b'{"jobs":[7]}'])
+    assert [(1, nextafter(0.0, inf))] == [one[:2] for one in fetch(store.db, NOTICES)]
+
+
+def test_a_purge_is_just_after_the_latest_event_in_whichever_batch_that_came() -> None:
+    purge = [b'{"jobs":[7]}']
+    store, _ = read([line(7, *LIFE, (4.0, "memo")), *purge])
+    assert [(5, nextafter(5.0, inf))] == [one[:2] for one in fetch(store.db, NOTICES)]
+    store, _ = read(*([one] for one in live(7, *LIFE, (4.0, "memo"))), purge)
     assert [(5, nextafter(5.0, inf))] == [one[:2] for one in fetch(store.db, NOTICES)]
 
 

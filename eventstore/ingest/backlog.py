@@ -23,7 +23,7 @@ from eventstore.reading.event_log import head, knows_boot, latest
 
 
 class _Seen(Struct):
-    """What the current batch saw; nothing more is noted behind the backlog's end."""
+    """What the current batch saw."""
 
     rebooted: bool
     memos: list[tuple[int, int]] = []  # (job key, seq)
@@ -61,9 +61,8 @@ class Backlog:
             self._batch.jobs.add(key)
 
     def saw_memo(self, key: int, seq: int) -> None:
-        """Note a memo that the backlog shows."""
-        if self._memos is not None and not self._batch.ended:
-            self._batch.memos.append((key, seq))
+        """Note a memo that a backlog shows; behind the end of this one, none counts."""
+        self._batch.memos.append((key, seq))
 
     def saw_restart(self) -> None:
         """Note an event that the job manager posts only when it starts again."""

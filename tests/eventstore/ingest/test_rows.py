@@ -325,7 +325,9 @@ def test_memos_that_came_live_are_not_in_the_kvs() -> None:
     """Those that are posted while a backlog is read are not part of it."""
     store, _ = read([*live(7, *ALIVE)], boot="a")
     new = live(7, VOLATILE, (5.0, "memo"))
-    more(store, [*new, line(8, *ALIVE[:2]), line(7, *ALIVE)], [SENTINEL, *new], boot="b")
+    shown = line(8, *ALIVE[:2], (6.0, "memo"))  # behind the end: it counts no more
+    backlog = [*new, line(8, *ALIVE[:2]), line(7, *ALIVE)]
+    more(store, backlog, [SENTINEL, *new, shown, SENTINEL], [shown, SENTINEL], boot="b")
     assert [{"boot": "b", "memos": {"1": [3]}}] == boots(store)
 
 

@@ -97,7 +97,7 @@ def f_type(folder: str) -> int:
     """Return the kind of the file system that a folder is on, 0 if that cannot be known."""
     result = ctypes.create_string_buffer(_STATFS)
     try:
-        failed = ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(folder), result)
+        failed = ctypes.CDLL(None).statfs(os.fsencode(folder), result)
     except (OSError, AttributeError):  # no such function here
         return 0
     return 0 if failed else ctypes.c_long.from_buffer(result).value

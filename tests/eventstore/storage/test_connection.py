@@ -347,6 +347,12 @@ def test_a_log_that_cannot_be_truncated_fails_no_transaction(
         assert [250] == waited
         assert 10_000 == store.db.pragma("busy_timeout")
         assert 2 == value(store.db, "SELECT count(*) FROM source")
+    with create_or_open(path, patience=connection.HURRIED) as store:
+        store.db.exec_trace = failing
+        grow(store, 1)
+        with pytest.raises(Busy):  # it does not wait at all, and tries again
+            grow(store, 1)
+        assert 3 == value(store.db, "SELECT count(*) FROM source")
 
 
 HINTS = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from eventstore.errors import Locked
+from eventstore.errors import Locked, StoreError
 from eventstore.storage import file_lock
 from eventstore.storage.connection import create_or_open
 from eventstore.storage.file_lock import is_being_written
@@ -76,6 +76,71 @@ def test_who_writes_is_named_whatever_the_file_says(
             assert f"process {other} is writing it" in refused(path)
         monkeypatch.setattr(file_lock, "_LOCKS", Path("/none"))
         assert f"process {os.getpid()} is writing it" in refused(path)  # as the file says
+
+
+@pytest.mark.parametrize(
+    ("entry", "holder"),
+    [
+        ("1: FLOCK  ADVISORY  WRITE 1 {} 0 EOF", "1"),
+        ("9: FLOCK  ADVISORY  WRITE 77 {} 0 EOF", "77"),
+        ("9: FLOCK  ADVISORY  READ 77 {0} 0 EOF\n9: FLOCK  ADVISORY  READ 88 {0} 0 EOF", "77"),
+        # Of another namespace, another kind, another file: the one that the file says.
+        ("1: FLOCK  ADVISORY  WRITE 0 {} 0 EOF", ""),
+        ("1: FLOCK  ADVISORY  WRITE -1 {} 0 EOF", ""),
+        ("1: POSIX  ADVISORY  WRITE 77 {} 0 EOF", ""),
+        ("1: FLOCK  ADVISORY  WRITE 77 {}1 0 EOF", ""),
+        ("1: FLOCK", ""),
+        ("", ""),
+    ],
+)
+def test_who_holds_a_lock_is_what_the_system_lists(
+    path: str, entry: str, holder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = os.stat(f"{path}-lock")
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    listing = tmp_path / "locks"
+    listing.write_text(f"1: POSIX ADVISORY READ 5 00:01:1 0 EOF\n{entry.format(device)}\n")
+    with create_or_open(path):
+        monkeypatch.setattr(file_lock, "_LOCKS", listing)
+        assert f"process {holder or os.getpid()} is writing it" in refused(path)
+
+
+def test_a_lock_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(file_lock.files, "create", refuse)
+    words = r"cannot be written \(Permission denied\); check its folder's permissions"
+    with pytest.raises(StoreError, match=words):
+        create_or_open(str(tmp_path / "jobs.sqlite"))
+
+
+@pytest.mark.parametrize(("tries", "taken"), [(0, True), (1, True), (5, True), (6, False)])
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(
+    path: str, tries: int, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As others do who ask whether it is held."""
+    other = os.open(f"{path}-lock", os.O_RDWR)
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) >= tries:
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(file_lock.time, "sleep", sleep)
+    if tries:
+        fcntl.flock(other, fcntl.LOCK_SH)
+    try:
+        if taken:
+            create_or_open(path).close()
+        else:
+            assert "has locked" in refused(path)
+    finally:
+        os.close(other)
+    assert [0.02] * min(tries, 5) == waited
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from eventstore.storage import files
+from eventstore.errors import StoreError
+from eventstore.storage import files, schema
 from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.sql import value
 
@@ -129,6 +130,34 @@ def test_who_may_only_read_reads_what_is_there(
         with open_readonly(str(path)) as store:
             assert not store.writable
             assert 0 == value(store.db, "SELECT count(*) FROM event")
+            pragma = store.db.pragma
+            assert (-32768, 0) == (pragma("cache_size"), pragma("trusted_schema"))
     finally:
         os.seteuid(0)
         tmp_path.chmod(0o755)
+
+
+def test_of_a_header_the_name_of_the_format_and_the_id_count(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    start = b"SQLite format 3\0".ljust(68, b"\xff")
+    path.write_bytes(start + schema.APPLICATION_ID.to_bytes(4, "big") + b"\xff" * 28)
+    schema.check_header(str(path))
+    for data in (b"", None):  # nothing that could be another program's
+        path.unlink() if data is None else path.write_bytes(data)
+        schema.check_header(str(path))
+
+
+def test_a_file_that_cannot_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.sqlite"
+    path.touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    words = r"it cannot be read \(Permission denied\); check its permissions"
+    with monkeypatch.context() as refusing:
+        refusing.setattr("builtins.open", refuse)
+        with pytest.raises(StoreError, match=words):
+            schema.check_header(str(path))

@@ -14,9 +14,10 @@ import pytest
 from eventstore.errors import Gone, LogGone, StoreError
 from eventstore.maintenance.verify import verify_chain
 from eventstore.storage import place
-from eventstore.storage.connection import create_or_open, open_readonly
+from eventstore.storage.connection import Store, create_or_open, open_readonly
 from eventstore.storage.sql import value
 
+Opener = Callable[[str], Store]
 COUNT = "SELECT count(*) FROM source"
 
 
@@ -70,6 +71,13 @@ def test_what_is_no_file_is_refused(
     assert f"{path}: {name}, no database; name a file" == str(caught.value)
     assert [path] == list(path.parent.iterdir())
     assert not Path("/dev/null-lock").exists()
+
+
+@pytest.mark.parametrize("opener", [create_or_open, open_readonly])
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path, opener: Opener) -> None:
+    with pytest.raises(StoreError, match=r"\\udc80': its name is not UTF-8; name another file"):
+        opener(str(tmp_path / "\udc80"))
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_link_is_what_it_leads_to(path: Path) -> None:
@@ -131,6 +139,18 @@ def test_the_kind_of_a_file_system_is_what_the_system_says(tmp_path: Path) -> No
         pytest.skip("no stat(1) that says it")
     assert int(said.stdout, 16) == place.f_type(str(tmp_path)) & 0xFFFFFFFF
     assert 0 == place.f_type(str(tmp_path / "none"))
+
+
+def _no_library(_: object) -> object:
+    raise OSError
+
+
+@pytest.mark.parametrize("library", [_no_library, lambda _: object()])
+def test_a_system_that_says_no_kind_of_file_system_has_none(
+    tmp_path: Path, library: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctypes.CDLL", library)
+    assert 0 == place.f_type(str(tmp_path))
 
 
 # -- whether it still is there

@@ -20,6 +20,8 @@ import pytest
 from eventstore.bulk_work import default_processes, rare_collections, without_collections
 from eventstore.errors import Busy, NotOurs, StoreError, Unfit, reachable, translated
 from eventstore.own_process import command
+from eventstore.storage import schema
+from eventstore.storage.connection import MEMORY, create_or_open
 
 READ_ONLY = apsw.SQLITE_OPEN_READONLY
 
@@ -136,6 +138,19 @@ def test_other_errors_are_left_as_they_are(tmp_path: Path) -> None:
     for wrapper in (translated, reachable):
         with pytest.raises(ZeroDivisionError), wrapper(str(tmp_path)):
             raise ZeroDivisionError
+
+
+def test_what_goes_wrong_with_a_database_in_memory_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is no lock to be given up."""
+
+    def fail(_: apsw.Connection) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(schema, "create", fail)
+    with pytest.raises(ZeroDivisionError):
+        create_or_open(MEMORY)
 
 
 @pytest.mark.parametrize("enabled", [True, False])

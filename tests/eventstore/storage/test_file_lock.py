@@ -67,6 +67,12 @@ def test_who_shares_a_lock_is_named_and_not_who_wrote_last(path: str) -> None:
     create_or_open(path).close()
 
 
+def test_a_database_without_a_lock_file_is_not_being_written(path: str) -> None:
+    Path(f"{path}-lock").unlink()
+    assert not is_being_written(path)
+    assert not is_being_written(f"{path}/none")
+
+
 def test_who_writes_is_named_whatever_the_file_says(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_lock_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not is_being_written(path)
     with create_or_open(path):
         assert is_being_written(path)
+        assert b"" == Path(f"{path}-lock").read_bytes()  # not whom it was of before
         with pytest.raises(Locked, match=r"process (\d+|unknown) is writing it"):
             create_or_open(path)
 

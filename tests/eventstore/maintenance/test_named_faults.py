@@ -42,6 +42,7 @@ def fault_of(store: Store, sql: str) -> str:
     return fault
 
 
+NO_UTF8 = "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"
 ANCHOR = "its column anchor was changed"
 BYTES = "its bytes were changed"
 DIFFER = "its columns differ from its bytes"
@@ -153,7 +154,7 @@ def test_a_notice_that_was_altered_is_named(store: Store) -> None:
     ("sql", "fault"),
     [
         ("UPDATE source SET name = CAST(x'ff' AS TEXT) WHERE source = 2",
-         "SQLite: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+         f"SQLite: {NO_UTF8}"),
         ("ALTER TABLE gone RENAME COLUMN seq TO other", "SQLite: no such column: seq"),
         ("DROP TABLE gone", "table gone of table gone is missing"),
         ("DROP INDEX event_by_job", "index event_by_job of table event is missing"),
@@ -182,6 +183,39 @@ def test_what_concerns_no_event_is_said_so(sql: str, fault: str) -> None:
          "batch 2: a column has another type"),
         ("UPDATE batch SET checks = 5 WHERE batch = 2", "batch 2: a column has another type"),
         ("DELETE FROM batch WHERE batch = 2", "batch 2 is missing"),
+        ("UPDATE event SET name = CAST(x'ff' AS TEXT) WHERE seq = 1",
+         f"batch 1 (seq 1 to 7): cannot be read: {NO_UTF8}"),
+        ("UPDATE batch SET digest = CAST(x'ff' AS TEXT) WHERE batch = 2",
+         f"batch 2: a column changed: {NO_UTF8}"),
+        ("UPDATE batch SET first = first + 1 WHERE batch = 2",
+         "batch 2: begins at seq 9, not at 8"),
+        ("UPDATE batch SET rejects = 9 WHERE batch = 2",
+         "batch 2 (seq 8 to 18): 2 rejects, not 9"),
+        ("UPDATE batch SET last = last + 1 WHERE batch = 9",
+         "batch 9 (seq 53 to 60): has 7 events and notices"),
+        ("UPDATE batch SET checks = x'00000000' WHERE batch = 1",
+         "batch 1 (seq 1 to 7): its checksums were changed"),
+        ("UPDATE event SET form = 0, data = x'00' WHERE seq = 3",
+         "batch 1 (seq 1 to 7): event 3: its bytes were changed"),
+        ("UPDATE jobspec SET data = x'00' WHERE seq = 1",
+         "batch 1 (seq 1 to 7): jobspec of event 1: its bytes were changed"),
+        ("DELETE FROM event WHERE seq = 3",
+         "batch 1 (seq 1 to 7): holds 8 rows, 9 were appended"),
+        ("UPDATE batch SET digest = x'00' WHERE batch = 1",
+         "batch 1 (seq 1 to 7): its digest differs: a column or the batch was changed"),
+        ("INSERT INTO event SELECT 0, job, timestamp, name, 0, NULL, data, form FROM event"
+         " WHERE seq = 1", "event: seq 0 belongs to no batch"),
+        ("INSERT INTO event SELECT 63, job, timestamp, name, 0, NULL, data, form FROM event"
+         " WHERE seq = 1", "event: seq 63 belongs to no batch"),
+        ("INSERT INTO notice VALUES (63, 1.0, 'purge', NULL, x'00')",
+         "notice: seq 63 belongs to no batch"),
+        ("INSERT INTO jobspec VALUES (63, x'00', NULL)", "jobspec: seq 63 belongs to no batch"),
+        ("INSERT INTO jobspec VALUES (-7, x'00', NULL)", "jobspec: seq -7 belongs to no batch"),
+        ("INSERT INTO R VALUES (63, x'00', NULL)", "R: seq 63 belongs to no batch"),
+        ("INSERT INTO reject VALUES (99, 10, NULL, '', x'00', x'00')",
+         "reject: batch 10 belongs to no batch"),
+        ("INSERT INTO reject VALUES (99, 0, NULL, '', x'00', x'00')",
+         "reject: batch 0 belongs to no batch"),
     ],
 )  # fmt: skip
 def test_where_the_chain_cannot_be_read_on_is_said(store: Store, sql: str, fault: str) -> None:

@@ -146,7 +146,7 @@ def on_truncation(nodes: Nodes, time: float) -> Touched:
 
 def on_status(nodes: Nodes, time: float, status: Status) -> Touched:
     """Apply what resource.status said: all states of all nodes, as they were just then."""
-    if not nodes.ranks or nodes.restart is None:
+    if not nodes.ranks:
         _map_by(nodes, time, status)
     nodes.unknown = nodes.ended = None
     nodes.heard = max(nodes.heard, time)
@@ -169,13 +169,14 @@ def on_status(nodes: Nodes, time: float, status: Status) -> Touched:
 
 
 def _map_by(nodes: Nodes, time: float, status: Status) -> None:
-    """Take the map of ranks from R, where the restart that had it is not stored."""
+    """Take the map of ranks from R, where the restart that had it is not stored.
+
+    There was no map before: no node has a rank.
+    """
     size = 1 + max(status.hosts, default=-1)
     if set(status.hosts) != set(range(size)):
         return
     names = loads.keys([status.hosts[rank] for rank in range(size)])
-    for node in nodes.nodes.values():
-        node.rank = None
     for rank, key in enumerate(names):
         nodes.nodes.setdefault(key, Node(key)).rank = rank
     nodes.ranks, nodes.restart = names, time

@@ -66,7 +66,7 @@ def read(job: Job, spec: dict[str, Any]) -> None:
     try:
         system = _system(spec)
         _read_attributes(job, spec, system)
-        _read_counts(job, spec, _counts(spec, system))
+        _read_counts(job, spec, _counts(spec))
     except _NotReadable:
         return  # the members that were set before that are listed, as in job-list
 
@@ -112,13 +112,12 @@ class _ResourceCounts(NamedTuple):
     exclusive: bool
 
 
-def _counts(spec: dict[str, Any], system: dict[str, Any]) -> _ResourceCounts:
+def _counts(spec: dict[str, Any]) -> _ResourceCounts:
     """Count what the resource section requests (flux-core, jj.c).
 
     Of several nodes, slots or cores in the tree, the last one of a walk in depth counts.
     """
     _integer(spec, "version")
-    _real(system, "duration")
     if not isinstance(spec.get("resources"), list):
         raise _NotReadable
     nodes = slots = slot_size = 0

@@ -226,9 +226,10 @@ def _count_queue(job: Job) -> None:
 def _advance(job: Job, state: int) -> bool:
     """Note that an event requests ``state``; returns whether it is to be entered.
 
-    It is not, if an event requested it before; but PRIORITY and SCHED can be entered again.
+    It is not, if an event requested it before. (PRIORITY and SCHED can be entered again, and
+    are requested without this.)
     """
-    again = bool(state & job.states_events_mask) and state not in {PRIORITY, SCHED}
+    again = bool(state & job.states_events_mask)
     job.states_events_mask |= state
     return not again
 
@@ -264,7 +265,7 @@ def _validate(job: Job, record: Record) -> None:
 
 
 def _depend(job: Job, record: Record) -> None:
-    _advance(job, PRIORITY)
+    job.states_events_mask |= PRIORITY
     _enter(job, record, PRIORITY)
 
 
@@ -296,12 +297,12 @@ def _free(job: Job, record: Record) -> None:
 def _clean(job: Job, record: Record) -> None:
     if not _advance(job, INACTIVE):
         return
-    job.result = FAILED
     if job.success:
         job.result = COMPLETED
     elif job.exception_occurred:
         # The type of the most severe exception, even where it was not fatal.
         job.result = {"cancel": CANCELED, "timeout": TIMEOUT}.get(job.exception_type, FAILED)
+    # Else it failed, as is said of any job until it has ended.
     _enter(job, record, INACTIVE)
 
 

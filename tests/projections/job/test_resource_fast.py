@@ -15,6 +15,7 @@ from eventstore.events.journal_line import Response, decode_line
 from projections.constraints import interval_index
 from projections.formats import hostlist, idset
 from projections.job import resource_set
+from projections.job.resource_fast import Listed, read_usual
 from projections.job.resource_set import _decode_r, _usual, general, read_r
 from projections.job.state import Job
 from tests.support.recordings import recordings
@@ -98,6 +99,37 @@ def test_resources_of_all_kinds(
     if properties is not None:
         execution["properties"] = properties
     both(json.dumps({"version": 1, "execution": execution}).encode())
+
+
+@pytest.mark.parametrize(
+    ("rank", "children", "nodelist", "expected"),
+    [
+        ("3", {"core": "0-3"}, ["n7"], Listed(1, "3", "n7", 4)),
+        ("0-1", {"gpu": "0", "core": "0,2"}, ["n[1-2]"], Listed(2, "[0-1]", "n[1-2]", 4)),
+        ("[4-6]", {"core": "1", "gpu": "0-7"}, ["a[3-5]"], Listed(3, "[4-6]", "a[3-5]", 3)),
+        ("0", {}, ["n0"], Listed(1, "0", "n0", 0)),
+        ("0-1", {"gpu": "0-3"}, ["n[0-1]"], Listed(2, "[0-1]", "n[0-1]", 0)),
+        ("0-1", {"core": "0"}, ["n[0-2]"], None),
+        ("0-2", {"core": "0"}, ["n[0-1]"], None),
+        ("0", {"core": "x"}, ["n0"], None),
+        ("0", {"core": 5}, ["n0"], None),
+        ("0", [], ["n0"], None),
+        ("0", {"core": "0"}, "n0", None),
+        ("0", {"core": "0"}, [], None),
+        ("0-1", {"core": "0"}, ["n0", "n1"], None),
+        ("0", {"core": "0"}, [5], None),
+        ("0,2", {"core": "0"}, ["n[0-1]"], None),
+        ("0-1", {"core": "0"}, ["n0,n1"], None),
+    ],
+)
+def test_what_the_short_way_reads(
+    rank: str, children: Any, nodelist: Any, expected: Listed | None
+) -> None:
+    assert expected == read_usual(rank, children, nodelist)
+    lite = [{"rank": rank, "children": children}]
+    both(
+        json.dumps({"version": 1, "execution": {"R_lite": lite, "nodelist": nodelist}}).encode()
+    )
 
 
 @pytest.mark.parametrize("tasks", [{}, {"tasks_per_node": 3}, {"tasks_per_core": 2}])

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from projections.formats import idset
+from projections.formats import hostlist, idset
+from projections.formats.json_text import dumps
 from projections.job.attributes import answer
-from projections.job.resource_set import gpus, parse_r, read_r, update_r
+from projections.job.resource_set import Allocation, gpus, parse_r, read_r, update_r
 from projections.job.state import Job
 
 LITE = [
@@ -46,6 +47,32 @@ def test_ranks_hosts_and_cores_of_several_entries() -> None:
 def test_the_least_expiration_is_none(expiration: float, known: float) -> None:
     assert known == read(r(expiration=expiration)).expiration
     assert 0.0 == read(r()).expiration
+
+
+def test_no_expiration_is_written_as_zero() -> None:
+    assert b'"expiration":0.0' in dumps(answer(read(r()), ["expiration"]))
+
+
+@pytest.mark.parametrize(
+    ("version", "read"),
+    [
+        (1, True), (2**32 + 1, True), (2**33 + 1, True), (1 - 2**32, True), (2**62 + 1, True),
+        (0, False), (2, False), (-1, False), (65, False), (2**31 + 1, False), (2**32, False),
+        (2**32 + 2, False), (2**64 + 1, False),
+    ],
+)  # fmt: skip
+def test_a_version_is_1_as_a_c_integer(version: int, read: bool) -> None:
+    assert read == (parse_r(r(version=version)) is not None)
+
+
+@pytest.mark.parametrize(("expiration", "known"), [(5.5, 5.5), (0.5, 0.5), (0, 0.0), (-1, 0.0)])
+def test_what_an_r_allocates(expiration: float, known: float) -> None:
+    hosts = hostlist.decode("n[0-2]")
+    found = parse_r(r(nodelist=HOSTS, expiration=expiration))
+    assert Allocation(((0, 2),), hosts, 10, known) == found
+    assert Allocation(((0, 2),), None, 10, 0.0) == parse_r(r())
+    assert Allocation((), (), 0, 0.0) == parse_r(r([]))
+    assert Allocation(((0, 1),), None, 8, 0.0) == parse_r(r(LITE[:1]))
 
 
 def test_tasks_that_depend_on_nodes_and_cores() -> None:
@@ -84,6 +111,19 @@ def test_properties_of_its_ranks() -> None:
         assert read(r(properties={"p": targets})).nnodes == 3
     assert read(r(properties={"p": "0", "q": "1-2"})).nnodes == 3
     assert parse_r(r(properties={"p": "0", "q": "3"})) is None
+
+
+@pytest.mark.parametrize(
+    ("properties", "is_read"),
+    [
+        ({"p": "0-1"}, True), ({"p": "0"}, True), ({"p": "0-1", "q": "1"}, True), ({}, True),
+        ({"p": "3"}, False), ({"p": "0-2"}, False), ({"p": "x"}, False),
+        ({"a^b": "0-1"}, False), ({"p": "0-1", "q": "2"}, False), ({"q": "2", "p": "0"}, False),
+    ],
+)  # fmt: skip
+def test_properties_of_an_r_of_one_entry(properties: dict[str, str], is_read: bool) -> None:
+    job = read(r(LITE[:1], nodelist=HOSTS[:1], properties=properties))
+    assert ((2, 8) if is_read else (-1, -1)) == (job.nnodes, job.ncores)
 
 
 def test_gpus_of_all_ranks() -> None:

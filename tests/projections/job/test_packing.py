@@ -156,9 +156,11 @@ def test_values_of_each_type_are_packed_as_json() -> None:
         {},
         2.0,
     ]
-    mask, *texts = pack(values).split(SEPARATOR)
+    rest = [None] * (len(ATTRIBUTES) - len(values))
+    mask, *texts = pack([*values, *rest]).split(SEPARATOR)
     assert 0b1111111111101 == int(mask)
     assert [value for value in values if value is not None] == list(map(json.loads, texts))
     assert ["1", "1.5", "true", "false", '"a"'] == texts[:5]
     assert "2.0" == texts[-1]
-    assert ["0", f"2{SEPARATOR}5"] == [pack([None]), pack([None, 5])]
+    nothing: list[Any] = [None] * len(ATTRIBUTES)
+    assert ["0", f"2{SEPARATOR}5"] == [pack(nothing), pack([None, 5, *nothing[2:]])]

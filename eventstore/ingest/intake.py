@@ -196,11 +196,19 @@ class Intake:
         return True
 
     def _take_known(self, line: bytes) -> bool:
-        """Recognise a backlog response of which all is stored: what most of a replay is."""
+        """Recognise a finished job's backlog response of which all is stored: most of a replay.
+
+        Of a job that goes on, it has to be known how far this source has shown it: the next
+        event stands behind that, also where the clock was set back.
+        """
         if line.count(_TIMESTAMP) < 2:  # of a single event: cannot be a backlog's
             return False
         seen = glimpse(line)
-        if seen is None or not self._places.is_unread(seen.id):
+        if (
+            seen is None
+            or seen.events[-1].name != "clean"
+            or not self._places.is_unread(seen.id)
+        ):
             return False
         key = stored_events.all_known(self._rows.db, seen)
         if key is None:

@@ -246,7 +246,7 @@ class Link:
             self._handle.rpc(f"{topic}-cancel", matchtag, 0, flags)
 
         return JournalStream(
-            self._ffi, self._lib, self._flux, self, rpc, arrived, ended, cancel
+            self._ffi, self._lib, self._constants, self._flux, self, rpc, arrived, ended, cancel
         )
 
     def resource_status(self, arrived: Callable[[bytes], None]) -> None:

@@ -9,7 +9,6 @@ response takes as long as storing its event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from joblist.callback_guard import guarded
@@ -22,15 +21,17 @@ _open: set[JournalStream] = set()
 class JournalStream:
     """Calls ``arrived`` with the payload of each response, and once ``ended``.
 
-    ``ffi`` and ``lib`` are the bindings' library, and ``flux`` is its handle; ``rpc`` is the
-    request's future, which nobody waits for. ``ended`` gets an errno, and the text of the error
-    if there is one. ``cancel`` asks for no more responses. Raises OSError.
+    ``ffi`` and ``lib`` are the bindings' library, ``constants`` are those of Flux, and ``flux``
+    is the library's handle; ``rpc`` is the request's future, which nobody waits for. ``ended``
+    gets an errno, and the text of the error if there is one. ``cancel`` asks for no more
+    responses. Raises OSError.
     """
 
     def __init__(
         self,
         ffi: Any,  # noqa: ANN401 - the bindings have no types
         lib: Any,  # noqa: ANN401
+        constants: Any,  # noqa: ANN401
         flux: Any,  # noqa: ANN401
         log: Log,
         rpc: Any,  # noqa: ANN401
@@ -46,7 +47,6 @@ class JournalStream:
         self._callback = ffi.callback(
             "flux_msg_handler_f", guarded(log, "a response of the journal", self._response)
         )
-        constants = import_module("flux.constants")
         match = ffi.new("struct flux_match *")
         match.typemask = constants.FLUX_MSGTYPE_RESPONSE
         match.matchtag = rpc.pimpl.get_matchtag()

@@ -17,7 +17,7 @@ from eventstore.events.dedup import anchored
 from eventstore.ingest.writer import Writer
 from tests.support.command import Command, eventually, running
 from tests.support.field_jobs import EPOCH, backlog, event, job, recorded, response
-from tests.support.memory import peak_memory
+from tests.support.processes.memory import peak_memory
 from tests.support.recordings import new_store
 
 MIB = 2**20

@@ -32,7 +32,7 @@ from projections.constraints.interval_index import (
 )
 from projections.formats import hostlist, hostlist_runs, idset
 from projections.queries.candidates import overlapping
-from tests.support.memory import peak_memory
+from tests.support.processes.memory import peak_memory
 from tests.support.recordings import new_store
 from tests.support.strategies import line
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from projections.formats import hostlist, hostlist_runs
 from projections.formats.hostlist import HostlistError, HostRange
 from projections.formats.hostlist_runs import NameInterval as Interval
-from tests.support.memory import peak_memory
+from tests.support.processes.memory import peak_memory
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from projections.formats import idset
 from projections.formats.idset import IdsetError, Ranges
-from tests.support.memory import peak_memory
+from tests.support.processes.memory import peak_memory
 
 GREATEST = 2**31 - 1
 TOO_GREAT = "set universe size would exceed maximum"

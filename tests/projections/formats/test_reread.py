@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from projections.formats import hostlist
-from tests.support.memory import peak_memory
+from tests.support.processes.memory import peak_memory
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ jobs, seed, rate = sys.argv[1:]
 for line in journal(int(jobs), int(seed), rate=float(rate)):
     sys.stdout.buffer.write(line + b"\n")
 """
+_KINDS = ("job-stats", "stats-get", "list")
 _TOGETHER = 2000  # lines that come before the module has its turn
 _PURGED = 100  # jobs of one purge
 MOST_WAL = 1024 * 2**20
@@ -124,7 +125,7 @@ class _Load:
         self.questions: dict[str, int] = {}
 
     def run(self, lines: Iterator[bytes], jobs: int) -> None:
-        """Feed the whole journal; take a sample after each hundredth."""
+        """Feed the whole journal; take a sample after each hundredth. In the end, ask all."""
         mark = jobs * 11 / 100
         together: list[bytes] = []
         for line in lines:
@@ -136,6 +137,8 @@ class _Load:
                     self.samples.append(self._sample())
         self._take(together)
         self.module.bus.pass_time(1)
+        for kind in _KINDS:
+            self._ask(kind)
         self.samples.append(self._sample())
 
     def _take(self, lines: Sequence[bytes]) -> None:
@@ -152,11 +155,10 @@ class _Load:
         # Half of the time some is left for the next turn, as in a broker.
         module.bus.pass_time(COLLECT, turns=self.random.choice((1, 100)))
         if self.random.random() < 0.2:
-            self._ask()
+            self._ask(self.random.choice(_KINDS))
         module.bus.sent.clear()
 
-    def _ask(self) -> None:
-        kind = self.random.choice(("job-stats", "stats-get", "list"))
+    def _ask(self, kind: str) -> None:
         self.questions[f"module {kind}"] = self.questions.get(f"module {kind}", 0) + 1
         if kind == "list":
             wanted: dict[str, Any] = {"max_entries": 2500, "attrs": ["all"]}

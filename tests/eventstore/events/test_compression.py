@@ -38,7 +38,7 @@ from projections.engine.rebuild import refresh
 from projections.engine.views import Views
 from tests.support.recordings import events_of, recordings
 
-OLD = Path(__file__).parents[1] / "data" / "schema-1.sqlite.gz"
+OLD = Path(__file__).parents[2] / "data" / "schema-1.sqlite.gz"
 
 
 def again(data: bytes) -> Entry:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0
 """Runs the program in forks of a process that has imported it: a start costs a millisecond.
 
-    python -m tests.support.fork_server
+    python -m tests.support.processes.fork_server
 
 reads a request a line (JSON) and answers each with the exit status. For what depends on the
 environment that an interpreter starts in (locale, encodings, streams that are closed or no

@@ -2,7 +2,7 @@
 """The responses to a request for all events, of the job manager or of the resource module.
 
 They are taken from the library's dispatcher, by its own functions. A future would have each
-response copied, and a second turn of the reactor for it; and what the bindings wrap around a
+response copied, and passed on a turn of the reactor later; and what the bindings wrap around a
 response takes as long as storing its event.
 """
 

@@ -110,7 +110,6 @@ class RecentTexts:
 
     def __init__(self, bound: int = MOST_TEXTS) -> None:
         self._bound = bound
-        self._largest = bound // _SHARE
         self._texts: dict[_Key, bytes] = {}
         self._numbers: dict[tuple[str, ...], int] = {}
         self._next = 0
@@ -123,10 +122,7 @@ class RecentTexts:
         """Return the number of a list of attributes; another list never has the same one."""
         found = self._numbers.get(names)
         if found is None:
-            size = len(names) * 8 + _ENTRY
-            self.used += size
-            if self.used > self._bound:
-                self._clear(size)
+            self._count(len(names) * 8 + _ENTRY)
             self._next += 1
             found = self._numbers[names] = self._next
         return found
@@ -134,16 +130,16 @@ class RecentTexts:
     def keep(self, key: _Key, text: bytes) -> None:
         """Keep a text, unless it is a large one."""
         size = len(text) + len(key[2]) + _ENTRY
-        if size <= self._largest:
-            self.used += size
-            if self.used > self._bound:
-                self._clear(size)
+        if size * _SHARE <= self._bound:
+            self._count(size)
             self._texts[key] = text
 
-    def _clear(self, used: int) -> None:
-        self._texts.clear()
-        self._numbers.clear()
-        self.used = used
+    def _count(self, size: int) -> None:
+        self.used += size
+        if self.used > self._bound:
+            self._texts.clear()
+            self._numbers.clear()
+            self.used = size
 
 
 RECENT = RecentTexts()

@@ -19,6 +19,7 @@ from eventstore.storage.schema import APPEND_ONLY, SCHEMA_VERSION
 from eventstore.storage.sql import fetch
 from projections.engine.rebuild import rebuild
 from projections.engine.views import Views
+from tests.support.damage import unguarded
 from tests.support.journal_generator import EPOCH, journal
 
 PURGE = b'{"jobs":[0]}'
@@ -102,14 +103,6 @@ def test_an_ended_source_cannot_be_changed_but_an_open_one(path: str) -> None:
         store.db.execute("INSERT INTO source (name, started) VALUES ('open', 1.0)")
         store.db.execute("UPDATE source SET name = 'other' WHERE ended IS NULL")
         assert [("other",)] == fetch(store.db, "SELECT name FROM source WHERE ended IS NULL")
-
-
-def unguarded(path: str) -> apsw.Connection:
-    """Open the file as somebody would who means harm: without its triggers."""
-    db = apsw.Connection(path)
-    for (name,) in fetch(db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-        db.execute(f"DROP TRIGGER {name}")
-    return db
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from errno import EINVAL, EPROTO
 from math import isfinite
 from pathlib import Path
 
-import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +27,7 @@ from projections.engine.views import Views
 from tests.reliability.torture import hostile
 from tests.reliability.torture.targets import Databases, Requests, Responses, Target
 from tests.reliability.torture.workload import fault
+from tests.support.damage import alter
 from tests.support.fake_bus import Module, life
 from tests.support.journal_generator import journal
 
@@ -202,12 +202,7 @@ def damaged(folder: Path, *statements: str) -> str:
     path = str(folder / "jobs.sqlite")
     with create_or_open(path) as store:
         Writer(store, "test", Views(store)).append([*life(7), b'{"jobs":[7]}', b"odd"])
-    db = apsw.Connection(path)
-    for (name,) in fetch(db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-        db.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        db.execute(statement)
-    db.close()
+    alter(path, *statements)
     return path
 
 

@@ -7,7 +7,6 @@ of the size, times eight. What takes more than in proportion to the size misses 
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -33,6 +32,7 @@ from tests.flux.attacks.payloads import (
     values,
     windows,
 )
+from tests.support.processes.memory import peak_memory
 
 __all__ = ["KINDS", "measure"]
 
@@ -92,7 +92,7 @@ def _compare(service: Service, kind: str, small: bytes, large: bytes) -> Iterato
     asks = [partial(_ask, service, text) for text in (small, large)]
     little, much = (taken.processor * 1000 for taken in repeat(*asks))
     yield _row(what, much, little * ratio, "ms")
-    little, much = (_memory(ask) / 1e6 for ask in asks)
+    little, much = (peak_memory(ask) / 1e6 for ask in asks)
     yield _row(what, much, little * ratio, "MB")
 
 
@@ -104,13 +104,3 @@ def _row(what: str, value: float, floor: float, unit: str) -> Row:
 def _ask(service: Service, text: bytes) -> None:
     with suppress(RpcError):
         service.answer(Request("job-list.list", text, Credential(), streaming=False))
-
-
-def _memory(ask: Callable[[], None]) -> int:
-    """Return the most bytes of Python's objects at one time."""
-    tracemalloc.start()
-    try:
-        ask()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()

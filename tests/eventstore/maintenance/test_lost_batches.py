@@ -17,6 +17,7 @@ from eventstore.maintenance.recover import Recovered, recover
 from eventstore.maintenance.verify import verify_chain
 from eventstore.storage.connection import create_or_open, open_readonly
 from eventstore.storage.sql import fetch
+from tests.support.damage import alter
 from tests.support.every_row import ingest, live
 
 BATCHES = "SELECT batch, source, committed, first, last, rejects FROM batch ORDER BY batch"
@@ -33,15 +34,6 @@ def path(tmp_path: Path) -> str:
             writer.append(part)
         writer.close()
     return found
-
-
-def change(path: str, *statements: str) -> None:
-    db = apsw.Connection(path)
-    for (name,) in fetch(db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-        db.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        db.execute(statement)
-    db.close()
 
 
 def recovered(path: str) -> tuple[Recovered, list[Any]]:
@@ -84,7 +76,7 @@ def test_a_batch_whose_row_is_lost_has_one_that_stands_in(
 ) -> None:
     """The batches behind it are as they were."""
     numbers = ", ".join(map(str, lost))
-    change(path, f"{how} WHERE batch IN ({numbers})")
+    alter(path, f"{how} WHERE batch IN ({numbers})")
     found, rows = recovered(path)
     assert losses == [loss for loss in found.losses if "digest" in loss]
     assert 10 == found.events
@@ -105,7 +97,7 @@ def test_how_far_it_is_is_told_in_seqs(path: str) -> None:
 
 
 def test_numbers_that_no_file_has_room_for_are_named(path: str) -> None:
-    change(
+    alter(
         path,
         "INSERT INTO event SELECT 900000000, job, timestamp, name, 0, NULL, data, form"
         " FROM event WHERE seq = 1",
@@ -143,7 +135,7 @@ def states(tmp_path: Path) -> States:
         with create_or_open(path) as store:
             ingest(store).close("stopped")
         before = shutil.copy(path, tmp_path / "before.sqlite")
-        change(path, in_file)
+        alter(path, in_file)
         db = apsw.Connection(path)
         db.execute("PRAGMA wal_autocheckpoint = 0")
         db.execute(f"ATTACH '{before}' AS whole")

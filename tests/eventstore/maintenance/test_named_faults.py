@@ -12,6 +12,7 @@ import pytest
 from eventstore.maintenance.verify import NO_EVENT, verify_chain
 from eventstore.storage.connection import MEMORY, Store, create_or_open, open_readonly
 from eventstore.storage.sql import fetch
+from tests.support.damage import drop_triggers
 from tests.support.every_row import ingest
 
 
@@ -19,8 +20,7 @@ from tests.support.every_row import ingest
 def whole() -> Iterator[Store]:
     with create_or_open(MEMORY) as found:
         ingest(found).close("stopped")
-        for (name,) in fetch(found.db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-            found.db.execute(f"DROP TRIGGER {name}")
+        drop_triggers(found.db)
         found.db.execute("PRAGMA ignore_check_constraints = ON")
         yield found
 

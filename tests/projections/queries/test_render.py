@@ -78,7 +78,8 @@ def test_of_a_long_list_the_first_texts_are_kept(
     request = '{"max_entries":0,"attrs":["all"]}'
     (whole,) = ask(Service(store, Config()), "list", request)
     assert (8, 8) == (len(json.loads(whole)["jobs"]), len(recent._texts))
-    recent._clear(0)
+    recent = RecentTexts(2**18)
+    monkeypatch.setattr(render, "RECENT", recent)
     monkeypatch.setattr(list_jobs, "_CACHED", 3)
     assert [whole] == ask(Service(store, Config()), "list", request)
     assert [8, 7, 6] == [jobid >> 24 for _, jobid, _ in recent._texts]

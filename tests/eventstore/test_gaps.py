@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +18,7 @@ from eventstore.reading.gaps import Counting, Gap, counts, gaps
 from eventstore.storage.connection import Store, create_or_open, open_readonly
 from eventstore.storage.sql import fetch
 from projections.engine.views import Views
+from tests.support.damage import alter
 from tests.support.journal_generator import backlog, journal
 
 LINES = list(journal(4))
@@ -138,15 +138,18 @@ def test_jobs_that_a_complete_backlog_does_not_have(path: str) -> None:
         assert found(store) == []
 
 
+def recovered_without(path: str, folder: Path, seqs: str) -> str:
+    """Return what is recovered of a database from which events were deleted."""
+    alter(path, f"DELETE FROM event WHERE seq IN ({seqs})")
+    new = str(folder / "new.sqlite")
+    recover(path, new)
+    return new
+
+
 def test_events_that_could_not_be_recovered(path: str, tmp_path: Path) -> None:
     with create_or_open(path) as store:
         read(store, LINES).close()
-    db = apsw.Connection(path)
-    db.execute("DROP TRIGGER event_no_delete")
-    db.execute("DELETE FROM event WHERE seq IN (10, 11, 20)")
-    db.close()
-    new = str(tmp_path / "new.sqlite")
-    recover(path, new)
+    new = recovered_without(path, tmp_path, "10, 11, 20")
     with create_or_open(new) as store:
         damage = [gap for gap in found(store) if gap.kind == "damage"]
         assert [gap.why for gap in damage] == [
@@ -171,12 +174,7 @@ def test_what_has_come_again_is_no_gap_whatever_its_neighbours_have_lost(
         for part in (lines[:5], lines[5:6], lines[6:12]):
             writer.append(part)
         writer.close()
-    db = apsw.Connection(path)
-    db.execute("DROP TRIGGER event_no_delete")
-    db.execute("DELETE FROM event WHERE seq IN (3, 6, 9)")
-    db.close()
-    new = str(tmp_path / "new.sqlite")
-    recover(path, new)
+    new = recovered_without(path, tmp_path, "3, 6, 9")
     with create_or_open(new) as store:
         for again, left in (([], [3, 6, 9]), (lines[5:6], [3, 9]), (lines[2:3], [9])):
             read(store, again).close()

@@ -4,6 +4,7 @@
 journal_line.py      one line of the journal -> Response, Purge or Reject
 resource_line.py     one line of the resource journal, or a status, decoded
 json_values.py       whether two JSON texts say the same
+encoding.py          values as JSON and MessagePack
 records.py           what is stored: events (Record) and notices (Notice)
 resource_notices.py  how the resource module's are kept, and recognised
 dedup.py             which events are stored already, and where the others belong
@@ -15,6 +16,7 @@ __all__ = [
     "compression",
     "dedup",
     "digest_chain",
+    "encoding",
     "journal_line",
     "json_values",
     "records",

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from eventstore.events.encoding import to_json
 from eventstore.events.journal_line import Entry, Reject, decode_event
 from eventstore.events.json_values import MALFORMED
 
@@ -109,7 +110,7 @@ def decode_resource_event(data: bytes) -> Entry | Reject:
 
 def encode_end(how: str, time: float) -> bytes:
     """Return the line that says how a live stream ended: "clean", or "lost"."""
-    return msgspec.json.encode({"resource-end": how, "time": time})
+    return to_json({"resource-end": how, "time": time})
 
 
 def _decode_other(line: bytes) -> ResourceStatus | ResourceEnd | None:

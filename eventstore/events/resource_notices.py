@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from eventstore.events.encoding import to_json
 from eventstore.events.journal_line import Reject
 from eventstore.events.json_values import MALFORMED
 from eventstore.events.resource_line import decode_resource_event, decode_status
@@ -171,12 +172,12 @@ def parted(define: float, R: bytes, *, replayed: bool) -> tuple[bytes, bytes | N
         scheduling = UNSET
     member = b"" if scheduling is UNSET else bytes(scheduling)
     if len(member) < _LEAST:
-        return msgspec.json.encode(ResourcesNotice(define, replayed, Raw(R))), None
+        return to_json(ResourcesNotice(define, replayed, Raw(R))), None
     at = R.index(member)
     rest = R[:at] + _NOTHING + R[at + len(member) :]
     digest = scheduling_digest(member).hex()
     notice = ResourcesNotice(define, replayed, Raw(rest), digest, at)
-    return msgspec.json.encode(notice), member
+    return to_json(notice), member
 
 
 def joined(notice: ResourcesNotice, scheduling: bytes) -> bytes:

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import apsw
-import msgspec
 from msgspec import Struct
 
+from eventstore.events.encoding import to_json
 from eventstore.ingest.batch_rows import BatchRows
 from eventstore.reading.event_log import head, knows_boot, latest
 
@@ -78,7 +78,7 @@ class Backlog:
         if rebooted:
             data = {"boot": self._boot, "memos": {str(k): seqs for k, seqs in memos.items()}}
             # The restart was later than all that was read before this source.
-            rows.add_notice("boot", msgspec.json.encode(data), self._joined)
+            rows.add_notice("boot", to_json(data), self._joined)
 
     def committed(self) -> None:
         """Keep what the batch saw."""
@@ -112,7 +112,7 @@ class Backlog:
         db = rows.flushed()
         # When they were purged is not known exactly: after all that was read before this
         # source, and before the backlog was seen, whose time is taken.
-        data = msgspec.json.encode({"jobs": absent})
+        data = to_json({"jobs": absent})
         seq = rows.add_notice("gone", data, self._joined, rows.seen)
         sql = "INSERT INTO gone (job, seq) VALUES (?, ?)"
         db.executemany(sql, [(key, seq) for key in absent])

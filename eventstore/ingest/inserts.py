@@ -7,10 +7,10 @@ import copy
 from collections.abc import Iterable
 
 import apsw
-import msgspec
 
 from eventstore.events import digest_chain, resource_notices
 from eventstore.events.compression import Deflater, shorten
+from eventstore.events.encoding import to_json
 from eventstore.events.journal_line import decode_purge
 from eventstore.events.records import Notice, Record
 from eventstore.reading.event_log import number_of
@@ -107,7 +107,7 @@ def notice_digests(notice: Notice) -> tuple[bytes, ...]:
         return resource_notices.digests(kind, time, data)
     if kind != "purge":
         return ()
-    written = msgspec.json.encode({"jobs": decode_purge(data).jobs})
+    written = to_json({"jobs": decode_purge(data).jobs})
     return tuple(map(digest_chain.content_digest, dict.fromkeys((written, data))))
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType
 
 from eventstore.events import resource_notices as kinds
+from eventstore.events.encoding import to_json
 from eventstore.events.journal_line import Entry
 from eventstore.events.json_values import MALFORMED
 from eventstore.events.resource_line import ResourceEnd, ResourceResponse, ResourceStatus
@@ -167,7 +168,7 @@ class ResourceIntake:
         # From the restart on, it is known that the KVS has these events.
         time = place.truncated if place.restart is None else place.restart
         if time is not None:
-            data = msgspec.json.encode(kinds.BacklogForm(
+            data = to_json(kinds.BacklogForm(
                 place.restart, place.truncated, place.until, list(place.own), place.first,
                 self._boot,
             ))  # fmt: skip
@@ -186,7 +187,7 @@ class ResourceIntake:
         if after is None:
             after, attached = max(self._stored_up_to(), 0.0), False
         boot = None if attached else self._boot
-        data = msgspec.json.encode(kinds.StatusNotice(boot, attached, Raw(status.data)))
+        data = to_json(kinds.StatusNotice(boot, attached, Raw(status.data)))
         time = self._rows.just_after(after)
         digest = kinds.status_digest(time if attached else None, data)
         if not _has(self._rows.db, digest):
@@ -194,7 +195,7 @@ class ResourceIntake:
 
     def take_end(self, end: ResourceEnd) -> None:
         """Take note of how a stream ended: what comes next begins with a backlog."""
-        data = msgspec.json.encode(kinds.EndNotice(end.how, self._place.load))
+        data = to_json(kinds.EndNotice(end.how, self._place.load))
         self._rows.add_placed(kinds.END, end.time, data, None)
         self._place = _Place(time=self._place.time)
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterable
 
 import apsw
-import msgspec
 
+from eventstore.events.encoding import to_json
 from eventstore.events.journal_line import Reject
 from eventstore.ingest.backlog import Backlog
 from eventstore.ingest.batch_rows import BatchRows
@@ -108,7 +108,7 @@ class Writer:
             return
         with self._unit.batch() as db:
             rows = self._intake.begin(db)
-            data = msgspec.json.encode({"cluster": check_name(name)})
+            data = to_json({"cluster": check_name(name)})
             rows.add_notice("cluster", data, 0.0, self._clock())
             self._finish(db, rows)
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from eventstore.events.encoding import to_msgpack
 from joblist.sql.limits import Limits
 
 Row = tuple[Any, ...]
@@ -96,7 +97,6 @@ class Done(Struct, tag=True):
     error: str | None = None
 
 
-_to_bytes = msgspec.msgpack.Encoder().encode
 decode_task = msgspec.msgpack.Decoder(Task).decode
 decode_batch = msgspec.msgpack.Decoder(Batch).decode
 decode_guest = msgspec.msgpack.Decoder(Open | More | Close | Names | Found | Done).decode
@@ -115,7 +115,7 @@ class Line:
 
     def send(self, message: Struct) -> None:
         """Send a message; raises Closed, also where the socket's own time-out is over."""
-        data = _to_bytes(message)
+        data = to_msgpack(message)
         try:
             self._socket.sendall(len(data).to_bytes(_HEAD, "big") + data)
         except OSError as error:

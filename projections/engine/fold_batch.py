@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from eventstore.events.encoding import to_msgpack
 from eventstore.events.records import Notice, Record
 from eventstore.reading import event_log
 from eventstore.storage.sql import value
@@ -222,7 +223,7 @@ def refold_jobs(
 
 def encode_states(jobs: Iterable[Job]) -> list[tuple[int, bytes]]:
     """Return (key, MessagePack) of each state, as the table ``fold`` has them."""
-    return [(job.key, _encode(job)) for job in jobs]
+    return [(job.key, to_msgpack(job)) for job in jobs]
 
 
 def decode_state(data: bytes) -> Job:
@@ -231,5 +232,4 @@ def decode_state(data: bytes) -> Job:
     return job
 
 
-_encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(Job).decode

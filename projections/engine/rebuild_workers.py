@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from eventstore.errors import StoreError
+from eventstore.events.encoding import to_msgpack
 from eventstore.reading import event_log
 from eventstore.storage.connection import open_readonly
 from eventstore.storage.sql import fetch, value
@@ -91,17 +92,16 @@ def step_of(tables: ViewTables, changes: dict[int, Change]) -> Step:
 def encoded(step: Step, tables: ViewTables) -> bytes:
     """Encode a step; values that cannot be encoded are the failure of their projection."""
     try:
-        return _encode(step)
+        return to_msgpack(step)
     except (TypeError, ValueError, OverflowError):
         for projection in tables.projections:
             with isolated(projection, tables.failures):
-                _encode(step.deltas.get(projection.name))
+                to_msgpack(step.deltas.get(projection.name))
         for name in step.failures:
             step.deltas.pop(name, None)
-        return _encode(step)
+        return to_msgpack(step)
 
 
-_encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Step).decode
 """Returns the step that `encoded` wrote."""
 

@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-_encoder: Final = msgspec.json.Encoder()
+from eventstore.events.encoding import to_json
+
 # Escapes that differ are those with a letter in the hex digits, as U+000B. All escapes are
 # matched, so that the second backslash of an escaped one is not taken for the begin of one.
 _ESCAPE: Final = re.compile(rb"\\(?:u00[01][a-f]|.)")
@@ -31,7 +32,7 @@ def dumps(value: object) -> bytes:
     """
     try:
         plain = value if type(value) is str else _exact(value)
-        text = _encoder.encode(plain)
+        text = to_json(plain)
     except RecursionError:
         text = _dumps_deep(value)
     return escaped(text)
@@ -39,7 +40,7 @@ def dumps(value: object) -> bytes:
 
 def string(value: str) -> str:
     """Return what `dumps` returns for a string, as text and in less time."""
-    text = _encoder.encode(value)
+    text = to_json(value)
     return (escaped(text) if rb"\u00" in text else text).decode()
 
 
@@ -88,14 +89,14 @@ def _dumps_deep(value: object) -> bytes:
             parts = [
                 part
                 for name, member in item.items()
-                for part in (_COMMA, msgspec.Raw(_encoder.encode(name) + b":"), member)
+                for part in (_COMMA, msgspec.Raw(to_json(name) + b":"), member)
             ]
             todo += [msgspec.Raw(b"}"), *reversed(parts[1:]), msgspec.Raw(b"{")]
         elif isinstance(item, (list, tuple)):
             parts = [part for element in item for part in (_COMMA, element)]
             todo += [msgspec.Raw(b"]"), *reversed(parts[1:]), msgspec.Raw(b"[")]
         else:
-            text += _encoder.encode(_exact(item))
+            text += to_json(_exact(item))
     return bytes(text)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from eventstore.events.encoding import to_json
 from eventstore.events.json_values import MALFORMED
 from projections.formats.json_text import c_string
 from projections.formats.json_update import put
@@ -40,7 +41,7 @@ def update_jobspec(job: Job, updates: dict[str, Any]) -> None:
     if spec is None:
         return
     apply_updates(spec, updates)
-    job.jobspec = msgspec.json.encode(spec)
+    job.jobspec = to_json(spec)
     read(job, spec)
 
 

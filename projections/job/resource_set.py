@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from eventstore.events.encoding import to_json
 from eventstore.events.json_values import MALFORMED
 from projections.formats import hostlist, idset
 from projections.formats.json_update import put
@@ -115,7 +116,7 @@ def update_r(job: Job, updates: dict[str, Any]) -> None:
         except _MALFORMED:
             return
         if isinstance(r, dict) and put(r, "execution.expiration", updates["expiration"]):
-            job.R, job.R_seq = msgspec.json.encode(r), 0
+            job.R, job.R_seq = to_json(r), 0
     read_r(job)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from eventstore.events import resource_notices as kinds
+from eventstore.events.encoding import to_msgpack
 from eventstore.reading.event_log import time_of
 from eventstore.storage.sql import fetch, statements, value
 from projections.node_views.log import Input, Log, inputs
@@ -75,7 +76,7 @@ def encode(nodes: Nodes) -> bytes:
         list(nodes.nodes.values()), nodes.ranks, nodes.restart, nodes.heard, nodes.unknown,
         nodes.ended, list(nodes.saved.items()), nodes.saved_at, nodes.lapses,
     )  # fmt: skip
-    return zlib.compress(_encode(saved), _LEVEL)
+    return zlib.compress(to_msgpack(saved), _LEVEL)
 
 
 def decode(data: bytes) -> Nodes:
@@ -87,7 +88,6 @@ def decode(data: bytes) -> Nodes:
     )  # fmt: skip
 
 
-_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Saved).decode
 
 

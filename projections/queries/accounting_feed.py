@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from eventstore.events.encoding import to_json
 from eventstore.reading.event_log import Bases
 from eventstore.storage.sql import statements
 from projections.formats.json_text import dumps, escaped
@@ -72,7 +73,7 @@ def json_line(seq: int, record: JobRecord) -> bytes:
     for name in ("R", "jobspec"):
         text = columns[name]
         columns[name] = msgspec.Raw(text.encode()) if isinstance(text, str) else None
-    return msgspec.json.encode(columns) + b"\n"
+    return to_json(columns) + b"\n"
 
 
 # Reals are kept as text, so that they are not changed.
@@ -87,7 +88,7 @@ def _updated(jobspec: bytes | None, updates: bytes) -> bytes | None:
         value = _decode_verbatim(jobspec or b"")
         for update in _decode_verbatim(updates):
             apply_updates(value, update)
-        return escaped(msgspec.json.encode(value))
+        return escaped(to_json(value))
     except (ValueError, RecursionError):
         return None
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 import apsw
-import msgspec
 
+from eventstore.events.encoding import to_json
 from eventstore.reading import event_log
 from eventstore.storage.sql import fetch, statements
 from projections.job.clock import UNSET_BEFORE, Step, steps
@@ -39,7 +39,7 @@ def clock_steps(
     """
     suspects = _suspects(db, after, upto, since)
     while some := list(islice(suspects, _TOGETHER)):
-        bindings = (msgspec.json.encode(some).decode(), UNSET_BEFORE)
+        bindings = (to_json(some).decode(), UNSET_BEFORE)
         for key, jobid, seq in fetch(db, SQL["unordered"], bindings):
             entries = (record.entry for record in event_log.job_records(db, key, seq))
             found = steps((entry.timestamp, entry.name) for entry in entries)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-3.0
+"""Encoding where memory ends; in a process of its own, which msgspec's `encode` would end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from eventstore.events.encoding import to_json, to_msgpack
+from tests.support.flux.instance import ROOT
+
+VALUES = [None, 1.5, "é", ["a", {"b": [1, 2]}], {"name": "x" * 100_000}, list(range(5000))]
+_WITHOUT_MEMORY = """
+import _testcapi
+from eventstore.events.encoding import to_json, to_msgpack
+for encode in (to_json, to_msgpack):
+    value = {"names": ["job"] * 500}
+    expected = encode(value)
+    errors = 0
+    for number in range(1, 100):
+        _testcapi.set_nomemory(number, number + 1)
+        try:
+            found = encode(value)
+        except MemoryError:
+            errors += 1
+        else:
+            break
+        finally:
+            _testcapi.remove_mem_hooks()
+    assert expected == found
+    print(errors)
+"""
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_values_are_encoded_as_msgspec_does(value: object) -> None:
+    assert msgspec.json.encode(value) == to_json(value)
+    assert msgspec.msgpack.encode(value) == to_msgpack(value)
+
+
+def test_without_memory_it_is_an_error_that_can_be_caught() -> None:
+    pytest.importorskip("_testcapi")  # not every build of Python has it
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_MEMORY],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+    assert all(int(errors) > 5 for errors in done.stdout.split())

@@ -94,7 +94,7 @@ def packed_usual(job: Job) -> str | None:
     if (
         job.exception_occurred or job.submit_version < 1 or name is None or cwd is None
         or ranks is None or nodelist is None
-        or job.dependencies is not None or not job.t_priority or not job.t_sched
+        or job.dependencies is not None
         or job.ntasks < 0 or job.ncores < 0 or job.nnodes < 0
         or job.duration < 0 or job.expiration < 0
         or not _is_plain(f"{name}{cwd}{queue}{project}{bank}{ranks}{nodelist}")
@@ -105,7 +105,7 @@ def packed_usual(job: Job) -> str | None:
         job.t_inactive,
     )  # fmt: skip
     if times.count(".") != 7 or "e" in times:
-        return None  # not as jansson writes them
+        return None  # not as jansson writes them, or 0, which is no attribute
     mask, accounts, tail = _ALWAYS, "", ""
     if queue is not None:
         mask |= _QUEUE

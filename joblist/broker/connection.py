@@ -15,13 +15,13 @@ import os
 import signal
 import syslog
 from collections.abc import Callable, Iterator
-from errno import ENODATA, ENOENT, EPROTO
+from errno import ENODATA, ENOENT, ENOMEM, EPROTO
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
 from joblist.broker.journal_stream import JournalStream
-from joblist.callback_guard import answering, guarded
+from joblist.callback_guard import OUT_OF_MEMORY, answering, guarded
 from joblist.live.routes import PURGES, ROUTES
 from joblist.ports import Log, Message
 from joblist.protocol.errors import RpcError
@@ -30,6 +30,7 @@ from joblist.protocol.requests import Credential
 from joblist.service import Request
 
 SERVICE = "job-list"
+_OUT_OF_MEMORY = OUT_OF_MEMORY.encode()
 
 
 def connect() -> Link:
@@ -173,13 +174,17 @@ class Link:
         self._watchers.append((handler, callback, glob))
 
     def _requested(self, handle: Callable[[Message], None], topic: str, raw: Any) -> None:  # noqa: ANN401
-        message = self._message(topic, raw)
-        with answering(self, message):
-            try:
-                text = self._payload(raw)
-            except PayloadError as error:
-                raise RpcError(EPROTO, f"invalid payload: {error}") from error
-            handle(message._replace(request=message.request._replace(text=text)))
+        try:
+            message = self._message(topic, raw)
+            with answering(self, message):
+                try:
+                    text = self._payload(raw)
+                except PayloadError as error:
+                    raise RpcError(EPROTO, f"invalid payload: {error}") from error
+                handle(message._replace(request=message.request._replace(text=text)))
+        except MemoryError:  # it could not even be taken, or its error not be made
+            self._lib.flux_respond_error(self._flux, raw, ENOMEM, _OUT_OF_MEMORY)
+            raise
 
     def _message(self, topic: str, raw: Any) -> Message:  # noqa: ANN401
         """Return a request message, without its payload yet."""
@@ -353,7 +358,11 @@ class _Readable:
             events=events,
             callback=guarded(log, "what a reader said", lambda *_: callback()),
         )
-        self._watcher.start()
+        try:
+            self._watcher.start()
+        except BaseException:
+            self._watcher.destroy()  # else the bindings keep it, and call it
+            raise
 
     def stop(self) -> None:
         """Watch no longer."""

@@ -84,6 +84,27 @@ class _Balances:
             self._left = {u: v for u, v in self._left.items() if self.of(u) < self._burst}
 
 
+class _Counted:
+    """Counts the time of what is done inside."""
+
+    __slots__ = ("_balances", "_begin", "_userid", "_work")
+
+    def __init__(self, balances: _Balances, work: Callable[[], float], userid: int) -> None:
+        self._balances = balances
+        self._work = work
+        self._userid = userid
+
+    def __enter__(self) -> None:
+        self._begin = self._work()
+
+    def __exit__(self, *_: object) -> None:
+        # An error here would be an answer to a request that a reader may have been given.
+        try:  # noqa: SIM105 - suppress() would need memory for itself
+            self._balances.take(self._userid, self._work() - self._begin)
+        except MemoryError:
+            pass
+
+
 class ThreadTime:
     """Who has had how much of the thread's time lately.
 
@@ -107,14 +128,9 @@ class ThreadTime:
         """Whether a user's request may be tried in the thread."""
         return self._worked.of(userid) > 0 and self._held.of(userid) > 0
 
-    @contextmanager
-    def of(self, userid: int) -> Iterator[None]:
+    def of(self, userid: int) -> _Counted:
         """Count the time of what is done inside as a user's."""
-        begin = self._work()
-        try:
-            yield
-        finally:
-            self._worked.take(userid, self._work() - begin)
+        return _Counted(self._worked, self._work, userid)
 
     @contextmanager
     def trying(self, userid: int) -> Iterator[None]:

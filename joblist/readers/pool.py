@@ -6,6 +6,9 @@ something to answer, and one that has ended is replaced; the request that it was
 error and is not tried again. Nothing here waits for a reader: each step is a callback of the
 reactor, takes a bounded time, and asks for one response after the other, so that no more than
 one a reader is in memory.
+
+Where memory ends in the midst of a step, what it has changed so far cannot be trusted: all
+readers are ended, and everyone gets an error (`Readers.start_over`).
 """
 
 from __future__ import annotations
@@ -19,12 +22,15 @@ from functools import partial
 
 import msgspec
 
+from eventstore.events.encoding import to_msgpack
 from joblist.callback_guard import OUT_OF_MEMORY, answering
 from joblist.config import Config
 from joblist.ports import Bus, Message, Watcher
+from joblist.protocol.errors import RpcError
 from joblist.readers.messages import MOST, Ask, End, Kind
 from joblist.readers.process import ReaderProcess
 from joblist.readers.queue import FairQueue
+from joblist.readers.step import Step
 
 DELAY = 0.5
 """Seconds until a reader is started again when one has ended before it was ready."""
@@ -42,7 +48,8 @@ Missing = Callable[[Message, End], None]
 class _Question:
     """A request, with the settings of its moment.
 
-    ``begun``: a reader has begun with it; ``sent``: bytes of its payload.
+    ``begun``: a reader has begun with it; ``sent``: bytes of its payload; ``wanted``: its
+    answer has not come to an end.
     """
 
     message: Message
@@ -89,7 +96,9 @@ class Readers:
         self._path = path
         self._most_hosts = most_hosts
         self._queue: FairQueue[_Question] = FairQueue()
+        self._questions: dict[_Question, None] = {}  # those that are open, in their order
         self._readers: list[_Reader] = []
+        self._step = Step(self.start_over)
         self._failures = 0  # at starting, one after the other
         self._timer = bus.timer(self._rested)
         self._resting = False
@@ -101,41 +110,60 @@ class Readers:
     @property
     def open(self) -> int:
         """How many requests are not answered yet."""
-        return len(self._queue)
+        return len(self._questions)
 
     def ask(self, message: Message, config: Config, missing: Missing | None = None) -> None:
         """Have a request answered; raises RpcError if too many wait."""
-        self._queue.add(_Question(message, config, missing), config.budgets)
-        self._most = config.budgets.max_readers
-        self._memory = config.budgets.max_reader_memory
-        self._idle.start(IDLE)
-        self._go_on()
+        question = _Question(message, config, missing)
+        with self._step:
+            self._idle.start(IDLE)
+            self._most = config.budgets.max_readers
+            self._memory = config.budgets.max_reader_memory
+            self._questions[question] = None
+            try:
+                self._queue.add(question, config.budgets)
+            except RpcError:
+                del self._questions[question]
+                raise
+            self._go_on()
 
     def drop(self, message: Message) -> None:
         """Forget the requests of a client that went away."""
-        self._queue.drop(lambda question: question.message.dropped_by(message))
-        for reader in list(self._readers):
-            question = reader.question
-            if question is not None and question.message.dropped_by(message):
-                question.wanted = False
-                question.parts.clear()
-                self._say(reader, Kind.CANCEL)
+        with self._step:
+            for question in self._queue.drop(lambda one: one.message.dropped_by(message)):
+                self._questions.pop(question, None)
+            for reader in list(self._readers):
+                asked = reader.question
+                if asked is not None and asked.message.dropped_by(message):
+                    asked.wanted = False
+                    asked.parts.clear()
+                    self._say(reader, Kind.CANCEL)
 
     def close(self, errno: int) -> None:
         """End all readers, and answer what they were at, and what waits, with an error."""
         self._timer.stop()
         self._idle.stop()
+        self._end_all(errno, None, CLOSING)
+
+    def start_over(self) -> None:
+        """End all readers, and answer everyone with an error: memory has ended."""
+        self._idle.start(IDLE)  # if memory ends here, too, it is tried again by then
+        self._end_all(ENOMEM, OUT_OF_MEMORY, 0.0)
+        self._resting = False
+        self._bus.log(syslog.LOG_ERR, "memory has ended: all readers were ended")
+
+    def _end_all(self, errno: int, text: str | None, patience: float) -> None:
+        while self._questions:
+            question = next(iter(self._questions))
+            if question.wanted:
+                self._bus.respond_error(question.message, errno, text)
+            question.wanted = False
+            del self._questions[question]
+        self._queue.clear()
         for reader in self._readers:
             reader.process.kill()
-        questions: list[_Question] = []
-        for reader in list(self._readers):
-            if reader.question is not None and reader.question.wanted:
-                reader.question.begun = True
-                questions.append(reader.question)
-            self._remove(reader, CLOSING)
-        questions += self._queue.drop(lambda _: True)
-        for question in questions:
-            self._bus.respond_error(question.message, errno, None)
+        while self._readers:
+            self._close(self._readers[-1], patience)
 
     # -- readers come and go
 
@@ -166,7 +194,14 @@ class Readers:
             return
         reader = _Reader(process)
         self._readers.append(reader)
-        reader.watcher = self._bus.readable(process.fileno(), partial(self._arrived, reader))
+        try:
+            reader.watcher = self._bus.readable(
+                process.fileno(), partial(self._arrived, reader)
+            )
+        except OSError as error:
+            process.kill()
+            self._close(reader, PATIENCE)
+            self._not_started(str(error))
 
     def _not_started(self, reason: str) -> None:
         """Try again a little later; when that was in vain, tell those who wait."""
@@ -178,42 +213,51 @@ class Readers:
         text = f"no reader process can be started: {reason}"
         self._bus.log(syslog.LOG_ERR, text)
         for question in self._queue.drop(lambda _: True):
-            self._bus.respond_error(question.message, EAGAIN, f"{text}; try again later")
+            self._fail(question, EAGAIN, f"{text}; try again later")
 
     def _rested(self) -> None:
-        self._resting = False
-        self._go_on()
+        with self._step:
+            self._resting = False
+            self._go_on()
 
     def _end_idle(self) -> None:
         """End the readers that have nothing to do, but one: the next request may come soon."""
-        idle = [reader for reader in self._readers if reader.state is _State.IDLE]
-        for reader in idle[1:]:
-            reader.state = _State.LEAVING
-            reader.process.kill()
-        if len(idle) < len(self._readers):
-            self._idle.start(IDLE)
+        with self._step:
+            idle = [reader for reader in self._readers if reader.state is _State.IDLE]
+            for reader in idle[1:]:
+                reader.state = _State.LEAVING
+                reader.process.kill()
+            if len(idle) < len(self._readers):
+                self._idle.start(IDLE)
 
-    def _remove(self, reader: _Reader, patience: float = PATIENCE) -> str:
+    def _remove(self, reader: _Reader) -> str:
         """Forget a reader that is gone, or was killed; returns how it ended."""
-        self._readers.remove(reader)
-        if reader.watcher is not None:
-            reader.watcher.stop()
         question = reader.question
         if question is not None:
             if question.wanted and not question.begun:
                 self._queue.again(question)
             else:
                 self._queue.closed(question)
-        return reader.process.end(patience)
+                if not question.wanted:
+                    self._questions.pop(question, None)
+        return self._close(reader, PATIENCE)
+
+    def _close(self, reader: _Reader, patience: float) -> str:
+        """Let go of the process of a reader; returns how it ended."""
+        if reader.watcher is not None:
+            reader.watcher.stop()
+            reader.watcher = None
+        how = reader.process.end(patience)
+        self._readers.remove(reader)
+        return how
 
     def _no_memory(self, reader: _Reader) -> None:
         """Go on without a reader from which nothing can be taken for now."""
         reader.process.kill()
         question = reader.question
         if question is not None and question.wanted:
-            question.wanted = False
             question.parts.clear()
-            self._bus.respond_error(question.message, ENOMEM, OUT_OF_MEMORY)
+            self._fail(question, ENOMEM, OUT_OF_MEMORY)
         self._lost(reader)
 
     def _lost(self, reader: _Reader) -> None:
@@ -223,15 +267,21 @@ class Readers:
         if reader.state is _State.STARTING:
             self._not_started(f"it has ended: {how}")
         if question is not None and question.wanted and question.begun:
+            text = f"the process that answered this request has ended ({how}); ask for less"
+            self._fail(question, EIO, text)
             topic = question.message.request.topic
             self._bus.log(
                 syslog.LOG_ERR, f"a reader has ended while it answered {topic}: {how}"
             )
-            text = f"the process that answered this request has ended ({how}); ask for less"
-            self._bus.respond_error(question.message, EIO, text)
         self._go_on()
 
     # -- one question
+
+    def _fail(self, question: _Question, errno: int, text: str) -> None:
+        """Answer a question with an error."""
+        self._bus.respond_error(question.message, errno, text)
+        question.wanted = False
+        self._questions.pop(question, None)
 
     def _give(self, reader: _Reader, question: _Question) -> None:
         reader.question, reader.state = question, _State.BUSY
@@ -245,7 +295,7 @@ class Readers:
             self._most_hosts,
             None if request.text is None else len(request.text),
         )
-        self._say(reader, Kind.ASK, msgspec.msgpack.encode(ask))
+        self._say(reader, Kind.ASK, to_msgpack(ask))
 
     def _say(self, reader: _Reader, kind: Kind, body: bytes | memoryview = b"") -> None:
         try:
@@ -255,15 +305,25 @@ class Readers:
 
     def _arrived(self, reader: _Reader) -> None:
         """Take what a reader says."""
-        try:
-            for kind, body in reader.process.receive():
-                self._take(reader, kind, body)
-        except EOFError:
-            self._lost(reader)
-        except MemoryError:  # it would come again and again
-            self._no_memory(reader)
-        except ValueError:  # what no reader says
-            reader.process.kill()
+        with self._step:
+            if reader.watcher is None:
+                return  # it was ended when this step began
+            try:
+                frames = reader.process.receive()
+            except EOFError:
+                self._lost(reader)
+                return
+            except MemoryError:  # for what one reader says; it would come again and again
+                self._no_memory(reader)
+                return
+            except ValueError:  # what no reader says
+                reader.process.kill()
+                return
+            try:
+                for kind, body in frames:
+                    self._take(reader, kind, body)
+            except ValueError:  # what no reader says
+                reader.process.kill()
 
     def _take(self, reader: _Reader, kind: Kind, body: bytes) -> None:
         question = reader.question
@@ -280,11 +340,12 @@ class Readers:
         elif kind is Kind.END:
             self._end(reader, question, msgspec.msgpack.decode(body, type=End))
         elif question.wanted:
+            is_done = False
             with answering(self._bus, question.message):
-                question.wanted = False  # unless this goes well
                 self._answer(reader, question, kind, body)
-                question.wanted = True
-            if not question.wanted:
+                is_done = True
+            if not is_done:  # but answered with an error
+                question.wanted = False
                 self._say(reader, Kind.CANCEL)
 
     def _answer(self, reader: _Reader, question: _Question, kind: Kind, body: bytes) -> None:
@@ -300,7 +361,8 @@ class Readers:
             payload = b"".join(question.parts)
             question.parts.clear()
             self._bus.respond(message, payload)
-            if message.request.streaming:
+            question.wanted = message.request.streaming
+            if question.wanted:
                 self._say(reader, Kind.GO)
 
     def _end(self, reader: _Reader, question: _Question, end: End) -> None:
@@ -310,6 +372,8 @@ class Readers:
         if question.wanted:
             with answering(self._bus, question.message):
                 self._tell_end(question, end)
+            question.wanted = False
+        self._questions.pop(question, None)
         self._go_on()
 
     def _tell_end(self, question: _Question, end: End) -> None:

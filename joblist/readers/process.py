@@ -16,7 +16,7 @@ _dying: list[subprocess.Popen[bytes]] = []  # those to be waited for when they h
 
 
 class ReaderProcess:
-    """A reader that was started; raises OSError if it cannot be.
+    """A reader that was started; raises OSError if it cannot be, or MemoryError.
 
     ``path`` is the database's; ``memory``: MiB that it may take beyond its start.
     """
@@ -32,6 +32,9 @@ class ReaderProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
+        except RuntimeError as error:  # Popen's lock: there is no memory for it
+            ours.close()
+            raise MemoryError from error
         except BaseException:
             ours.close()
             raise

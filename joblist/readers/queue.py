@@ -135,6 +135,12 @@ class FairQueue(Generic[_Item]):
             found += dropped
         return found
 
+    def clear(self) -> None:
+        """Forget all that are open, but not what users have had before."""
+        self._users.clear()
+        self._open = self._size = 0
+        self._shares.clear()
+
     def _forget(self, user: _User[_Item], item: _Item) -> None:
         user.open, user.size = user.open - 1, user.size - item.size
         self._open, self._size = self._open - 1, self._size - item.size

@@ -60,6 +60,10 @@ class Shares:
                 if self._lately(one).seconds > _FORGOTTEN
             }  # fmt: skip
 
+    def clear(self) -> None:
+        """Forget the requests that go on: none of them does any longer."""
+        self._going.clear()
+
     def of(self, userid: int) -> float:
         """Return the seconds that a user has had lately."""
         return self._lately(userid).seconds + sum(self._spent(userid))

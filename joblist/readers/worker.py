@@ -23,6 +23,7 @@ import apsw
 import msgspec
 
 from eventstore.errors import StoreError
+from eventstore.events.encoding import to_msgpack
 from eventstore.storage.connection import Store, open_readonly
 from joblist.config import Config
 from joblist.list_answer import list_answer
@@ -145,7 +146,7 @@ class Reader:
             limits.end_after(0.0)
             if self._memory.half_used:
                 end = msgspec.structs.replace(end, leaving=True)
-            self._line.send(frame(Kind.END, msgspec.msgpack.encode(end)))
+            self._line.send(frame(Kind.END, to_msgpack(end)))
             if end.leaving:
                 os._exit(0)  # at once: what it holds is the system's to free
 

@@ -152,6 +152,20 @@ def test_a_payload_that_is_no_text_is_a_protocol_error(flux: FakeFlux) -> None:
     assert text.startswith(b"invalid payload: ")
 
 
+def test_a_request_that_cannot_even_be_looked_at_gets_an_answer(
+    flux: FakeFlux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    registered(flux, broken)
+    monkeypatch.setattr(connection, "Credential", no_memory)
+    flux.callbacks["message job-list.list"](None, None, FakeMessage(b"{}\0"), None)
+    expected = ENOMEM, b"out of memory; ask for less, or later"
+    assert [expected] == [error for _, error in flux.responses]
+    assert ["message job-list.list failed: out of memory"] == flux.logged
+
+
 def test_the_broker_refuses_who_may_not_ask(flux: FakeFlux) -> None:
     registered(flux, broken)
     assert ROLE_OWNER == flux.rolemasks["job-list.config-reload"]

@@ -24,7 +24,12 @@ from projections.engine.views import Views
 from tests.joblist.readers.failing_readers import Disk, fault
 from tests.joblist.readers.test_readers import readers
 from tests.reliability.torture.faults import failing
-from tests.support.fake_bus import SENTINEL, Module, all_in_the_thread, readers_that
+from tests.support.fake_bus import (
+    SENTINEL,
+    Module,
+    all_in_the_thread,
+    readers_that,
+)
 from tests.support.journal_generator import journal
 
 POINTS = int(os.environ.get("FAULT_POINTS", "30"))

@@ -41,7 +41,6 @@ PERIOD = 0.05
 """Seconds between two questions of the innocent client."""
 GRACE = 45.0
 """Seconds that an attacker waits for its last answers."""
-_PARALLEL = 8  # jobs at once
 _WAITABLE = 4  # FLUX_JOB_WAITABLE (flux-core, job.h)
 _ENODATA = 61
 Figures = dict[str, object]
@@ -74,7 +73,7 @@ def innocent(service: str, path: str) -> None:
         handle.reactor_run()
 
 
-def jobs(path: str, count: str = "0") -> None:
+def jobs(path: str, count: str = "0", parallel: str = "8") -> None:
     handle = flux.Flux()
     user, left = os.getuid(), int(count) or 2**40
     with open(path, "a", buffering=1, encoding="ascii") as file:
@@ -95,7 +94,7 @@ def jobs(path: str, count: str = "0") -> None:
             file.write(f"{time.monotonic():.6f}\n")
             submit()
 
-        for _ in range(_PARALLEL):
+        for _ in range(int(parallel)):
             submit()
         handle.reactor_run()
 

@@ -38,6 +38,10 @@ from tests.support.flux.instance import Instances, program
 OURS, THEIRS = "jobdb", "job-list"
 PERIOD = 10.0
 """Seconds between two looks at memory and two comparisons."""
+PARALLEL = 48
+"""Jobs at once. At each commit, Flux's KVS writes a directory anew that has an entry for each
+256 ms in which jobs were submitted (they are the middle bits of job ids, RFC 19). So a commit
+takes longer each minute, and the more jobs it is for, the more can run."""
 COMPARED = 25
 """Finished jobs whose answers are compared each time."""
 COMPARER = 4101
@@ -79,7 +83,7 @@ class Soak:
 
     def run(self, jobs: int, guests: int, sampler: Sampler) -> None:
         finished = self.flux.folder / "finished"
-        worker = self.flux.client("jobs", str(finished), str(jobs))
+        worker = self.flux.client("jobs", str(finished), str(jobs), str(PARALLEL))
         # As a user of its own: what a user asks at once holds up the user's other questions.
         comparer = self.flux.client("compare", THEIRS, OURS, guest=True, userid=COMPARER)
         attackers = [self._guest(number) for number in range(guests)]

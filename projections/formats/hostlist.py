@@ -15,6 +15,7 @@ Differences from libhostlist:
 Whether lists have hosts in common is asked in hostlist_runs.py.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby, takewhile
@@ -59,12 +60,12 @@ MARK = re.compile(r"[\[\], \t]")  # find() does not find a name that has one of 
 class _Limits(NamedTuple):
     """Most ranges between two brackets, and most hosts of one range in a text."""
 
-    ranges: int
-    hosts: int
+    ranges: float
+    hosts: float
 
 
 _OF_INPUT = _Limits(10240, 2**20)
-_NONE = _Limits(2**64, 2**64)
+_NONE = _Limits(math.inf, math.inf)
 
 
 @cached_by_text(2**20)
@@ -173,7 +174,7 @@ def _decode_name(name: str) -> list[HostRange]:
     return [HostRange(prefix, number, number, len(digits))] if number <= _ULONG_MAX else []
 
 
-def _decode_item(item: str, most: int) -> tuple[int, int, int]:
+def _decode_item(item: str, most: float) -> tuple[int, int, int]:
     """Parse one number or range between brackets: lo, hi, width."""
     first, _, last = item.partition("-")
     start = _STRTOUL.match(first)
@@ -275,8 +276,7 @@ def _encode_numbered(prefix: str, parts: list[HostRange]) -> str:
         f"{part.lo:0{part.width}}" + (f"-{part.hi:0{part.width}}" if part.lo < part.hi else "")
         for part in parts
     )
-    single = len(parts) == 1 and parts[0].lo == parts[0].hi
-    return prefix + text if single else f"{prefix}[{text}]"
+    return prefix + text if text.isdigit() else f"{prefix}[{text}]"
 
 
 def count(hostlist: Hostlist) -> int:
@@ -318,19 +318,20 @@ def find(hostlist: Hostlist, host: str) -> int:
     position = 0
     for part in hostlist:
         offset = _offset(part, host)
-        if offset >= 0 and not overlooked(part, digits):
+        if offset is not None and not overlooked(part, digits):
             return position + offset
         position += part.hi - part.lo + 1
     return -1
 
 
-def _offset(part: HostRange, host: str) -> int:
+def _offset(part: HostRange, host: str) -> int | None:
+    """Return the position of a host among those of a range, None if it is not one of them."""
     if not part.width:
-        return 0 if host == part.prefix else -1
+        return 0 if host == part.prefix else None
     digits = digits_between(host, part.prefix, part.suffix)
     number = min(_value(digits), _ULONG_MAX)
     as_written = len(digits) == max(part.width, len(str(number)))
-    return number - part.lo if as_written and part.lo <= number <= part.hi else -1
+    return number - part.lo if as_written and part.lo <= number <= part.hi else None
 
 
 def digits_between(name: str, head: str, tail: str) -> str:

@@ -43,7 +43,7 @@ def decode(text: str) -> Ranges:
     Ids must ascend within a text, and are below 2**31. Adding several texts to one set, which
     may overlap, is the `union` of what each decodes to.
     """
-    body = text[1:-1] if len(text) > 1 and text[0] == "[" and text[-1] == "]" else text
+    body = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
     if "[" in body or "]" in body:
         raise IdsetError("mismatched or nested brackets")
     ranges: list[tuple[int, int]] = []
@@ -113,7 +113,7 @@ def encode(ranges: Ranges, *, brackets: bool = True) -> str:
     With `brackets` (IDSET_FLAG_BRACKETS), a set of two or more ids is put into brackets.
     """
     text = ",".join([str(lo) if lo == hi else f"{lo}-{hi}" for lo, hi in ranges])
-    several = len(ranges) > 1 or (bool(ranges) and ranges[0][0] < ranges[0][1])
+    several = "," in text or "-" in text
     return f"[{text}]" if brackets and several else text
 
 

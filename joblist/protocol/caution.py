@@ -25,7 +25,7 @@ _NUL: Final = rb"\u0000"
 _NUMBER: Final = re.compile(rb"[-+.0-9eE]{19,}")
 _INTEGER: Final = re.compile(rb"-?[0-9]+")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS: Final = [1 if byte in b"[{" else -1 for byte in range(256)]
+_STEPS: Final = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 
 
 def needs_care(text: bytes) -> bool:

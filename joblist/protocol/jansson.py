@@ -166,7 +166,9 @@ class _Lexer:
         self._check_fault()
         if not stop:
             self.fail("premature end of input")
-        self.fail("unexpected newline" if stop == b"\n" else f"control character 0x{stop[0]:x}")
+        if stop == b"\n":
+            self.fail("unexpected newline")
+        self.fail(f"control character 0x{ord(stop):x}")
 
     def _unescape(self, escape: re.Match[str]) -> str:
         letter = escape[0][1]

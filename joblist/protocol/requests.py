@@ -140,7 +140,7 @@ def read_list_id(text: bytes | None) -> ListIdRequest:
     if text is not None and payload.is_plain(text):
         try:
             form = _decode_list_id(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             pass  # the general way finds out what is wrong, or that nothing is
         else:
             if not form.state & _NO_STATE:

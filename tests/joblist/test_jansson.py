@@ -4,9 +4,7 @@
 The literal texts are what libjansson 2.14 and libflux-core 0.88 gave for the same bytes.
 """
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 from joblist.protocol import jansson
 from joblist.protocol.payload import PayloadError, loads
 from projections.formats.json_text import dumps
+from tests.support.processes.recursion import recursion_limit
 from tests.support.strategies import json_objects
 
 
@@ -123,6 +122,8 @@ def outcome(function: Callable[..., object], *args: object) -> object:
         (b'{"\\ud800\\q"', "invalid escape near '\"\\ud800\\q'"),  # though the later of two
         (b'{"\\u0000', "premature end of input near '\"\\u0000'"),
         (b'{"a\\u0000b":1}', "NUL byte in object key not supported near '\"a\\u0000b\"'"),
+        (b'{"x":1,"a\\u0000":2}', "NUL byte in object key not supported near '\"a\\u0000\"'"),
+        (b'{"x":"y","a\\u0000":2}', "NUL byte in object key not supported near '\"a\\u0000\"'"),
         # not UTF-8; what stands before it is reported before it
         (b"\xff", "unable to decode byte 0xff"),
         (b'{"a":\x80', "unable to decode byte 0x80"),
@@ -206,31 +207,37 @@ def test_depth(arrays: int, innermost: bytes, expected: str | None) -> None:
         assert expected == actual
 
 
-@contextmanager
-def room_for_recursion() -> Iterator[None]:
-    """Let whatever recurses go deeper than jansson does."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(20000)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+ROOM = 20000
+"""A limit that lets whatever recurses go deeper than jansson does."""
 
 
+@pytest.mark.parametrize("before", ["", '"w":[[],{},[{}]],'])  # what is closed does not count
 @pytest.mark.parametrize("levels", [2046, 2047, 2048, 3000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_depth_does_not_depend_on_the_recursion_limit(
-    opening: str, closing: str, levels: int
+    opening: str, closing: str, levels: int, before: str
 ) -> None:
     values = [opening] * levels + ["0"]
     too_deep = values[2047:]  # the object around them is the first level
-    payload = f'{{"b":{"".join(values)}{closing * levels}}}'.encode()
-    with room_for_recursion():
+    payload = f'{{{before}"b":{"".join(values)}{closing * levels}}}'.encode()
+    with recursion_limit(ROOM):
         actual = outcome(loads, payload)
         if too_deep:
             assert f"maximum parsing depth reached near '{too_deep[0][0]}'" == actual
         else:
             assert payload == dumps(actual)
+
+
+def test_deep_texts_are_read_where_python_allows_a_thousand_levels() -> None:
+    payload = b'{"a":' + b"[" * 1500 + b"]" * 1500 + b"}"
+    with recursion_limit(1000):
+        found = loads(payload)
+    assert payload == dumps(found)
+
+
+def test_brackets_are_counted_in_what_is_no_utf_8() -> None:
+    payload = b'{"a":[' + b"[]," * 2048 + b"\xff"
+    assert "unable to decode byte 0xff" == outcome(loads, payload)
 
 
 def test_objects_count_for_the_depth_like_arrays() -> None:
@@ -327,7 +334,7 @@ def test_both_ways_agree_where_care_is_needed(
 def test_both_ways_agree_about_depth(arrays: int, closed: int, innermost: bytes) -> None:
     deep = b"[" * arrays + innermost + b"]" * (arrays - closed)
     text = b'{"a":' + deep + b',"b":0' * (closed > 0) + b"]" * closed + b',"a":"\\\\[["}'
-    with room_for_recursion():
+    with recursion_limit(ROOM):
         assert repr(outcome(jansson.parse, text)) == repr(outcome(loads, text))
 
 

@@ -18,6 +18,7 @@ from joblist.protocol.errors import RpcError
 from joblist.protocol.requests import Credential, read_any_list_id, read_list_id
 from joblist.service import NotYet, Request, Service
 from projections.job.state import NEW
+from tests.support.processes.recursion import recursion_limit
 from tests.support.recordings import new_store
 from tests.support.strategies import journals
 
@@ -52,9 +53,18 @@ def read(way: Callable[[bytes | None], Any], text: bytes | None) -> Any:
 @example(b'{"id":1,"attrs":["\xff"]}')
 @example(b'{"id":1,"attrs":[],"\xff":1}')
 @example(b'{"id":1e2,"attrs":[]}')
+@example(b'{"id":9223372036854775808,"attrs":[]}')
 @example(b'{"id":-0,"attrs":[]} ')
 def test_both_ways_read_the_same(text: bytes | None) -> None:
     assert read(read_any_list_id, text) == read(read_list_id, text)
+
+
+@pytest.mark.parametrize("name", ["id", "attrs", "state", "more"])
+def test_both_ways_read_the_same_where_python_allows_a_thousand_levels(name: str) -> None:
+    deep = b'{"%b":%b,"id":1,"attrs":[]}' % (name.encode(), b"[" * 1500 + b"]" * 1500)
+    with recursion_limit(1000):
+        found = [read(way, deep) for way in (read_any_list_id, read_list_id)]
+    assert found[0] == found[1]
 
 
 def test_what_clients_send_is_read_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:

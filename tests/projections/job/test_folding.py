@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from projections.job.state import (
     USERID_UNKNOWN,
     Job,
 )
+from tests.support.processes.recursion import recursion_limit
 
 SUBMIT = {"userid": 7, "urgency": 16, "version": 1}
 
@@ -101,16 +101,12 @@ def test_memos_after_a_boot_are_applied_but_for_malformed_ones() -> None:
 
 def test_a_memo_of_any_depth_is_taken_or_changes_nothing() -> None:
     """Python's limit is reached by decoding it, or only by merging it."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(1000)
     taken = []
-    try:
+    with recursion_limit(1000):
         for levels in range(600, 1000):
             text = msgspec.Raw(b'{"a":' * levels + b"1" + b"}" * levels)
             job = folded(record(1, "submit", SUBMIT), record(2, "memo", text))
             taken.append(job.annotations is not None)
-    finally:
-        sys.setrecursionlimit(before)
     assert sorted(taken, reverse=True) == taken
 
 

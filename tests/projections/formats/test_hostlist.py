@@ -231,6 +231,10 @@ def test_find(text: str, host: str, position: int) -> None:
         ("foo[1-9]00-ib", "foo300-ib", 2),
         ("foo[10-30]", "foo[1-2]5,foo12", 2),
         ("foo[10-30]", "foo[1-2]1,foo15", 1),
+        # Of several runs, of one list or of both, some are not plain.
+        ("foo[1-20]", "foo[1-2]0", 9),
+        ("foo[1-2]0,bar", "foo[1-20]", 0),
+        ("foo[1-9]-ib", "foo[01-09]-ib", None),
         # Steps of ten from other beginnings, and the last number of both.
         ("a[1-3]3", "a[1-4]7", None),
         ("a[1-3]3", "a[2-4]3", 1),

@@ -37,6 +37,7 @@ def ids_of(ranges: Ranges) -> set[int]:
         ("7-9", ((7, 9),)),
         ("[1,7-9,16]", ((1, 1), (7, 9), (16, 16))),
         ("2,3,4,5", ((2, 5),)),
+        ("1,3,5-6", ((1, 1), (3, 3), (5, 6))),
         ("0-3,4-7", ((0, 7),)),
         (",,1,,2,", ((1, 2),)),
         ("1048576", ((1048576, 1048576),)),
@@ -157,6 +158,29 @@ def test_texts_of_one_set_may_overlap() -> None:
     assert idset.decode("0-1,5-10") == idset.union(
         idset.decode("0-1,5-10"), idset.decode("6-7")
     )
+
+
+def test_the_ids_of_ranges_are_in_the_set() -> None:
+    ranges = ((1, 3), (5, 5), (7, 8))
+    assert [1, 2, 3, 5, 7, 8] == [i for i in range(-1, 10) if idset.contains(ranges, i)]
+    assert not idset.contains((), 0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((), (), False),
+        ((), ((0, 5),), False),
+        (((0, 5),), ((0, 5),), True),
+        (((0, 5),), ((3, 3),), True),
+        (((0, 3),), ((3, 5),), True),
+        (((0, 2),), ((3, 5),), False),
+        (((0, 1), (4, 6)), ((2, 3), (6, 9)), True),
+        (((0, 1), (4, 6)), ((2, 3), (7, 9)), False),
+    ],
+)
+def test_ranges_that_overlap(a: Ranges, b: Ranges, expected: bool) -> None:
+    assert expected is idset.intersects(a, b) is idset.intersects(b, a)
 
 
 def test_no_range_is_passed_over() -> None:

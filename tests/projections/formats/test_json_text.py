@@ -147,6 +147,19 @@ def test_what_is_written_is_what_python_reads(value: object) -> None:
     assert b" " not in text
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", '""'),
+        ('a"é\n', r'"a\"é\n"'),
+        ("\x0b\x1f", r'"\u000B\u001F"'),
+        ("\\u000b", r'"\\u000b"'),
+    ],
+)
+def test_a_string_by_itself(value: str, expected: str) -> None:
+    assert expected == string(value)
+
+
 @given(st.text() | st.text('"\\\x00\x0b\x1f\x7fé'))
 def test_a_string_is_written_as_any_value(value: str) -> None:
     assert dumps(value).decode() == string(value)

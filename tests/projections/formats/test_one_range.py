@@ -16,7 +16,8 @@ from projections.formats.hostlist import HostRange
         ("999999999", (999999999, 999999999)), ("0-999999999", (0, 999999999)),
         ("1000000000", None), ("0-1000000000", None), ("2-2", None), ("3-2", None),
         ("01", None), ("0-01", None), ("1,2", None), ("", None), ("[]", None), ("[1", None),
-        ("1]", None), ("[", None), ("x", None), ("-1", None), ("1-", None), (" 1", None),
+        ("1]", None), ("[", None), ("[12", None), ("12]", None), ("x", None), ("-1", None),
+        ("1-", None), (" 1", None),
     ],
 )  # fmt: skip
 def test_ids_in_one_range(text: str, expected: tuple[int, int] | None) -> None:
@@ -33,6 +34,7 @@ WIDE = 10**17
     [
         ("n1", HostRange("n", 1, 1, 1)),
         ("rack2-n007", HostRange("rack2-n", 7, 7, 3)),
+        ("n[1-2]", HostRange("n", 1, 2, 1)),
         ("n[1-4]", HostRange("n", 1, 4, 1)),
         ("n[08-11]", HostRange("n", 8, 11, 2)),
         (f"n[{WIDE}-{WIDE + 9}]", HostRange("n", WIDE, WIDE + 9, 18)),

@@ -8,7 +8,7 @@ reactor, takes a bounded time, and asks for one response after the other, so tha
 one a reader is in memory.
 
 Where memory ends in the midst of a step, what it has changed so far cannot be trusted: all
-readers are ended, and everyone gets an error (`Readers.start_over`).
+readers are ended, and everyone gets an error (`Readers._start_over`).
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ Missing = Callable[[Message, End], None]
 class _Question:
     """A request, with the settings of its moment.
 
-    ``begun``: a reader has begun with it; ``sent``: bytes of its payload; ``wanted``: its
-    answer has not come to an end.
+    ``begun``: a reader has begun with it; ``sent``: bytes of its payload.
     """
 
     message: Message
@@ -57,7 +56,6 @@ class _Question:
     missing: Missing | None
     begun: bool = False
     sent: int = 0
-    wanted: bool = True
     parts: list[bytes] = field(default_factory=list)
 
     @property
@@ -96,9 +94,10 @@ class Readers:
         self._path = path
         self._most_hosts = most_hosts
         self._queue: FairQueue[_Question] = FairQueue()
-        self._questions: dict[_Question, None] = {}  # those that are open, in their order
+        # Those whose answers have not come to their end, in their order.
+        self._wanted: dict[_Question, None] = {}
         self._readers: list[_Reader] = []
-        self._step = Step(self.start_over)
+        self._step = Step(self._start_over)
         self._failures = 0  # at starting, one after the other
         self._timer = bus.timer(self._rested)
         self._resting = False
@@ -110,7 +109,7 @@ class Readers:
     @property
     def open(self) -> int:
         """How many requests are not answered yet."""
-        return len(self._questions)
+        return len(self._queue)
 
     def ask(self, message: Message, config: Config, missing: Missing | None = None) -> None:
         """Have a request answered; raises RpcError if too many wait."""
@@ -119,11 +118,11 @@ class Readers:
             self._idle.start(IDLE)
             self._most = config.budgets.max_readers
             self._memory = config.budgets.max_reader_memory
-            self._questions[question] = None
+            self._wanted[question] = None
             try:
                 self._queue.add(question, config.budgets)
             except RpcError:
-                del self._questions[question]
+                del self._wanted[question]
                 raise
             self._go_on()
 
@@ -131,11 +130,11 @@ class Readers:
         """Forget the requests of a client that went away."""
         with self._step:
             for question in self._queue.drop(lambda one: one.message.dropped_by(message)):
-                self._questions.pop(question, None)
+                self._wanted.pop(question, None)
             for reader in list(self._readers):
                 asked = reader.question
                 if asked is not None and asked.message.dropped_by(message):
-                    asked.wanted = False
+                    self._wanted.pop(asked, None)
                     asked.parts.clear()
                     self._say(reader, Kind.CANCEL)
 
@@ -145,7 +144,7 @@ class Readers:
         self._idle.stop()
         self._end_all(errno, None, CLOSING)
 
-    def start_over(self) -> None:
+    def _start_over(self) -> None:
         """End all readers, and answer everyone with an error: memory has ended."""
         self._idle.start(IDLE)  # if memory ends here, too, it is tried again by then
         self._end_all(ENOMEM, OUT_OF_MEMORY, 0.0)
@@ -153,12 +152,8 @@ class Readers:
         self._bus.log(syslog.LOG_ERR, "memory has ended: all readers were ended")
 
     def _end_all(self, errno: int, text: str | None, patience: float) -> None:
-        while self._questions:
-            question = next(iter(self._questions))
-            if question.wanted:
-                self._bus.respond_error(question.message, errno, text)
-            question.wanted = False
-            del self._questions[question]
+        while self._wanted:
+            self._fail(next(iter(self._wanted)), errno, text)
         self._queue.clear()
         for reader in self._readers:
             reader.process.kill()
@@ -234,12 +229,10 @@ class Readers:
         """Forget a reader that is gone, or was killed; returns how it ended."""
         question = reader.question
         if question is not None:
-            if question.wanted and not question.begun:
+            if question in self._wanted and not question.begun:
                 self._queue.again(question)
             else:
                 self._queue.closed(question)
-                if not question.wanted:
-                    self._questions.pop(question, None)
         return self._close(reader, PATIENCE)
 
     def _close(self, reader: _Reader, patience: float) -> str:
@@ -255,7 +248,7 @@ class Readers:
         """Go on without a reader from which nothing can be taken for now."""
         reader.process.kill()
         question = reader.question
-        if question is not None and question.wanted:
+        if question in self._wanted:
             question.parts.clear()
             self._fail(question, ENOMEM, OUT_OF_MEMORY)
         self._lost(reader)
@@ -266,7 +259,7 @@ class Readers:
         how = self._remove(reader)
         if reader.state is _State.STARTING:
             self._not_started(f"it has ended: {how}")
-        if question is not None and question.wanted and question.begun:
+        if question in self._wanted and question.begun:
             text = f"the process that answered this request has ended ({how}); ask for less"
             self._fail(question, EIO, text)
             topic = question.message.request.topic
@@ -277,11 +270,10 @@ class Readers:
 
     # -- one question
 
-    def _fail(self, question: _Question, errno: int, text: str) -> None:
+    def _fail(self, question: _Question, errno: int, text: str | None) -> None:
         """Answer a question with an error."""
         self._bus.respond_error(question.message, errno, text)
-        question.wanted = False
-        self._questions.pop(question, None)
+        self._wanted.pop(question, None)
 
     def _give(self, reader: _Reader, question: _Question) -> None:
         reader.question, reader.state = question, _State.BUSY
@@ -309,21 +301,20 @@ class Readers:
             if reader.watcher is None:
                 return  # it was ended when this step began
             try:
-                frames = reader.process.receive()
-            except EOFError:
-                self._lost(reader)
-                return
-            except MemoryError:  # for what one reader says; it would come again and again
-                self._no_memory(reader)
-                return
-            except ValueError:  # what no reader says
-                reader.process.kill()
-                return
-            try:
-                for kind, body in frames:
+                for kind, body in self._frames(reader):
                     self._take(reader, kind, body)
             except ValueError:  # what no reader says
                 reader.process.kill()
+
+    def _frames(self, reader: _Reader) -> list[tuple[Kind, bytes]]:
+        """Return what a reader says; nothing if it is gone, or there is no memory for it."""
+        try:
+            return reader.process.receive()
+        except EOFError:
+            self._lost(reader)
+        except MemoryError:  # it would come again and again
+            self._no_memory(reader)
+        return []
 
     def _take(self, reader: _Reader, kind: Kind, body: bytes) -> None:
         question = reader.question
@@ -339,13 +330,13 @@ class Readers:
             question.begun = True
         elif kind is Kind.END:
             self._end(reader, question, msgspec.msgpack.decode(body, type=End))
-        elif question.wanted:
+        elif question in self._wanted:
             is_done = False
             with answering(self._bus, question.message):
                 self._answer(reader, question, kind, body)
                 is_done = True
             if not is_done:  # but answered with an error
-                question.wanted = False
+                self._wanted.pop(question, None)
                 self._say(reader, Kind.CANCEL)
 
     def _answer(self, reader: _Reader, question: _Question, kind: Kind, body: bytes) -> None:
@@ -361,19 +352,19 @@ class Readers:
             payload = b"".join(question.parts)
             question.parts.clear()
             self._bus.respond(message, payload)
-            question.wanted = message.request.streaming
-            if question.wanted:
+            if message.request.streaming:
                 self._say(reader, Kind.GO)
+            else:
+                self._wanted.pop(question, None)
 
     def _end(self, reader: _Reader, question: _Question, end: End) -> None:
         reader.question = None
         reader.state = _State.LEAVING if end.leaving else _State.IDLE
         self._queue.closed(question)
-        if question.wanted:
+        if question in self._wanted:
             with answering(self._bus, question.message):
                 self._tell_end(question, end)
-            question.wanted = False
-        self._questions.pop(question, None)
+            self._wanted.pop(question, None)
         self._go_on()
 
     def _tell_end(self, question: _Question, end: End) -> None:

@@ -93,8 +93,7 @@ def packed_usual(job: Job) -> str | None:
     ranks, nodelist = job.ranks, job.nodelist
     if (
         job.exception_occurred or job.submit_version < 1 or name is None or cwd is None
-        or ranks is None or nodelist is None
-        or job.dependencies is not None
+        or ranks is None or nodelist is None or job.dependencies is not None
         or job.ntasks < 0 or job.ncores < 0 or job.nnodes < 0
         or job.duration < 0 or job.expiration < 0
         or not _is_plain(f"{name}{cwd}{queue}{project}{bank}{ranks}{nodelist}")

@@ -6,11 +6,11 @@ Everyone gets one answer, nothing stays open, and the next request is answered.
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 from collections.abc import Callable, Iterator
 from errno import EIO, ENOMEM, ENOSYS
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from joblist.readers.step import Step
 from tests.joblist.readers.test_faults import QUESTIONS, ask, build, judge, spread, whole
 from tests.joblist.readers.test_readers import readers
 from tests.support.fake_bus import FakeWatcher, Module, message, readers_that
+from tests.support.processes.no_memory import fails_at, need_failing
 
 POINTS = int(os.environ.get("FAULT_POINTS", "30"))
 OTHER = {"userid": 7, "rolemask": 2, "sender": "two"}
@@ -55,23 +56,13 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module]:
 @pytest.mark.parametrize("more", [1, 40])
 def test_memory_ends_in_a_step_of_the_pool(module: Module, during: str, more: int) -> None:
     """At one allocation of Python's, and at so many in a row."""
-    allocations = pytest.importorskip("_testcapi")  # not every build of Python has it
+    need_failing()
     expected = whole(ask(module, "list"))
     errors = tried = 0
 
     def without_memory(number: int, step: Callable[..., object], *args: Message) -> None:
         nonlocal errors
-        failed = False
-        gc.disable()
-        allocations.set_nomemory(number, number + more)
-        try:
-            step(*args)
-        except MemoryError:
-            failed = True
-        finally:
-            allocations.remove_mem_hooks()
-            gc.enable()
-        if failed:
+        if fails_at(number, partial(step, *args), more):
             errors += 1
             for request in args:  # as the connection does (Link._requested)
                 module.bus.respond_error(request, *NO_MEMORY)
@@ -221,17 +212,16 @@ def test_a_step_that_was_not_begun_anew_is_so_by_the_next_one() -> None:
 
 def test_settings_are_encoded_whole_or_not_at_all() -> None:
     """Without its members, a Config would be the default one: not private."""
-    allocations = pytest.importorskip("_testcapi")  # not every build of Python has it
+    need_failing()
     errors = 0
+
+    def encode(config: Config, found: list[bytes]) -> None:
+        found.append(to_msgpack(config))
+
     for number in range(1, 100):
         config = Config(private=True, budgets=Budgets(max_jobs=7))
-        data = b""
-        allocations.set_nomemory(number, number + 1)
-        try:
-            data = to_msgpack(config)
-        except MemoryError:
-            errors += 1
-        finally:
-            allocations.remove_mem_hooks()
-        assert not data or config == msgspec.msgpack.decode(data, type=Config), number
+        found: list[bytes] = []
+        errors += fails_at(number, partial(encode, config, found))
+        for data in found:
+            assert config == msgspec.msgpack.decode(data, type=Config), number
     assert errors > 5

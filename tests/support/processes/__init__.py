@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-3.0
-"""Starting the program in little time; memory and depth of calls in this process."""
+"""Starting the program in little time; memory, its end, and depth of calls in this process."""

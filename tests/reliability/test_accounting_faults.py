@@ -218,6 +218,8 @@ def test_a_read_only_target() -> None:
         Path(path).chmod(0o444)
         Path(run.db).chmod(0o644)  # readers are let in
         with as_nobody():
+            if not os.access(__file__, os.R_OK, effective_ids=True):
+                pytest.skip("only its owner may read the checkout, which has the program's SQL")
             assert "10 jobs would be added" in run("accounting", "--to", path, "--dry-run")
             assert "cannot be written" in refused(run, path)
         assert set() == ids(path)
